@@ -1,0 +1,221 @@
+"""Greedy and thermal Metropolis for ±1 weights: `init`, `step`, `observe` on one state.
+
+A step is a sweep: as many proposals as there are trained weights. A proposal flips one weight; with dE the change in the number of
+wrong outputs on the current mini-batch, it is accepted if dE <= 0, and otherwise with probability exp(-dE / T). Each mini-batch is
+drawn afresh, its examples labelled by (lane, number of the batch) alone. Levels of commuting proposals (`order.py`) are done
+in blocks of a fixed number of proposals for all lanes at once; how one block is done depends on the output: `vector.py`, `scalar.py`.
+
+All arrays are (rows, words, lanes) or (rows, lanes), as `bits.py` and `networks.py` say. Everything here is pure and is compiled by
+`ensemble.py`.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from mbsim.kernel import bits, networks, scalar, vector
+from mbsim.kernel.blocks import Block, State, View
+from mbsim.kernel.networks import Shape, Tables
+from mbsim.kernel.order import Schedule
+from mbsim.kernel.streams import Key, LaneKeys, fold, input_words, threefry, uniform
+from mbsim.kernel.staging import staged
+
+TEST_WORDS = 8  # test words done at a time with a scalar output; with a vector output one is wide enough
+
+
+class Setting(NamedTuple):
+    """All that a compiled program depends on besides the shapes of its arguments; hashable."""
+
+    shape: Shape
+    words: int
+    word: str
+    test_size: int
+    thermal: bool
+    block: int
+
+
+class Lanes(NamedTuple):
+    """The lanes of a launch, every array (lanes,): m examples in a batch, initial overlap, temperature, keys."""
+
+    m: Array
+    init_overlap: Array
+    temperature: Array
+    keys: LaneKeys
+
+
+class Observation(NamedTuple):
+    """Exact integer counts for each lane, (lanes,) int32.
+
+    agreement: sum of (v v*)(w w*) over the paths (output link, hidden link); test_wrong and batch_wrong: wrong outputs on `test_size`
+    fresh examples and on the next mini-batch, before it is used.
+    """
+
+    agreement: Array
+    test_wrong: Array
+    batch_wrong: Array
+
+
+def view_of(setting: Setting, tables: Tables, lanes: Lanes, one: Array | None) -> View:
+    """What the proposals of a launch read and never change."""
+    dtype = np.dtype(setting.word)
+    return View(
+        shape=setting.shape,
+        tables=tables,
+        mask=bits.batch_mask(lanes.m, setting.words, dtype),
+        temperature=lanes.temperature if setting.thermal else None,
+        acceptance=lanes.keys.acceptance,
+        block=setting.block,
+        one=one,
+    )
+
+
+def initial_weights(key: Key, bits_of_teacher: Array, layer: int, init_overlap: Array, dtype: np.dtype) -> Array:
+    """Weights (links, L): each is the teacher's with probability (1 + q0)/2, so that their mean overlap is q0."""
+    links = len(bits_of_teacher)
+    lanes = Key(key.first[None, :], key.second[None, :])
+    link = jnp.arange(links, dtype=jnp.uint32)[:, None]
+    word = threefry(lanes, jnp.full_like(link, layer), link)[0]
+    agrees = uniform(word) < (1 + init_overlap[None, :]) / 2
+    return bits.spread((bits_of_teacher[:, None] == 1) == agrees, dtype)
+
+
+def init(setting: Setting, tables: Tables, lanes: Lanes) -> State:
+    """Students at time 0. Their first batch is drawn by the first step."""
+    shape, dtype = setting.shape, np.dtype(setting.word)
+    count = lanes.m.shape[0]
+
+    def empty(rows: int) -> Array:
+        return jnp.zeros((rows, setting.words, count), dtype)
+
+    w = initial_weights(lanes.keys.weights, tables.w, 0, lanes.init_overlap, dtype)
+    if shape.train_output:
+        v = initial_weights(lanes.keys.weights, tables.v, 1, lanes.init_overlap, dtype)
+    else:
+        v = jnp.zeros((shape.output_links, count), dtype)
+    sums = empty(shape.K.bit_length() if shape.scalar else shape.K)
+    return State(w, v, empty(shape.N), empty(shape.M), sums, jnp.zeros((), jnp.int32))
+
+
+def teacher_outputs(view: View, inputs: Array) -> Array:
+    """The teacher's outputs (M, W, L) on packed inputs (N, W, L)."""
+    shape, tables, dtype = view.shape, view.tables, inputs.dtype
+    w = bits.spread(tables.w == 1, dtype)[:, None]
+    v = bits.spread(tables.v == 1, dtype)[:, None]
+    hidden = networks.hidden_states(inputs, tables.hidden_sources, w, shape.d, view.one)
+    return networks.outputs(hidden, tables.output_sources, v, shape, view.one)
+
+
+def examples(setting: Setting, keys: LaneKeys, batch: Array, one: Array | None) -> Array:
+    """The inputs (N, W, L) of mini-batch number `batch`."""
+    dtype = np.dtype(setting.word)
+    key = fold(keys.examples, batch)
+    return staged(one, lambda: input_words(key, setting.shape.N, setting.words).astype(dtype))
+
+
+def refresh(setting: Setting, view: View, keys: LaneKeys, state: State) -> State:
+    """Draw a fresh mini-batch, the teacher's answers to it, and the student's sums on it."""
+    shape, tables = view.shape, view.tables
+    inputs = examples(setting, keys, state.batch, view.one)
+    hidden = networks.hidden_states(inputs, tables.hidden_sources, state.w, shape.d, view.one)
+    return state._replace(
+        inputs=inputs,
+        targets=teacher_outputs(view, inputs),
+        sums=networks.scalar_counts(hidden, state.v) if shape.scalar else hidden,
+        batch=state.batch + 1,
+    )
+
+
+def step(
+    setting: Setting, view: View, keys: LaneKeys, state: State, sweep: Array, schedule: Schedule, row: Array
+) -> tuple[State, Array]:
+    """One sweep: sweep number `sweep`, which is row `row` of the schedule. Returns the accepted proposals (L,) beside the state."""
+    kind = scalar if view.shape.scalar else vector
+    size = view.block
+
+    def blocks(begin: Array, end: Array, flip, carry: tuple[State, Array]) -> tuple[State, Array]:
+        def body(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+            state, accepted = carry
+            offset = begin + i * size
+            block = Block(
+                links=lax.dynamic_slice(schedule.proposals, (row, offset), (1, size))[0],
+                positions=lax.dynamic_slice(schedule.positions, (row, offset), (1, size))[0],
+                valid=offset + jnp.arange(size, dtype=jnp.int32) < end,
+                sweep=sweep,
+            )
+            state, more = flip(view, state, block)
+            return state, accepted + more
+
+        return lax.fori_loop(0, (end - begin + size - 1) // size, body, carry)
+
+    def level(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, accepted = carry
+        again = schedule.fresh[row, i].astype(jnp.int32)
+        state = lax.fori_loop(0, again, lambda _, s: refresh(setting, view, keys, s), state)
+        carry = (state, accepted)
+        start, middle, end = (schedule.starts[row, 2 * i + j] for j in range(3))
+        if view.shape.train_output:
+            carry = blocks(start, middle, kind.flip_output, carry)
+        return blocks(middle, end, kind.flip_hidden, carry)
+
+    nothing = jnp.zeros(state.w.shape[1], jnp.int32)
+    return lax.fori_loop(0, schedule.levels[row], level, (state, nothing))
+
+
+def wrong_outputs(view: View, w: Array, v: Array, inputs: Array, mask: Array) -> Array:
+    """Number (L,) of outputs on which student and teacher differ, over the examples in the mask (W, L)."""
+    shape, tables, one = view.shape, view.tables, view.one
+    hidden = networks.hidden_states(inputs, tables.hidden_sources, w, shape.d, one)
+    answers = networks.outputs(hidden, tables.output_sources, v, shape, one)
+    targets = teacher_outputs(view, inputs)
+    wrong = staged(one, lambda: bits.popcount((answers ^ targets) & mask[None]))
+    return wrong.reshape(-1, wrong.shape[-1]).sum(axis=0)
+
+
+def path_agreement(view: View, w: Array, v: Array) -> Array:
+    """Sum (L,) over output links (o,a -> k) and hidden links (k,b) of (v v*)(w w*): blind to the sign gauge of the units."""
+    shape, tables, one = view.shape, view.tables, view.one
+
+    def signs(weights: Array, teacher: Array) -> Array:
+        return 1 - 2 * ((weights & 1) ^ teacher[:, None].astype(weights.dtype)).astype(jnp.int32)
+
+    def of_units() -> Array:
+        agreement = signs(w, tables.w).reshape(shape.K, shape.d, -1)
+        return sum((agreement[:, b] for b in range(1, shape.d)), agreement[:, 0])
+
+    units = staged(one, of_units)
+    if shape.scalar:
+        links = staged(one, lambda: signs(v, tables.v) * units)
+    else:
+
+        def of_outputs() -> Array:
+            sign = signs(v, tables.v).reshape(shape.M, shape.d, -1)
+            source = tables.output_sources.reshape(shape.M, shape.d)
+            terms = [sign[:, a] * networks.take(units, source[:, a]) for a in range(shape.d)]
+            return sum(terms[1:], terms[0])
+
+        links = staged(one, of_outputs)
+    return links.sum(axis=0)
+
+
+def observe(setting: Setting, view: View, keys: LaneKeys, state: State, time: Array) -> Observation:
+    """Count agreements with the teacher, and errors on fresh test examples and on the next mini-batch."""
+    shape, one = view.shape, view.one
+    batch = examples(setting, keys, state.batch, one)
+    batch_wrong = wrong_outputs(view, state.w, state.v, batch, view.mask)
+
+    dtype = np.dtype(np.uint32)
+    w, v = bits.spread(state.w != 0, dtype), bits.spread(state.v != 0, dtype)
+    width = TEST_WORDS if shape.scalar else 1
+    key = fold(keys.test, time)
+
+    def add(i: Array, wrong: Array) -> Array:
+        inputs = staged(one, lambda: input_words(key, shape.N, width, i * width))
+        left = jnp.clip(setting.test_size - i * width * 32, 0, width * 32)
+        mask = bits.batch_mask(jnp.broadcast_to(left, wrong.shape), width, dtype)
+        return wrong + wrong_outputs(view, w, v, inputs, mask)
+
+    chunks = -(-setting.test_size // (32 * width))
+    test_wrong = lax.fori_loop(0, chunks, add, jnp.zeros_like(batch_wrong))
+    return Observation(path_agreement(view, state.w, state.v), test_wrong, batch_wrong)

@@ -1,0 +1,122 @@
+"""Random numbers that follow from labels alone, never from a position in a batch.
+
+Keys of lanes come from `jax.random.fold_in` over the labels (N, d, m, teacher, replica, purpose); the many random words
+inside the compiled kernels come from the same cipher, threefry2x32, called on counters with the lanes innermost. A word
+is therefore a function of (root seed, labels, time, index) only: neither the shape of a launch, nor its widest m, nor
+the word type, nor the device changes it. `jax.random.bits` would be the library's way, but its result depends on the
+shape of the draw, and on CPU its rolled rounds run through memory once a round; this form fuses.
+
+Keys are raw: pairs of uint32 arrays, the two halves of a threefry key.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+GENERATOR = "threefry2x32"
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is for; the last label folded into its key."""
+
+    WEIGHTS = 0
+    EXAMPLES = 1
+    TEST = 2
+    ACCEPTANCE = 3
+    ORDER = 4
+
+
+class Key(NamedTuple):
+    """The two halves of a threefry key, each an array of uint32 of any common shape."""
+
+    first: Array
+    second: Array
+
+
+class LaneKeys(NamedTuple):
+    """One key for each purpose; every half has shape (lanes,)."""
+
+    weights: Key
+    examples: Key
+    test: Key
+    acceptance: Key
+
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+
+
+def threefry(key: Key, first: Array, second: Array) -> tuple[Array, Array]:
+    """Threefry-2x32, 20 rounds, of the counter (first, second) under the key; all broadcast together.
+
+    Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11. `threefry(key, 0, n)` is
+    `jax.random.fold_in(key, n)`.
+    """
+    schedule = (key.first, key.second, key.first ^ key.second ^ np.uint32(0x1BD11BDA))
+    x, y = first + schedule[0], second + schedule[1]
+    for group in range(5):
+        for rotation in _ROTATIONS[group % 2]:
+            x = x + y
+            y = (y << np.uint32(rotation)) | (y >> np.uint32(32 - rotation))
+            y = x ^ y
+        x = x + schedule[(group + 1) % 3]
+        y = y + schedule[(group + 2) % 3] + np.uint32(group + 1)
+    return x, y
+
+
+def fold(key: Key, label: Array | int) -> Key:
+    """The key of one more label, as `jax.random.fold_in`."""
+    zero = jnp.zeros((), jnp.uint32)
+    return Key(*threefry(key, zero, jnp.asarray(label).astype(jnp.uint32)))
+
+
+def uniform(bits: Array) -> Array:
+    """float32 in [0, 1) from the upper 24 bits of a word: u = floor(bits / 2^8) / 2^24, exactly."""
+    return (bits >> np.uint32(8)).astype(jnp.float32) * np.float32(2.0**-24)
+
+
+def input_words(key: Key, rows: int, words: int, first_word: Array | int = 0) -> Array:
+    """Random words (rows, words, lanes) of ±1 inputs, from word `first_word` on; `key` has halves of shape (lanes,).
+
+    Word j of input i is the first half of threefry on the counter (i, j). (Both halves would do for two words, but XLA:CPU
+    computes the cipher once for each use, so nothing would be saved.)
+    """
+    row = jnp.arange(rows, dtype=jnp.uint32)[:, None, None]
+    word = (jnp.arange(words, dtype=jnp.uint32) + jnp.asarray(first_word).astype(jnp.uint32))[None, :, None]
+    lanes = Key(key.first[None, None, :], key.second[None, None, :])
+    return threefry(lanes, row, word)[0]
+
+
+def _folded(seed: int, labels: Sequence[np.ndarray | int]) -> jax.Array:
+    """The typed key of `seed` with the labels folded in, one after the other, elementwise over their common shape."""
+    broadcast = np.broadcast_arrays(*[np.asarray(label, np.uint32) for label in labels])
+    flat = [jnp.asarray(label.ravel()) for label in broadcast]
+    root = jax.random.key(seed, impl=GENERATOR)
+
+    def one(*numbers: Array) -> Array:
+        key = root
+        for number in numbers:
+            key = jax.random.fold_in(key, number)
+        return key
+
+    return jax.vmap(one)(*flat)
+
+
+def lane_keys(seed: int, N: int, d: int, teacher: int, m: np.ndarray, replica: np.ndarray) -> LaneKeys:
+    """Keys of the lanes with labels (N, d, m, teacher, replica); m and replica have shape (lanes,)."""
+    lanes = _folded(seed, (N, d, m, teacher, replica))
+
+    def purpose(label: Purpose) -> Key:
+        data = jax.random.key_data(jax.vmap(lambda key: jax.random.fold_in(key, int(label)))(lanes))
+        return Key(data[:, 0], data[:, 1])
+
+    return LaneKeys(*(purpose(p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE)))
+
+
+def order_key(seed: int, N: int, d: int, teacher: int) -> Array:
+    """The typed key of a teacher's order of proposals, shared by all its lanes."""
+    return _folded(seed, (N, d, teacher, int(Purpose.ORDER)))[0]

@@ -1,0 +1,230 @@
+"""Units of work, times of measurement, and the refusal of a run that does not fit."""
+
+import os
+import re
+from itertools import product
+
+import numpy as np
+import pytest
+
+from mbsim.config import load_config
+from mbsim.errors import ConfigError
+from mbsim.grid import (
+    GIB,
+    Unit,
+    check_dataset,
+    check_memory,
+    dataset_bytes,
+    host_memory,
+    measurement_times,
+    units,
+)
+
+
+def configured(model="sparse-vector", overrides=(), **grid):
+    grid = {"N": [16, 8], "d": [3, 5], "m": [2, 31, 32, 33, 64, 65, 200], "teachers": 3, "replicas": 5} | grid
+    return load_config({"model": model, "grid": grid}, overrides)
+
+
+CONFIGURATIONS = [
+    configured(),
+    configured("sparse-scalar", N=[7, 15]),
+    configured(m={"start": 1, "stop": 130, "step": 3}),
+    configured(m={"unit": "N*d", "values": [0.1, 0.5, 1, 10, 1000]}),
+    configured(init_overlap=[0, 1], temperature=[0.0, 0.5, 1.0]),
+    configured(overrides=["model.hidden=9"], m=[2**24, 1]),
+    configured(N=[8], d=[1], m=[1], teachers=1, replicas=1),
+    configured(N=[100_003], d=[1001], teachers=2, m=[100_001, 100_002]),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS)
+def test_units_cover_the_grid_exactly_once(config):
+    asked = [
+        (N, d, teacher, m)
+        for N, d in product(config.grid.N, config.grid.d)
+        for teacher in range(config.grid.teachers)
+        for m in config.m_values(N, d)
+    ]
+    given = [(unit.N, unit.d, unit.teacher, m) for unit in units(config) for m in unit.m]
+    assert given == asked  # both ascending, so equality also says that nothing comes twice
+    assert len(set(given)) == len(given)
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS)
+def test_every_unit_carries_all_its_lanes_and_sizes(config):
+    for unit in units(config):
+        assert unit.replicas == config.grid.replicas
+        assert unit.init_overlap == config.init_overlaps
+        assert unit.temperature == config.temperatures
+        assert (unit.K, unit.M) == (config.model.hidden_units(unit.N), config.model.outputs(unit.N))
+        lanes = list(product(unit.init_overlap, unit.temperature, unit.m, range(unit.replicas)))
+        assert unit.lanes == len(lanes) == np.prod(unit.shape)
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS)
+def test_a_block_of_m_shares_its_power_of_two(config):
+    for N, d in product(config.grid.N, config.grid.d):
+        blocks = [unit.m for unit in units(config) if (unit.N, unit.d, unit.teacher) == (N, d, 0)]
+        tops = [next(2**k for k in range(5, 30) if block[-1] <= 2**k) for block in blocks]
+        assert len(set(tops)) == len(tops)
+        for block, top in zip(blocks, tops, strict=True):
+            assert block[0] > top // 2 or top == 32
+
+
+def test_blocks_of_one_system():
+    blocks = [unit.m for unit in units(configured(N=[8], d=[3], teachers=1))]
+    assert blocks == [(2, 31, 32), (33, 64), (65,), (200,)]
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS)
+def test_no_two_units_share_a_file(config):
+    stems = [unit.stem for unit in units(config)]
+    assert len({stem.lower() for stem in stems}) == len(stems)
+    assert all(re.fullmatch("[A-Za-z0-9-]+", stem) for stem in stems)
+
+
+def test_the_stem_reads_and_sorts():
+    unit = Unit(64, 64, 64, 3, 0, (10, 16), 2, (0.0,), (0.0,))
+    assert unit.stem == "N00064-d003-t0000-m00010-00016"
+    stems = [unit.stem for unit in units(configured())]
+    assert sorted(stems) == stems
+
+
+# Times of measurement
+
+LENGTHS = [32, 33, 35, 36, 47, 63, 64, 100, 127, 300, 301, 1000, 4999, 10**5, 2**31 - 1]
+NUMBERS = [12, 13, 16, 24, 31, 32, 33, 40, 64, 101, 300, 301, 1000]
+
+
+@pytest.mark.parametrize("sweeps", LENGTHS)
+def test_times_of_measurement(sweeps):
+    for measurements in NUMBERS:
+        times = measurement_times(sweeps, measurements)
+        assert times.dtype == np.int64
+        assert times[0] == 0
+        assert times[-1] == sweeps
+        assert np.all(np.diff(times) > 0)
+        assert len(times) <= measurements
+        assert np.sum(4 * times > 3 * sweeps) >= 8
+
+
+@pytest.mark.parametrize("sweeps", LENGTHS)
+def test_no_measurement_is_wasted(sweeps):
+    """Every time asked for is used, unless all sweeps before the last quarter are measured already."""
+    for measurements in NUMBERS:
+        times = measurement_times(sweeps, measurements)
+        if len(times) < min(measurements, sweeps + 1):
+            before = times[4 * times <= 3 * sweeps]
+            assert np.array_equal(before, np.arange(3 * sweeps // 4 + 1))
+
+
+def test_times_are_log_spaced_then_even():
+    times = measurement_times(100_000, 64)
+    late = times[(times > 100) & (times <= 75_000)]
+    factors = late[1:] / late[:-1]
+    assert len(factors) > 20
+    assert np.ptp(factors) < 0.02
+    tail = times[times > 75_000]
+    assert len(tail) == 16  # a quarter of 64
+    assert np.ptp(np.diff(tail)) <= 1
+    assert np.array_equal(times[:7], [0, 1, 2, 3, 4, 5, 6])
+
+
+def test_times_grow_with_the_run_not_with_the_machine():
+    assert measurement_times(300, 32).tolist() == [
+        *(0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16, 20, 25, 31, 38, 47, 57, 70, 86, 105, 128, 157, 192),
+        *(235, 244, 254, 263, 272, 282, 291, 300),
+    ]
+
+
+def test_few_sweeps_are_all_measured():
+    assert measurement_times(40, 41).tolist() == list(range(41))
+    assert measurement_times(40, 10**9).tolist() == list(range(41))
+
+
+@pytest.mark.parametrize(("sweeps", "measurements"), [(31, 12), (32, 11), (0, 0)])
+def test_too_short_a_run_has_no_times(sweeps, measurements):
+    with pytest.raises(ValueError, match="must be at least 32"):
+        measurement_times(sweeps, measurements)
+
+
+# Memory
+
+
+def test_the_dataset_is_as_large_as_the_arrays_it_is_made_of():
+    config = configured(N=[8, 16], d=[3], m={"unit": "N", "values": [1, 2]}, init_overlap=[0, 1])
+    # m is 8, 16 at N = 8 and 16, 32 at N = 16: three different ones, on every (N, d).
+    series = np.zeros((2, 1, 3, 3, 5, 2, 32), dtype=np.float32)
+    single = np.zeros(series.shape[:-1], dtype=np.float64)
+    status = np.zeros(series.shape[:-1], dtype=np.int8)
+    assert dataset_bytes(config) == 4 * series.nbytes + 8 * single.nbytes + status.nbytes
+
+
+def test_few_sweeps_make_few_times_in_the_dataset():
+    short = configured(overrides=["dynamics.sweeps=40", "measure.measurements=1000"])
+    assert dataset_bytes(short) == dataset_bytes(
+        configured(overrides=["dynamics.sweeps=40", "measure.measurements=41"])
+    )
+
+
+def one_line(error):
+    (line,) = error.value.lines
+    assert "\n" not in line
+    return line
+
+
+def test_a_dataset_too_large_is_refused_with_the_estimate_before_anything_is_listed():
+    config = configured(teachers=2**20, replicas=2**20)  # 10^13 lanes: the list of units must not be made
+    with pytest.raises(ConfigError) as error:
+        check_dataset(config, 16 * GIB)
+    line = one_line(error)
+    assert line.startswith("grid.replicas = 1048576: the dataset (with grid.teachers = 1048576, ")
+    assert f"{dataset_bytes(config) / GIB:.3g} GiB" in line
+    assert "16 GiB is there" in line
+    check_dataset(configured(), dataset_bytes(configured()))
+    with pytest.raises(ConfigError):
+        check_dataset(configured(), dataset_bytes(configured()) - 1)
+
+
+def bytes_per_unit(unit):
+    return 10**6 + 1000 * unit.lanes * unit.N
+
+
+def test_a_run_that_fits_is_not_refused():
+    every = units(configured())
+    largest = max(map(bytes_per_unit, every))
+    check_memory(every, bytes_per_unit, largest)
+    check_memory((), bytes_per_unit, 0)
+    with pytest.raises(ConfigError):
+        check_memory(every, bytes_per_unit, largest - 1)
+
+
+def test_the_largest_unit_is_named_with_the_replicas_that_fit():
+    every = units(configured(N=[8, 16], d=[3], m=[4, 10], replicas=1000))
+    with pytest.raises(ConfigError) as error:
+        check_memory(every, bytes_per_unit, 10**7)
+    line = one_line(error)
+    assert line.startswith(
+        "grid.replicas = 1000: 2000 lanes at N = 16, d = 3, m = 4 to 10 need about 0.0307 GiB"
+    )
+    fits = int(re.search(r"at most (\d+) replicas fit", line).group(1))
+    for replicas, allowed in ((fits, True), (fits + 1, False)):
+        some = units(configured(N=[8, 16], d=[3], m=[4, 10], replicas=replicas))
+        assert (max(map(bytes_per_unit, some)) <= 10**7) is allowed
+
+
+def test_where_nothing_fits_something_else_must_shrink():
+    with pytest.raises(ConfigError) as error:
+        check_memory(units(configured()), bytes_per_unit, 10)
+    assert one_line(error).endswith("not even one replica fits; lower grid.N, or give fewer values of grid.m")
+
+
+def test_teachers_cost_no_estimates():
+    asked = []
+    check_memory(units(configured(teachers=500)), lambda unit: asked.append(unit) or 1, 10)
+    assert len(asked) < 100
+
+
+def test_the_memory_of_this_machine():
+    assert 2**26 < host_memory() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
