@@ -1,8 +1,8 @@
 """From units of work to the one labelled dataset that users analyse, and from there to one file.
 
-Dimensions are `store.DIMS`, less init_overlap and temperature where `[grid]` does not list them (they stay
-as scalar coordinates). The join is outer: where a combination was not asked for, or has not run, floats are
-NaN and `status` is 0. Arrays are allocated whole and filled unit by unit, so that opening a run takes the
+Dimensions are `variables.DIMS`, less init_overlap and temperature where `[grid]` does not list them (they
+stay as scalar coordinates). The join is outer: where a combination was not asked for, or has not run, floats
+are NaN and `status` is 0. Arrays are allocated whole and filled unit by unit, so that opening a run takes the
 memory of its dataset and of one unit.
 """
 
@@ -15,23 +15,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
 from mbsim import provenance as prov
 from mbsim.config import Config
 from mbsim.errors import DatasetError, RunFolderError
+from mbsim.files import netcdf_bytes, one_line_errors, sync
 from mbsim.grid import Unit, units
-from mbsim.store import (
-    DIMS,
-    VARIABLES,
-    RunFolder,
-    labelled,
-    netcdf_bytes,
-    one_line_errors,
-    sync,
-    unit_arrays,
-    unit_labels,
-)
+from mbsim.store import RunFolder
+from mbsim.variables import DIMS, VARIABLES, labelled, unit_arrays, unit_labels
 
 Block = tuple[Unit, Mapping[str, np.ndarray], Mapping[str, str]]  # unit, its arrays, its provenance
 
@@ -70,7 +61,7 @@ def from_results(
 
     Args:
         config: the run's configuration.
-        results: for each unit its arrays, as `store.unit_arrays` takes them.
+        results: for each unit its arrays, as `variables.unit_arrays` takes them.
         times: the measured times, in sweeps.
         provenance: a text for each of `provenance.FIELDS`.
     """
@@ -150,7 +141,9 @@ def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:
 
 
 def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
-    # In memory first: writers of zarr that meet a full disk go on in the background, and cannot be cleaned up.
+    import zarr  # here, for it takes a while
+
+    # In memory first: zarr's writers, when one meets a full disk, go on in the background and leave files.
     parts: dict[str, Any] = {}
     with warnings.catch_warnings():
         # Consolidated metadata, an addition to Zarr v3 that other readers ignore, make zarr warn here;

@@ -17,20 +17,17 @@ power cut leaves the state before or the state after. Files hold no times of day
 same bytes.
 """
 
-import errno
 import hashlib
 import io
 import json
 import os
-import platform
 import re
 import tomllib
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -38,119 +35,20 @@ import xarray as xr
 
 from mbsim import provenance as prov
 from mbsim.config import Config, load_config
-from mbsim.errors import MbsimError, RunFolderError
+from mbsim.errors import RunFolderError
+from mbsim.files import LOCK, TEMPORARY, locked, netcdf_bytes, one_line_errors, sync, write_atomically
 from mbsim.grid import Unit, measurement_times
+from mbsim.variables import VARIABLES, labelled, unit_arrays, unit_labels
 
 CONFIG = "config.toml"
-LOCK = ".lock"
-TEMPORARY = ".tmp-"
 SEAL = re.compile(rb"\nmbsim sha256 ([0-9a-f]{64})\n")
 SEAL_SIZE = 79
-LARGE = 16_384  # bytes; less than that is not worth compressing
 HEADER = """\
 # Written by mbsim, and part of every result in this folder: for another configuration use another folder.
 # config_hash = {config_hash}
 # sha256 of what follows = {sha256}
 """
 HEADER_PATTERN = re.compile(re.sub(r"\\{\w+\\}", "([0-9a-f]{64})", re.escape(HEADER)))
-
-COORDINATES = {  # in the order of the dimensions: long name, units, type
-    "N": ("number of inputs", "1", np.int64),
-    "d": ("in-degree, links into each unit", "1", np.int64),
-    "init_overlap": ("overlap of student and teacher before training", "1", np.float64),
-    "temperature": ("temperature of the Metropolis dynamics", "1", np.float64),
-    "m": ("mini-batch size", "1", np.int64),
-    "teacher": ("teacher, the quenched disorder", "1", np.int64),
-    "replica": ("student of that teacher", "1", np.int64),
-    "time": ("time", "sweep", np.int64),
-}
-DIMS = tuple(COORDINATES)
-
-
-class Variable(NamedTuple):
-    """How one variable is kept; `empty` stands where a combination was not asked for or has not run."""
-
-    dims: tuple[str, ...]
-    dtype: type
-    empty: float
-    long_name: str
-    units: str = "1"
-
-
-def _variables() -> dict[str, Variable]:
-    lane = DIMS[:-1]
-    series = {
-        "generalization_error": "generalisation error, on fresh examples",
-        "training_error": "training error, on the mini-batch before it is used",
-        "overlap": "overlap of student and teacher",
-        "acceptance": "accepted fraction of the proposals since the last time",
-    }
-    moments = {
-        f"{name}_{moment}": Variable(
-            lane, np.float64, np.nan, f"{words} of the {of} in the last quarter of the run"
-        )
-        for name, of in (("overlap", "overlap"), ("generalization_error", "generalisation error"))
-        for moment, words in (("mean", "mean"), ("second", "second moment"), ("fourth", "fourth moment"))
-    }
-    return {
-        **{name: Variable(DIMS, np.float32, np.nan, text) for name, text in series.items()},
-        "success": Variable(lane, np.float64, np.nan, "whether training succeeded: 1 yes, 0 no"),
-        "success_time": Variable(lane, np.float64, np.nan, "first time of success, NaN if never", "sweep"),
-        "status": Variable(lane, np.int8, 0, "status: 0 not run, 1 finished, 2 diverged"),
-        **moments,
-    }
-
-
-VARIABLES = _variables()
-
-
-def unit_labels(unit: Unit, times: np.ndarray) -> dict[str, np.ndarray]:
-    """The unit's values of each dimension, in the order of `DIMS`."""
-    single = ([unit.N], [unit.d], unit.init_overlap, unit.temperature, unit.m, [unit.teacher])
-    values = (*single, range(unit.replicas), times)
-    return {dim: np.array(value, COORDINATES[dim][2]) for dim, value in zip(DIMS, values, strict=True)}
-
-
-def unit_arrays(unit: Unit, result: Mapping[str, Any], times: np.ndarray) -> dict[str, np.ndarray]:
-    """The unit's result as a block of the dataset: dimensions `DIMS`, types of `VARIABLES`.
-
-    Args:
-        unit: what was computed.
-        result: for each of `VARIABLES` an array, shape (init_overlap, temperature, m, replica[, time]).
-        times: the measured times, in sweeps.
-
-    Raises:
-        ValueError: when a variable is missing, unknown or of another shape: a fault of the caller.
-    """
-    if result.keys() != VARIABLES.keys():
-        wrong = sorted(result.keys() ^ VARIABLES.keys())
-        raise ValueError(f"missing or unknown variables in the result of {unit.stem}: {', '.join(wrong)}")
-    sizes = {dim: len(values) for dim, values in unit_labels(unit, times).items()}
-    arrays: dict[str, np.ndarray] = {}
-    for name, variable in VARIABLES.items():
-        array = np.asarray(result[name])
-        shape = tuple(sizes[dim] for dim in variable.dims if dim not in ("N", "d", "teacher"))
-        if array.shape != shape:
-            raise ValueError(f"{name} of {unit.stem} has shape {array.shape}, not {shape}")
-        block = tuple(sizes[dim] for dim in variable.dims)
-        arrays[name] = array.astype(variable.dtype, casting="same_kind").reshape(block)
-    return arrays
-
-
-def labelled(
-    arrays: Mapping[str, np.ndarray], labels: Mapping[str, Any], attrs: Mapping[str, Any]
-) -> xr.Dataset:
-    """Arrays with dimensions `DIMS` as a dataset whose every variable has a long name and units."""
-    coords = {
-        dim: (dim, labels[dim], {"long_name": long_name, "units": units})
-        for dim, (long_name, units, _) in COORDINATES.items()
-    }
-    variables = {
-        name: (variable.dims, arrays[name], {"long_name": variable.long_name, "units": variable.units})
-        for name, variable in VARIABLES.items()
-        if name in arrays  # what an older mbsim wrote may lack some
-    }
-    return xr.Dataset(variables, coords, dict(attrs))
 
 
 @dataclass(frozen=True)
@@ -248,7 +146,7 @@ class RunFolder:
         attrs = prov.of_config(self.config, self.config_hash) | prov.joined([provenance])
         payload = netcdf_bytes(labelled(arrays, labels, attrs))
         seal = f"\nmbsim sha256 {_digest(payload, self.identity(unit))}\n".encode()
-        _write_atomically(self.unit_path(unit), payload, seal)
+        write_atomically(self.unit_path(unit), payload, seal)
 
     def read(self, unit: Unit) -> xr.Dataset:
         """The unit's block of the dataset, with all dimensions of `DIMS`.
@@ -278,7 +176,7 @@ class RunFolder:
         Raises:
             RunFolderError: when another process holds it, or the folder cannot be written.
         """
-        return _locked(self.path)
+        return locked(self.path)
 
     def _verified(self, unit: Unit) -> bytes:
         """The bytes of the unit's file; `RunFolderError` when they are not what was written."""
@@ -308,9 +206,9 @@ def _create(path: Path, config: Config) -> None:
     sync(path.parent)
     body = config.to_toml()
     header = HEADER.format(config_hash=config.hash, sha256=hashlib.sha256(body.encode()).hexdigest())
-    with _locked(path):
+    with locked(path):
         if not (path / CONFIG).exists():
-            _write_atomically(path / CONFIG, header.encode(), body.encode())
+            write_atomically(path / CONFIG, header.encode(), body.encode())
 
 
 def _differences(there: Config, here: Config) -> list[str]:
@@ -336,86 +234,10 @@ def _short(values: Mapping[str, Any], key: str) -> str:
     return text if len(text) <= 80 else f"{text[:60]} ... {text[-15:]}"
 
 
-def netcdf_bytes(dataset: xr.Dataset) -> bytes:
-    """The dataset as a netCDF-4 file, its large variables compressed.
-
-    Made in memory, since HDF5 that meets a full disk brings the process down (measured: segmentation fault).
-    """
-    large = [name for name, v in dataset.data_vars.items() if v.dtype.kind in "fi" and v.nbytes >= LARGE]
-    encoding = {name: {"zlib": True, "complevel": 1, "shuffle": True} for name in large}
-    buffer = io.BytesIO()
-    dataset.to_netcdf(buffer, engine="h5netcdf", format="NETCDF4", encoding=encoding)
-    return buffer.getvalue()
-
-
 def _digest(payload: bytes | memoryview, identity: bytes) -> str:
     digest = hashlib.sha256(payload)
     digest.update(identity)
     return digest.hexdigest()
-
-
-def _write_atomically(path: Path, *parts: bytes) -> None:
-    """Write, sync, rename, sync the folder; on any error `path` is as it was and nothing else is left."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:  # Ctrl-C too
-        temporary.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Have a file's content, or a folder's names, survive a power cut."""
-    if path.is_file() or os.name == "posix":  # not every system can sync folders
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # not on Windows: there, keeping a second writer away is left to the user
-        yield
-        return
-    with _usable(folder):
-        file = (folder / LOCK).open("a+")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            owner = file.read().strip() or "another process"
-            raise RunFolderError(
-                f"{folder} is being written by {owner}: wait until it ends, or stop it"
-            ) from None
-        except OSError as error:  # some network file systems have no locks
-            text = f"{folder} cannot be locked ({error.strerror}): start no second run there"
-            warnings.warn(text, stacklevel=3)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
-        yield
-
-
-@contextmanager
-def one_line_errors(kind: type[MbsimError], text: str) -> Iterator[None]:
-    """Errors of the file system as `kind` with `text`; but not a full disk, which is no wrong usage."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise kind(f"{text}: {error.strerror or error}") from error
 
 
 def _usable(path: Path) -> AbstractContextManager[None]:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 
-from mbsim.kernel import ensemble, metropolis, networks, streams
+from mbsim.kernel import ensemble, memory, metropolis, networks, programs, streams
 from mbsim.kernel import order as orders
 from mbsim.kernel.blocks import acceptance_uniforms
 
@@ -21,7 +21,7 @@ def labels(m, replicas=1, init_overlap=0.0, temperature=0.0) -> ensemble.LaneLab
 
 
 def one_device() -> jax.sharding.Mesh:
-    return ensemble.lane_mesh(jax.devices()[:1])
+    return programs.lane_mesh(jax.devices()[:1])
 
 
 def unpack(words: np.ndarray, m: int) -> np.ndarray:
@@ -38,7 +38,7 @@ class Lane:
         self.teacher, self.N, self.train_output = teacher, N, train_output
         self.m = int(lane.m[0])
         self.shape = networks.shape_of(teacher, N, train_output)
-        self.setting = ensemble.setting_of(self.shape, self.m, 64, True)
+        self.setting = memory.setting_of(self.shape, self.m, 64, True)
         d = self.shape.d
         self.keys = streams.lane_keys(SEED, N, d, teacher_label, lane.m, lane.replica)
         self.lanes = metropolis.Lanes(
@@ -48,7 +48,7 @@ class Lane:
             self.keys,
         )
         self.temperature = float(lane.temperature[0])
-        self.order_key = streams.order_key(SEED, N, d, teacher_label)
+        self.order_key = jax.random.wrap_key_data(jnp.asarray(streams.order_key(SEED, N, d, teacher_label)))
         self.sequential = order == "sequential"
 
     def initial(self):

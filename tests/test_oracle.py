@@ -36,8 +36,8 @@ def check(network, order, refresh, m, temperature, init_overlap=0.0, sweeps=3):
     for i in range(len(lanes.m)):
         lane = Lane(teacher, N, ensemble.LaneLabels(*(c[i : i + 1] for c in lanes)), train_output, order=order)
         trained = lane.oracle(sweeps, refresh)
-        np.testing.assert_array_equal(weights["w"][i], trained.w)
-        np.testing.assert_array_equal(weights["v"][i], trained.v)
+        np.testing.assert_array_equal(weights.w[i], trained.w)
+        np.testing.assert_array_equal(weights.v[i], trained.v)
         np.testing.assert_array_equal(records.accepted[i, 1:], trained.accepted)
         overlap = oracle.path_overlap(trained.w, trained.v, teacher.w, teacher.v, teacher.output_sources)
         assert records.agreement[i, -1] / records.paths == pytest.approx(overlap, abs=1e-12)

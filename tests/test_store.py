@@ -16,7 +16,8 @@ from mbsim import provenance as prov
 from mbsim.config import Config, load_config
 from mbsim.errors import RunFolderError
 from mbsim.grid import Unit, units
-from mbsim.store import DIMS, SEAL_SIZE, VARIABLES, RunFolder
+from mbsim.store import SEAL_SIZE, RunFolder
+from mbsim.variables import DIMS, VARIABLES
 
 PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
 

@@ -1,7 +1,7 @@
-"""Finite-size scaling: from any labelled dataset of order parameters to the critical size m_c, with its error.
+"""Finite-size scaling: from any labelled dataset of order parameters to the critical size m_c and its error.
 
-Free functions on an `xarray.Dataset` with a size dimension, a control dimension and two sample dimensions (quenched
-disorder, and replicas within it); nothing here knows how the data were made.
+Free functions on an `xarray.Dataset` with a size dimension, a control dimension and two sample dimensions
+(quenched disorder, and replicas within it); nothing here knows how the data were made.
 """
 
 from mbsim.fss.midpoint import midpoint, order_parameter

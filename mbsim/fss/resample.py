@@ -1,18 +1,18 @@
 """Errors over two levels of chance: teachers (the quenched disorder), and replicas within each teacher.
 
-Replicas of one teacher share its graph and weights, so that T teachers of R replicas are not T R independent runs:
-the teachers carry the interval, and replicas alone would make it too narrow.
+Replicas of one teacher share its graph and weights, so that T teachers of R replicas are not T R independent
+runs: the teachers carry the interval, and replicas alone would make it too narrow.
 
 Conventions
 -----------
-* `values` has shape (teacher, replica, point), NaN where a lane did not run; the mean is over the replicas of each
-  teacher, then over the teachers that have any, so that every teacher weighs the same.
-* A resample keeps the points of a replica together, whatever correlates them.
+* `values` has shape (teacher, replica, point), NaN where a lane did not run. The mean is over the replicas of
+  each teacher, then over the teachers that have any, so that every teacher weighs the same.
+* A resample keeps the points of a replica together, whatever may correlate them.
 
-The spread of a plain two-level bootstrap is wrong for few teachers on two counts: T resampled teachers vary by
-(T - 1) / T too little, and the chance in the replicas is counted twice, as it already moves the teachers' means
-(Davison and Hinkley 1997, Bootstrap Methods and their Application, section 3.8). Both variances being known from
-resamples with and without redrawn teachers, `interval` takes them apart and puts them together rightly.
+The spread of a plain two-level bootstrap is wrong for few teachers on two counts: T resampled teachers vary
+too little, by (T - 1) / T, and the chance of the replicas is counted twice, as it already moves the teachers'
+means (A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Resamples
+with and without redrawn teachers tell the two parts of the variance; `interval` puts them together rightly.
 """
 
 import numpy as np
@@ -24,58 +24,47 @@ Array = NDArray[np.float64]
 
 def teacher_means(values: Array) -> Array:
     """Mean over replicas, shape (teacher, point); NaN where a teacher has none."""
-    present = np.isfinite(values)
-    total, count = np.where(present, values, 0.0).sum(axis=1), present.sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return _count_and_mean(values, axis=1)[1]
 
 
 def mean(values: Array) -> Array:
     """Mean over replicas within teachers, then over teachers, shape (point,)."""
-    return teacher_means(teacher_means(values)[None])[0]
+    return _count_and_mean(teacher_means(values), axis=0)[1]
 
 
 def standard_error(values: Array) -> Array:
-    """Standard error of `mean`, shape (point,): from the scatter of the teachers' means where two or more ran.
+    """Standard error of `mean`, shape (point,): s / √T of the teachers' means, where two or more ran.
 
-    That scatter holds the chance of the replicas too. With one teacher only the scatter of its replicas is known, and
-    is given: it says nothing about other teachers. NaN where a single lane ran.
+    Their scatter holds the chance of the replicas too. With one teacher it is the error over its replicas,
+    which says nothing about other teachers; NaN where a single lane ran.
     """
     means = teacher_means(values)
-    teachers = np.isfinite(means).sum(axis=0)
-    between = _squared_error(means)
-    within = _squared_error(values.reshape(-1, values.shape[-1]))
-    return np.sqrt(np.where(teachers > 1, between, within))
+    between, within = _squared_error(means), _squared_error(values.reshape(-1, values.shape[-1]))
+    return np.sqrt(np.where(np.isfinite(means).sum(axis=0) > 1, between, within))
 
 
-def _squared_error(draws: Array) -> Array:
-    """s² / n over the first axis, NaN where n < 2."""
-    count = np.isfinite(draws).sum(axis=0)
-    centre = np.where(np.isfinite(draws), draws, 0.0).sum(axis=0) / np.maximum(count, 1)
-    squares = np.square(np.where(np.isfinite(draws), draws - centre, 0.0)).sum(axis=0)
-    return np.where(count > 1, squares / np.maximum(count * (count - 1), 1), np.nan)
-
-
-def bootstrap_means(values: Array, samples: int, rng: np.random.Generator, redraw_teachers: bool = True) -> Array:
+def bootstrap_means(
+    values: Array, samples: int, rng: np.random.Generator, redraw_teachers: bool = True
+) -> Array:
     """`samples` resampled means, shape (sample, point).
 
-    Teachers are drawn with replacement (or, without `redraw_teachers`, kept as they are), then R replicas with
-    replacement for each draw of a teacher. A point that a resample leaves without data keeps its mean.
+    T teachers are drawn with replacement (without `redraw_teachers`: kept), then R replicas with replacement
+    for each draw of a teacher. A point that a resample leaves without data keeps its mean.
     """
     teachers, replicas, points = values.shape
     kept = np.broadcast_to(np.arange(teachers), (samples, teachers))
     drawn = rng.integers(teachers, size=(samples, teachers)) if redraw_teachers else kept
     picks = rng.integers(replicas, size=(samples, teachers, replicas))
     cells = (np.arange(samples)[:, None, None] * teachers + drawn[:, :, None]) * replicas + picks
-    counts = np.bincount(cells.ravel(), minlength=samples * teachers * replicas).astype(float)
-    counts = counts.reshape(samples, teachers, replicas)
+    counts = np.bincount(cells.ravel(), minlength=cells.size).astype(float).reshape(cells.shape)
     times = counts.sum(axis=2) / replicas
 
     present = np.isfinite(values)
-    filled, present = np.where(present, values, 0.0), present.astype(float)
+    filled, present_as_number = np.where(present, values, 0.0), present.astype(float)
     total, weight = np.zeros((samples, points)), np.zeros((samples, points))
     for teacher in range(teachers):
-        found = counts[:, teacher] @ present[teacher]
-        share = np.where(found > 0, times[:, teacher, None], 0)
+        found = counts[:, teacher] @ present_as_number[teacher]
+        share = np.where(found > 0, times[:, teacher, None], 0.0)
         total += share * (counts[:, teacher] @ filled[teacher]) / np.maximum(found, 1)
         weight += share
     return np.where(weight > 0, total / np.maximum(weight, 1), mean(values))
@@ -86,24 +75,39 @@ def interval(
 ) -> tuple[float, float]:
     """Percentile interval of `estimate`, corrected for few teachers and few replicas.
 
-    `both` are bootstrap estimates with teachers and replicas redrawn, `replicas_only` with the teachers kept, and
+    `both` are bootstrap estimates with teachers and replicas redrawn, `replicas_only` with the teachers kept;
     `shape` is (T, R). With Vr = R / (R - 1) var(replicas_only), the chance of the replicas, and
-    Vt = T / (T - 1) [var(both) - var(replicas_only)], that of the teachers' means, the percentiles are taken about the
-    mean resample, moved to `estimate` and stretched to the width::
+    Vt = T / (T - 1) [var(both) - var(replicas_only)], that of the teachers' means, the percentiles are taken
+    about the mean of `both`, moved to `estimate` and stretched to the length::
 
-        2 sqrt( z² Vr + t² max(0, Vt - Vr) )
+        2 √( z² Vr + t² max(0, Vt - Vr) )
 
-    where t and z are the quantiles of Student's law with T - 1 degrees of freedom and of the normal law: only the part
-    that rests on few teachers is widened for being known from few. (NaN, NaN) when T < 2.
+    where t and z are quantiles of Student's law with T - 1 degrees of freedom and of the normal law: only the
+    part that rests on few teachers is widened for being known from few. (NaN, NaN) if T < 2.
     """
     teachers, replicas = shape
     if teachers < 2:
         return np.nan, np.nan
     tail = (1 + level) / 2
+    z, student = norm.ppf(tail), t.ppf(tail, teachers - 1)
     from_replicas = replicas_only.var() * replicas / max(replicas - 1, 1)
     from_teachers = (both.var() - replicas_only.var()) * teachers / (teachers - 1)
-    z, student = norm.ppf(tail), t.ppf(tail, teachers - 1)
-    width = 2 * np.sqrt(z**2 * from_replicas + student**2 * max(0.0, from_teachers - from_replicas))
+    length = 2 * np.sqrt(z**2 * from_replicas + student**2 * max(0.0, from_teachers - from_replicas))
     low, high = np.quantile(both, [1 - tail, tail]) - both.mean()
-    stretch = width / (high - low) if high > low else 0.0
+    stretch = length / (high - low) if high > low else 0.0
     return float(estimate + stretch * low), float(estimate + stretch * high)
+
+
+def _count_and_mean(draws: Array, axis: int) -> tuple[NDArray[np.int64], Array]:
+    """How many are finite along the axis, and their mean, NaN where none is."""
+    present = np.isfinite(draws)
+    count = present.sum(axis=axis)
+    total = np.where(present, draws, 0.0).sum(axis=axis)
+    return count, np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _squared_error(draws: Array) -> Array:
+    """s² / n over the first axis, NaN where n < 2."""
+    count, centre = _count_and_mean(draws, axis=0)
+    squares = np.where(np.isfinite(draws), np.square(draws - centre), 0.0).sum(axis=0)
+    return np.where(count > 1, squares / np.maximum(count * (count - 1), 1), np.nan)

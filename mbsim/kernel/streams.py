@@ -1,7 +1,8 @@
 """Random numbers that follow from labels alone, never from a position in a batch.
 
-Keys of lanes come from `jax.random.fold_in` over the labels (N, d, m, teacher, replica, purpose); the many random words
-inside the compiled kernels come from the same cipher, threefry2x32, called on counters with the lanes innermost. A word
+The key of a lane is the root key with its labels (N, d, m, teacher, replica, purpose) folded in, exactly as by
+`jax.random.fold_in`; the many random words inside the compiled kernels come from the same cipher, threefry2x32, called on
+counters with the lanes innermost. A word
 is therefore a function of (root seed, labels, time, index) only: neither the shape of a launch, nor its widest m, nor
 the word type, nor the device changes it. `jax.random.bits` would be the library's way, but its result depends on the
 shape of the draw, and on CPU its rolled rounds run through memory once a round; this form fuses.
@@ -9,7 +10,6 @@ shape of the draw, and on CPU its rolled rounds run through memory once a round;
 Keys are raw: pairs of uint32 arrays, the two halves of a threefry key.
 """
 
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -68,8 +68,10 @@ def threefry(key: Key, first: Array, second: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def fold(key: Key, label: Array | int) -> Key:
-    """The key of one more label, as `jax.random.fold_in`."""
+def fold(key: Key, label: Array | np.ndarray | int) -> Key:
+    """The key of one more label, as `jax.random.fold_in`; broadcast together. NumPy in, NumPy out."""
+    if isinstance(key.first, np.ndarray):
+        return Key(*threefry(key, np.zeros(1, np.uint32), np.atleast_1d(np.asarray(label)).astype(np.uint32)))
     zero = jnp.zeros((), jnp.uint32)
     return Key(*threefry(key, zero, jnp.asarray(label).astype(jnp.uint32)))
 
@@ -91,32 +93,20 @@ def input_words(key: Key, rows: int, words: int, first_word: Array | int = 0) ->
     return threefry(lanes, row, word)[0]
 
 
-def _folded(seed: int, labels: Sequence[np.ndarray | int]) -> jax.Array:
-    """The typed key of `seed` with the labels folded in, one after the other, elementwise over their common shape."""
-    broadcast = np.broadcast_arrays(*[np.asarray(label, np.uint32) for label in labels])
-    flat = [jnp.asarray(label.ravel()) for label in broadcast]
-    root = jax.random.key(seed, impl=GENERATOR)
-
-    def one(*numbers: Array) -> Array:
-        key = root
-        for number in numbers:
-            key = jax.random.fold_in(key, number)
-        return key
-
-    return jax.vmap(one)(*flat)
+def folded(seed: int, *labels: np.ndarray | int) -> Key:
+    """The key of `seed` with the labels folded in, one after the other, on the host; halves have the labels' common shape."""
+    key = Key(np.zeros(1, np.uint32), np.array([seed], np.uint32))
+    for label in labels:
+        key = fold(key, label)
+    return key
 
 
 def lane_keys(seed: int, N: int, d: int, teacher: int, m: np.ndarray, replica: np.ndarray) -> LaneKeys:
     """Keys of the lanes with labels (N, d, m, teacher, replica); m and replica have shape (lanes,)."""
-    lanes = _folded(seed, (N, d, m, teacher, replica))
-
-    def purpose(label: Purpose) -> Key:
-        data = jax.random.key_data(jax.vmap(lambda key: jax.random.fold_in(key, int(label)))(lanes))
-        return Key(data[:, 0], data[:, 1])
-
-    return LaneKeys(*(purpose(p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE)))
+    lanes = folded(seed, N, d, m, teacher, replica)
+    return LaneKeys(*(fold(lanes, p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE)))
 
 
-def order_key(seed: int, N: int, d: int, teacher: int) -> Array:
-    """The typed key of a teacher's order of proposals, shared by all its lanes."""
-    return _folded(seed, (N, d, teacher, int(Purpose.ORDER)))[0]
+def order_key(seed: int, N: int, d: int, teacher: int) -> np.ndarray:
+    """The raw key (2,) of a teacher's order of proposals, shared by all its lanes."""
+    return np.concatenate(folded(seed, N, d, teacher, Purpose.ORDER))

@@ -1,0 +1,179 @@
+"""Figures of what an analysis found: functions that take axes and return them, and hold no global state.
+
+Figures are made of `matplotlib.figure.Figure`, never of pyplot, so that they can be drawn in a notebook, in a
+worker or without a display. Curves are told apart by colour (the palette of M. Okabe and K. Ito, safe for the
+colour-blind), by marker and by line style at once, so that they survive a black-and-white print.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mbsim.errors import DatasetError
+from mbsim.fss import resample
+from mbsim.fss.lanes import SAMPLES, lanes
+from mbsim.fss.table import Critical, Label, number_and_interval
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3)))
+CURVE: dict[str, Any] = {"markersize": 4, "linewidth": 1.1, "elinewidth": 0.9, "capsize": 2, "capthick": 0.9}
+PANELS_ACROSS = 3
+
+
+def order_parameter_figure(
+    ds: xr.Dataset,
+    critical: Sequence[Critical],
+    ax: Axes | None = None,
+    *,
+    order_parameter: str = "overlap_mean",
+    size: str = "N",
+    control: str = "m",
+) -> Axes:
+    """The order parameter against m, a curve for each N, with m_c and its interval.
+
+    Points are means over replicas within teachers, then over teachers, and bars one standard error over both.
+    m_c is the open marker on its curve, and again below the curves, with its 95 % interval.
+
+    Args:
+        ds: a dataset with one value of every label but the size (d, init_overlap, ...): select first.
+        critical: records of `fss.midpoint`; those of other labels are passed over.
+        ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
+        order_parameter: the variable to draw.
+        size: the dimension that tells curves apart.
+        control: the dimension to draw along.
+
+    Raises:
+        DatasetError: the variable is not there, or has more than one value of another label.
+    """
+    values = lanes(ds, order_parameter, control)
+    fixed = _labels(values, size, control)
+    for name in fixed:
+        if values.sizes[name] > 1:
+            raise DatasetError(
+                f"{name} has {values.sizes[name]} values, and a panel shows one: select it first"
+            )
+    if ax is None:
+        ax = Figure(figsize=(6.0, 5.2), layout="constrained").add_subplot()
+    if size not in values.dims:
+        values = values.expand_dims(size)
+    values = values.squeeze(list(fixed))
+
+    sizes: list[Label] = values[size].to_numpy().tolist()
+    curves = {label: values.isel({size: at}).to_numpy() for at, label in enumerate(sizes)}
+    means = {label: resample.mean(curve) for label, curve in curves.items()}
+    drawn = np.concatenate([[0.0, 1.0], *means.values()])
+    floor, ceiling = np.nanmin(drawn), np.nanmax(drawn)
+    gap = 0.055 * (ceiling - floor)
+    marked: list[Critical] = []
+    for place, (label, curve) in enumerate(curves.items()):
+        style: dict[str, Any] = {
+            "color": COLOURS[place % len(COLOURS)],
+            "marker": MARKERS[place % len(MARKERS)],
+        }
+        record = next((one for one in critical if one.labels == {**fixed, size: label}), None)
+        ran = np.isfinite(means[label])
+        ax.errorbar(
+            values[control].to_numpy()[ran],
+            means[label][ran],
+            yerr=np.nan_to_num(resample.standard_error(curve)[ran]),
+            linestyle=LINES[place % len(LINES)],
+            label=f"${size}$ = {label}" + (_result(control, record) if ran.any() else ": no data"),
+            **style,
+            **CURVE,
+        )
+        if record is not None and math.isfinite(record.m_c):
+            marked.append(record)
+            _mark(ax, record, floor - len(marked) * gap, style)
+    if marked:
+        ax.axhline(floor - 0.3 * gap, color="0.7", linewidth=0.6, zorder=0)
+    ax.set_ylim(floor - (len(marked) + 0.8) * gap, ceiling + 0.8 * gap)
+    ax.set_yticks([tick for tick in ax.get_yticks() if floor <= tick <= ceiling])
+    ax.set_xlabel(_axis_label(values[control], f"${control}$"))
+    ax.set_ylabel(_axis_label(values, ""))
+    ax.set_title(", ".join([_model(ds), *(f"${name}$ = {label}" for name, label in fixed.items())]))
+    ax.legend(
+        title=f"mean ± standard error; open markers and bars below: ${control}_c$, 95% interval",
+        title_fontsize="x-small",
+        fontsize="small",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        frameon=False,
+        handlelength=3.2,
+    )
+    return ax
+
+
+def order_parameter_panels(
+    ds: xr.Dataset,
+    critical: Sequence[Critical],
+    *,
+    order_parameter: str = "overlap_mean",
+    size: str = "N",
+    control: str = "m",
+) -> Figure:
+    """A figure with a panel of `order_parameter_figure` for each d, and for each value of any other label.
+
+    Args:
+        ds: a dataset, as `open_run` gives it.
+        critical: records of `fss.midpoint`.
+        order_parameter: the variable to draw.
+        size: the dimension that tells curves apart.
+        control: the dimension to draw along.
+
+    Raises:
+        DatasetError: the variable is not there.
+    """
+    values = lanes(ds, order_parameter, control)
+    names = list(_labels(values, size, control))
+    panels = list(np.ndindex(*(values.sizes[name] for name in names)))
+    across = min(PANELS_ACROSS, len(panels))
+    down = math.ceil(len(panels) / across)
+    figure = Figure(figsize=(max(6.0, 4.8 * across), 5.2 * down), layout="constrained")
+    for place, index in enumerate(panels):
+        chosen = ds.isel({name: [at] for name, at in zip(names, index, strict=True)})
+        ax = figure.add_subplot(down, across, place + 1)
+        order_parameter_figure(
+            chosen, critical, ax, order_parameter=order_parameter, size=size, control=control
+        )
+    return figure
+
+
+def _labels(values: xr.DataArray, size: str, control: str) -> dict[str, Label]:
+    """The dimensions that a panel fixes, each with its first value."""
+    names = [str(name) for name in values.dims if name not in (size, control, *SAMPLES)]
+    return {name: values[name][0].item() for name in names}
+
+
+def _result(control: str, record: Critical | None) -> str:
+    """What the legend says of m_c after the name of the curve."""
+    if record is None:
+        return ""
+    if not math.isfinite(record.m_c):
+        return ": no transition seen"
+    number, interval = number_and_interval(record)
+    return f": ${control}_c$ = {number}" + (f" ({interval})" if interval != "-" else " (no interval)")
+
+
+def _mark(ax: Axes, record: Critical, height: float, style: Mapping[str, Any]) -> None:
+    """m_c on its curve, and with its interval at `height`, the two joined by a thin line."""
+    ax.plot([record.m_c] * 2, [height, record.value], color=style["color"], linewidth=0.7, linestyle=":")
+    ax.plot([record.m_c], [record.value], markersize=9, markerfacecolor="none", markeredgewidth=1.4, **style)
+    known = math.isfinite(record.low)
+    bar = [[record.m_c - record.low], [record.high - record.m_c]] if known else None
+    ax.errorbar([record.m_c], [height], xerr=bar, markersize=5, elinewidth=1.5, capsize=3, **style)
+
+
+def _axis_label(values: xr.DataArray, symbol: str) -> str:
+    """The long name, the symbol, and the units where there are any."""
+    name, units = values.attrs.get("long_name", "" if symbol else values.name), values.attrs.get("units", "1")
+    return ", ".join(filter(None, [name, symbol])) + (f" ({units})" if units not in ("", "1") else "")
+
+
+def _model(ds: xr.Dataset) -> str:
+    return str(ds.attrs.get("model", "")) or str(ds.attrs.get("name", "")) or "model not named"

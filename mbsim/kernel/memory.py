@@ -1,0 +1,89 @@
+"""How many lanes fit: word type, block size and memory of a launch, estimated before anything is compiled."""
+
+import os
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from mbsim.kernel import bits
+from mbsim.kernel.metropolis import TEST_WORDS, Setting
+from mbsim.kernel.networks import Shape
+
+WIDE_BLOCK = 64  # proposals at a time on an accelerator, where each step of a loop costs a launch
+ROW_BYTES = 2048  # lanes on one CPU device at a time: as many as make a row of this size, so that rows stay in cache
+LANE_MULTIPLE = 16  # lanes on a device come in multiples of this, for whole vectors
+SCHEDULE_ENTRIES = 2**23  # resources looked up while a schedule is made, all its sweeps together: bounds its memory
+MOST_SWEEPS = 64  # sweeps scheduled at a time
+
+
+def setting_of(shape: Shape, most_m: int, test_size: int, thermal: bool, platform: str = "cpu") -> Setting:
+    """The setting of a launch whose widest batch has `most_m` examples."""
+    word = bits.word_type(most_m, narrow=platform == "cpu")
+    return Setting(shape, bits.words_for(most_m, word), word.name, test_size, thermal, block_size(shape, platform))
+
+
+def block_size(shape: Shape, platform: str) -> int:
+    """Proposals done at a time. Levels hold some K/d^2 of them: wider blocks than levels would be padding."""
+    if shape.scalar:
+        return 1
+    if platform != "cpu":
+        return WIDE_BLOCK
+    width = shape.K / shape.d**2
+    return 8 if width > 12 else 4 if width > 1 else 2
+
+
+def schedule_sweeps(shape: Shape) -> int:
+    """Sweeps in one schedule: the more, the cheaper each, until its memory counts."""
+    return int(np.clip(SCHEDULE_ENTRIES // (shape.proposals * shape.readers), 1, MOST_SWEEPS))
+
+
+def schedule_bytes(shape: Shape) -> int:
+    """Estimated device memory of making a schedule, in bytes: int32 touches, keys, ranks, counts and the result."""
+    return 4 * schedule_sweeps(shape) * shape.proposals * (2 * shape.readers + 16)
+
+
+def lane_bytes(setting: Setting) -> int:
+    """Estimated device memory of one lane in bytes: the state, and the largest temporaries of a refresh or a measurement."""
+    shape, size = setting.shape, np.dtype(setting.word).itemsize
+    sums = shape.K.bit_length() if shape.scalar else shape.K
+    weights = shape.hidden_links + shape.output_links
+    state = (shape.N + shape.M + sums) * setting.words * size + weights * size
+    # A forward pass holds inputs, and hidden states and outputs of student and teacher, beside the state.
+    forward = (shape.N + 2 * shape.K + 2 * shape.M) * setting.words * size
+    test_words = TEST_WORDS if shape.scalar else 1
+    test = ((shape.N + 2 * shape.K + 3 * shape.M) * test_words + weights + shape.K + shape.M) * 4
+    block = setting.block * setting.words * (4 * size + 4)
+    return state + max(forward, test) + block + 64
+
+
+def available_bytes(device: jax.Device) -> int:
+    """Memory that launches may take on a device: what its allocator may hand out, or its share of half the host's free memory."""
+    stats = device.memory_stats() if device.platform != "cpu" else None
+    if stats and "bytes_limit" in stats:
+        return int(0.9 * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    return free // 2 // max(1, jax.local_device_count())
+
+
+def lanes_per_device(setting: Setting, total: int, mesh: Mesh) -> int:
+    """Lanes of one launch on one device: few enough to fit, in launches as equal as they can be.
+
+    Raises MemoryError when not even one lane fits.
+    """
+    device = mesh.devices.flat[0]
+    room = available_bytes(device) - schedule_bytes(setting.shape)
+    most = room // lane_bytes(setting)
+    if most < 1:
+        raise MemoryError(
+            f"one student needs {lane_bytes(setting) / 2**30:.2f} GiB beside {schedule_bytes(setting.shape) / 2**30:.2f} GiB "
+            f"for its order of proposals, but the device has {available_bytes(device) / 2**30:.2f} GiB free"
+        )
+    if device.platform == "cpu":
+        row = setting.words * np.dtype(setting.word).itemsize
+        most = min(most, max(LANE_MULTIPLE, ROW_BYTES // row))
+    count = mesh.devices.size
+    launches = -(-total // (most * count))
+    each = -(-total // (launches * count))
+    rounded = -(-each // LANE_MULTIPLE) * LANE_MULTIPLE
+    return rounded if rounded <= most else each

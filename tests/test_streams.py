@@ -1,0 +1,67 @@
+"""Random numbers: the cipher is the standard one, and a number depends on its labels only."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mbsim.kernel import streams
+from mbsim.kernel.streams import Key, Purpose
+
+
+def test_threefry_known_answers():
+    """The vectors published with Random123 (kat_vectors, threefry2x32 20)."""
+    cases = [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((0xFFFFFFFF,) * 2, (0xFFFFFFFF,) * 2, (0x1CB996FC, 0xBB002BE7)),
+        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+    ]
+    for key, counter, expected in cases:
+        arrays = [jnp.asarray([x], jnp.uint32) for x in (*key, *counter)]
+        result = streams.threefry(Key(*arrays[:2]), *arrays[2:])
+        assert tuple(int(x[0]) for x in result) == expected
+
+
+def test_lane_keys_are_folded_labels():
+    m, replica = np.array([3, 9, 9]), np.array([0, 0, 5])
+    keys = streams.lane_keys(7, 64, 3, 2, m, replica)
+    for i in range(3):
+        key = jax.random.key(7, impl=streams.GENERATOR)
+        for label in (64, 3, int(m[i]), 2, int(replica[i])):
+            key = jax.random.fold_in(key, label)
+        for purpose, half in zip((Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE), keys, strict=True):
+            expected = jax.random.key_data(jax.random.fold_in(key, int(purpose)))
+            assert (half.first[i], half.second[i]) == tuple(np.asarray(expected))
+
+
+def test_every_label_changes_every_key():
+    def key(seed=1, N=64, d=3, teacher=0, m=8, replica=0):
+        lanes = streams.lane_keys(seed, N, d, teacher, np.array([m]), np.array([replica]))
+        return {(int(k.first[0]), int(k.second[0])) for k in lanes}
+
+    variants = [key(), key(seed=2), key(N=65), key(d=5), key(teacher=1), key(m=9), key(replica=1)]
+    assert len(set().union(*variants)) == sum(len(v) for v in variants) == 28
+
+
+def test_words_do_not_depend_on_the_shape_of_the_draw():
+    lanes = [jnp.arange(5, dtype=jnp.uint32), jnp.arange(5, dtype=jnp.uint32) + 9]
+    wide = np.asarray(streams.input_words(Key(*lanes), 7, 4))
+    alone = np.asarray(streams.input_words(Key(*(k[2:3] for k in lanes)), 7, 4))
+    np.testing.assert_array_equal(wide[:, :, 2:3], alone)
+    np.testing.assert_array_equal(wide[:, 1:3], np.asarray(streams.input_words(Key(*lanes), 7, 2, 1)))
+    np.testing.assert_array_equal(wide[:3], np.asarray(streams.input_words(Key(*lanes), 3, 4)))
+
+
+def test_inputs_are_fair_and_uncorrelated():
+    """Means and pair correlations of 2^16 examples of 8 inputs within 5.5 standard errors (false alarm below 1e-5 in all)."""
+    words = np.asarray(streams.input_words(Key(*(jnp.full(1, 3, jnp.uint32),) * 2), 8, 2**11))[:, :, 0]
+    bits = (words[:, :, None] >> np.arange(32, dtype=np.uint32)) & 1
+    spins = 1.0 - 2.0 * bits.reshape(8, -1)
+    bound = 5.5 / np.sqrt(spins.shape[1])
+    gram = spins @ spins.T / spins.shape[1]
+    assert np.abs(spins.mean(axis=1)).max() < bound
+    assert np.abs(gram - np.eye(8)).max() < bound
+
+
+def test_uniform_is_in_the_unit_interval():
+    bits = jnp.asarray([0, 255, 256, 2**32 - 1], jnp.uint32)
+    np.testing.assert_array_equal(np.asarray(streams.uniform(bits)), np.float32([0, 0, 2.0**-24, 1 - 2.0**-24]))
