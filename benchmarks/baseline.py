@@ -8,11 +8,11 @@ fresh batch every sweep) without an accelerator. mbsim's kernel is measured agai
 * A weight is a word, 0 for +1 and all ones for -1: weight times unit is one xor. Output links are numbered
   first, then hidden links, unit by unit: the sequential order. The random order picks with replacement.
 * A sum of an odd number of signs is P bit planes, plane p of word w of unit k at (k * P + p) * W + w: the
-  number of +1 terms, shifted so that the highest plane is the sign. Negating a term changes the sign only where
-  the sum is ±1 (highest plane unlike all others: `edge`) and the term agrees with it.
+  number of +1 terms, shifted so that the highest plane is the sign. Negating a term changes the sign only
+  where the sum is ±1 (highest plane unlike all others: `edge`) and the term agrees with it.
 * `source[j]` is where the row behind link j starts: in the inputs, or at the sign plane of a hidden unit.
-* Arrays are flat, since views cost reference counting; tables are uint32, since a signed index costs a test for
-  negative ones. Functions are compiled for each d and W, so that loops over them have constant lengths.
+* Arrays are flat, since views cost reference counting; tables are uint32, since a signed index costs a test
+  for negative ones. Functions are compiled for each d and W: loops over them have constant lengths.
 """
 
 from collections import namedtuple
@@ -27,10 +27,12 @@ NONE, ALL = np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF)
 GOLDEN, MIX_1, MIX_2 = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 S27, S30, S31, S32 = (np.uint64(shift) for shift in (27, 30, 31, 32))
 
+SEQUENTIAL = {"random": False, "sequential": True}
+
 # What a run reads and writes; `readers` are the output links that leave each hidden unit in turn. If it is
 # compiled to, `trace` receives (link, change of energy) for each proposal of the last sweep.
 Student = namedtuple("Student", "valid source readers weights teacher x h y target trace")
-# `seconds`: CPU time of the compiled run alone. `weights`, `teacher`: ±1, all output links, then all hidden links.
+# `seconds`: CPU time of the compiled run alone. `weights`, `teacher`: ±1, in the numbering of the links.
 Result = namedtuple("Result", "proposals accepted seconds weights teacher")
 
 
@@ -110,8 +112,9 @@ def sum_operations(terms, W):
 
 @cache
 def start_of_sweep(d, D, W):
-    """Compile refresh: a fresh batch, the teacher's answers, the student's sums; returns the counter moved on."""
-    (P, _), (Q, _), add_hidden, add_output = planes_of(d), planes_of(D), *(sum_operations(n, W)[0] for n in (d, D))
+    """Compile refresh: a fresh batch, the teacher's answers, the student's sums."""
+    P, Q = planes_of(d)[0], planes_of(D)[0]
+    add_hidden, add_output = sum_operations(d, W)[0], sum_operations(D, W)[0]
 
     @njit(nogil=True)
     def forward(source, weights, x, h, y):
@@ -250,14 +253,8 @@ def new_student(N, m, rng, hidden_sources, output_sources, train_output):
     valid = np.array([(1 << min(64, m - 64 * w)) - 1 for w in range(W)], np.uint64)
     words = [np.zeros(rows * W, np.uint64) for rows in (N, K * P, M * Q, M)]
     trace = np.zeros((len(weights), 2), np.int64)
-    return Student(valid, source.astype(np.uint32), readers.astype(np.uint32), weights, teacher, *words, trace)
-
-
-def is_sequential(order):
-    """Whether the order is "sequential"; anything but "random" is an error otherwise."""
-    if order not in ("random", "sequential"):
-        raise ValueError(f"order = {order!r}: must be 'random' or 'sequential'")
-    return order == "sequential"
+    source, readers = source.astype(np.uint32), readers.astype(np.uint32)
+    return Student(valid, source, readers, weights, teacher, *words, trace)
 
 
 def train(run, student, proposals, sweeps, rng):
@@ -277,11 +274,11 @@ def vector(N, d, m, sweeps, order, seed, hidden_sources, output_sources):
     """
     rng = np.random.default_rng(seed)
     student = new_student(N, m, rng, hidden_sources, output_sources, train_output=True)
-    return train(vector_kernel(d, len(student.valid), is_sequential(order)), student, 2 * N * d, sweeps, rng)
+    return train(vector_kernel(d, len(student.valid), SEQUENTIAL[order]), student, 2 * N * d, sweeps, rng)
 
 
 def scalar(N, d, m, sweeps, order, seed, hidden_sources):
     """Train the hidden layer of one scalar-output student (K = N and d odd); as `vector` otherwise."""
     rng = np.random.default_rng(seed)
     student = new_student(N, m, rng, hidden_sources, np.arange(N)[None], train_output=False)
-    return train(scalar_kernel(N, d, len(student.valid), is_sequential(order)), student, N * d, sweeps, rng)
+    return train(scalar_kernel(N, d, len(student.valid), SEQUENTIAL[order]), student, N * d, sweeps, rng)

@@ -72,18 +72,17 @@ def order_parameter_figure(
     gap = 0.055 * (ceiling - floor)
     marked: list[Critical] = []
     for place, (label, curve) in enumerate(curves.items()):
-        style: dict[str, Any] = {
-            "color": COLOURS[place % len(COLOURS)],
-            "marker": MARKERS[place % len(MARKERS)],
-        }
-        record = next((one for one in critical if one.labels == {**fixed, size: label}), None)
+        look = place % len(COLOURS)
+        style: dict[str, Any] = {"color": COLOURS[look], "marker": MARKERS[look]}
+        here = {**fixed, size: label}
+        record = next((one for one in critical if one.labels.items() <= here.items()), None)
         ran = np.isfinite(means[label])
         ax.errorbar(
             values[control].to_numpy()[ran],
             means[label][ran],
             yerr=np.nan_to_num(resample.standard_error(curve)[ran]),
-            linestyle=LINES[place % len(LINES)],
-            label=f"${size}$ = {label}" + (_result(control, record) if ran.any() else ": no data"),
+            linestyle=LINES[look],
+            label=f"{_symbol(size)} = {label}" + (_result(control, record) if ran.any() else ": no data"),
             **style,
             **CURVE,
         )
@@ -93,19 +92,11 @@ def order_parameter_figure(
     if marked:
         ax.axhline(floor - 0.3 * gap, color="0.7", linewidth=0.6, zorder=0)
     ax.set_ylim(floor - (len(marked) + 0.8) * gap, ceiling + 0.8 * gap)
-    ax.set_yticks([tick for tick in ax.get_yticks() if floor <= tick <= ceiling])
-    ax.set_xlabel(_axis_label(values[control], f"${control}$"))
+    ax.set_yticks([tick for tick in ax.get_yticks() if floor - 0.1 * gap <= tick <= ceiling + 0.1 * gap])
+    ax.set_xlabel(_axis_label(values[control], _symbol(control)))
     ax.set_ylabel(_axis_label(values, ""))
-    ax.set_title(", ".join([_model(ds), *(f"${name}$ = {label}" for name, label in fixed.items())]))
-    ax.legend(
-        title=f"mean ± standard error; open markers and bars below: ${control}_c$, 95% interval",
-        title_fontsize="x-small",
-        fontsize="small",
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-        frameon=False,
-        handlelength=3.2,
-    )
+    ax.set_title(", ".join([_model(ds), *(f"{_symbol(name)} = {label}" for name, label in fixed.items())]))
+    _add_legend(ax, control)
     return ax
 
 
@@ -150,6 +141,19 @@ def _labels(values: xr.DataArray, size: str, control: str) -> dict[str, Label]:
     return {name: values[name][0].item() for name in names}
 
 
+def _add_legend(ax: Axes, control: str) -> None:
+    """Below the axes, where it hides no curve however narrow the panel."""
+    ax.legend(
+        title=f"mean ± standard error; open markers and bars below: {_critical(control)}, 95% interval",
+        title_fontsize="x-small",
+        fontsize="small",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        frameon=False,
+        handlelength=3.2,
+    )
+
+
 def _result(control: str, record: Critical | None) -> str:
     """What the legend says of m_c after the name of the curve."""
     if record is None:
@@ -157,7 +161,7 @@ def _result(control: str, record: Critical | None) -> str:
     if not math.isfinite(record.m_c):
         return ": no transition seen"
     number, interval = number_and_interval(record)
-    return f": ${control}_c$ = {number}" + (f" ({interval})" if interval != "-" else " (no interval)")
+    return f": {_critical(control)} = {number}" + (f" ({interval})" if interval != "-" else " (no interval)")
 
 
 def _mark(ax: Axes, record: Critical, height: float, style: Mapping[str, Any]) -> None:
@@ -173,6 +177,15 @@ def _axis_label(values: xr.DataArray, symbol: str) -> str:
     """The long name, the symbol, and the units where there are any."""
     name, units = values.attrs.get("long_name", "" if symbol else values.name), values.attrs.get("units", "1")
     return ", ".join(filter(None, [name, symbol])) + (f" ({units})" if units not in ("", "1") else "")
+
+
+def _symbol(name: str) -> str:
+    """One letter is a symbol, in italics; more are a word."""
+    return f"${name}$" if len(name) == 1 else name
+
+
+def _critical(control: str) -> str:
+    return f"${control}_c$" if len(control) == 1 else f"critical {control}"
 
 
 def _model(ds: xr.Dataset) -> str:

@@ -50,11 +50,11 @@ class Curve(NamedTuple):
 
 
 def fit(x: Array, y: Array) -> Curve:
-    """Least-squares curves through y, shape (curve, point), at four or more points x, (point,).
+    """Least-squares curves through y, shape (curve, point), at four or more points x, shape (point,).
 
-    """Least-squares curves through y, (curve, point), at four or more points x, (point,).
-    other parameters are linear (variable projection), so that no start value can lead a fit astray. Every
-    curve is fitted on its own: its result does not depend on the others.
+    A global search over nodes, then Levenberg-Marquardt. At the nodes only (centre, width) is searched, as
+    the other parameters are linear (variable projection), so that no start value can lead a fit astray.
+    Every curve is fitted on its own: its result does not depend on the others.
 
     Reference: G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
     """

@@ -211,12 +211,16 @@ def _resolved(x: Array, fitted: curve.Curve) -> tuple[float, float]:
 
     I = Σ 4 s (1 - s) over the grid tells how many points lie in the rise. With I ≤ 1/2 the interval is the
     whole gap between the neighbouring points, as the centre then rests on the form of the curve, which cannot
-    be seen between two points; from there to I = 3/2 it shrinks to nothing.
+    be seen between two points; from there to I = 3/2 it shrinks to nothing. A centre close to a point may be
+    on either side of it: each arm is at least half of what the gap would give.
     """
     share, centre = fitted.share(x)[0], fitted.centre[0]
     part = np.clip(1.5 - (4 * share * (1 - share)).sum(), 0, 1)
     right = int(np.clip(np.searchsorted(x, centre), 1, len(x) - 1))
-    return float(centre - part * (centre - x[right - 1])), float(centre + part * (x[right] - centre))
+    half_gap = (x[right] - x[right - 1]) / 2
+    low = centre - part * max(centre - x[right - 1], half_gap)
+    high = centre + part * max(x[right] - centre, half_gap)
+    return float(low), float(high)
 
 
 def _check_scale(control: xr.DataArray, scale: str) -> None:

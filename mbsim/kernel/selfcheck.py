@@ -1,0 +1,67 @@
+"""Known answers of the compiled kernels, for the device at hand.
+
+A compiler may give wrong numbers without a word (jax issues 39103 and 40101 did). Before a run trusts a device, the kernels train a few
+small students there, greedy and thermal, and the digest of all their weights and counts must be the one below. The digests
+were made by a plain NumPy simulation of the same dynamics on the same random numbers, one student at a time
+(`tests/test_selfcheck.py` makes them again).
+"""
+
+import hashlib
+
+import numpy as np
+from jax.sharding import Mesh
+
+from mbsim.kernel.ensemble import LaneLabels, train
+from mbsim.kernel.networks import Teacher
+
+SEED = 2305
+SIZE = 9
+DEGREE = 3
+SWEEPS = 4
+LABELS = LaneLabels(
+    m=np.array([1, 5, 12, 5, 12, 20]),
+    replica=np.array([0, 0, 0, 1, 1, 1]),
+    init_overlap=np.array([0.0, 0.0, 0.5, 0.0, 0.0, 0.0]),
+    temperature=np.array([0.0, 0.0, 0.0, 0.0, 0.5, 1.5]),
+)
+DIGESTS = {
+    "vector": "238126c5aaf6354e102904cfbc960e6970108125898eedc708770f97451e8807",
+    "scalar": "de319a98fc6244ceb69c2d75449481ec2a819fbe510e6a6117224935aee0c12a",
+}
+
+
+def teacher(kind: str) -> Teacher:
+    """A fixed teacher, no random numbers: hidden unit k reads k, k + 1, k + 3; so do outputs, or one output reads all."""
+    unit = np.arange(SIZE, dtype=np.int32)[:, None]
+    sources = (unit + np.array([0, 1, 3], np.int32)) % SIZE
+    w = np.where((unit * 5 + np.arange(3) * 7) % 4 < 2, 1, -1).astype(np.int8)
+    if kind == "scalar":
+        return Teacher(sources, unit.T.copy(), w, np.ones((1, SIZE), np.int8))
+    return Teacher(sources, sources.copy(), w, -w[::-1])
+
+
+def digest(w: np.ndarray, v: np.ndarray, accepted: np.ndarray) -> str:
+    """SHA-256 over final weights (lanes, ...) and accepted proposals per sweep (lanes, SWEEPS), as little-endian int32."""
+    data = b"".join(np.ascontiguousarray(x).astype("<i4").tobytes() for x in (w, v, accepted))
+    return hashlib.sha256(data).hexdigest()
+
+
+def run(kind: str, mesh: Mesh | None = None) -> str:
+    """The digest that this device gives for "vector" or "scalar"."""
+    records, weights = train(
+        teacher(kind),
+        LABELS,
+        np.arange(SWEEPS + 1),
+        seed=SEED,
+        N=SIZE,
+        teacher_label=0,
+        train_output=kind == "vector",
+        test_size=32,
+        mesh=mesh,
+    )
+    return digest(weights.w, weights.v, records.accepted[:, 1:])
+
+
+def passes(kind: str, mesh: Mesh | None = None) -> bool:
+    """Whether the device gives the known answer."""
+    return run(kind, mesh) == DIGESTS[kind]

@@ -1,0 +1,398 @@
+"""m_c against planted transitions: recovered, with intervals that cover, or refused with a reason."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.optimize import least_squares
+
+from mbsim import fss
+from mbsim.errors import DatasetError
+from mbsim.fss import curve, resample
+
+GRID = np.arange(10, 27)
+PLANTED = 17.3
+
+
+def logistic(z):
+    return 1 / (1 + np.exp(-np.clip(z, -50, 50)))
+
+
+def overlap(m, m_c, width=1.0, low=0.2, slope=0.0):
+    """A logistic rise from a branch that goes through `low` at m_c with a slope, to 1."""
+    s = logistic((m - m_c) / width)
+    return (low + slope * (m - m_c)) * (1 - s) + s
+
+
+def lanes(m_c=PLANTED, m=GRID, teachers=4, replicas=8, noise=0.02, seed=0, **shape):
+    """Lanes (teacher, replica, point) of one planted curve, with noise in every lane."""
+    rng = np.random.default_rng(seed)
+    return overlap(m, m_c, **shape) + noise * rng.normal(size=(teachers, replicas, len(m)))
+
+
+def dataset(by_size, m=GRID, **coords):
+    """A dataset from {N: lanes}."""
+    values = np.stack(list(by_size.values()))
+    return xr.Dataset(
+        {"overlap_mean": (("N", "teacher", "replica", "m"), values)}, coords={"N": list(by_size), "m": m}
+    ).assign_coords(coords)
+
+
+def only(ds, **options):
+    [record] = fss.midpoint(ds, **options)
+    return record
+
+
+# ---------------------------------------------------------------- the planted value comes back
+
+
+@pytest.mark.parametrize("m_c", [13.4, 16.0, 17.3, 21.7])
+@pytest.mark.parametrize("width", [0.3, 0.6, 1.0])
+def test_a_planted_midpoint_is_recovered(m_c, width):
+    record = only(dataset({64: lanes(m_c, width=width)}))
+    assert record.m_c == pytest.approx(m_c, abs=0.1)
+    assert record.low < m_c < record.high
+    assert record.value == pytest.approx(0.6, abs=0.03)
+    assert record.width == pytest.approx(2 * np.log(9) * width, rel=0.15, abs=0.3)
+    assert (record.order, record.reason) == ("undecided", "")
+
+
+def test_a_broad_rise_is_recovered():
+    record = only(dataset({64: lanes(m=np.arange(6, 30), width=1.8)}, m=np.arange(6, 30)))
+    assert record.m_c == pytest.approx(PLANTED, abs=0.25)
+
+
+def test_a_sloping_lower_branch_does_not_move_m_c_with_the_start_of_the_grid():
+    ds = dataset({64: lanes(low=0.35, slope=0.025, width=0.5, noise=0.0)})
+    found = [only(ds.isel(m=slice(start, None))).m_c for start in range(6)]
+    assert np.ptp(found) < 0.08
+    assert found == pytest.approx(6 * [PLANTED], abs=0.1)
+
+
+def test_a_geometric_grid_is_fitted_in_the_logarithm():
+    m = np.round(4 * 2 ** np.arange(0, 7, 0.5)).astype(int)
+    values = overlap(np.log(m), np.log(30.0), width=0.25)[None, None] * np.ones((4, 8, 1))
+    record = only(dataset({64: values}, m=m), scale="log")
+    assert record.m_c == pytest.approx(30.0, rel=0.02)
+    assert m[0] < record.low <= record.m_c <= record.high < m[-1]
+
+
+@pytest.mark.parametrize("left", [12, 16, 22])
+def test_a_jump_between_two_points_gives_the_whole_gap(left):
+    values = np.where(GRID <= left, 0.2, 1.0) + np.zeros((4, 8, 1))
+    record = only(dataset({64: values}))
+    assert record.m_c == pytest.approx(left + 0.5, abs=0.02)
+    assert record.low <= left + 0.01
+    assert record.high >= left + 0.99
+
+
+@pytest.mark.parametrize("m_c", np.arange(16.2, 19.0, 0.2))
+def test_on_a_coarse_grid_the_interval_still_covers_a_steep_rise(m_c):
+    coarse = GRID[::3]
+    record = only(dataset({64: lanes(m_c, coarse, width=0.3, low=0.3, slope=0.02, noise=0.005)}, m=coarse))
+    assert record.low <= m_c <= record.high
+
+
+def test_teachers_that_jump_at_different_m_are_averaged():
+    jumps = np.array([16.5, 17.5, 17.5, 18.5])
+    values = np.where(jumps[:, None, None] > GRID, 0.2, 1.0) * np.ones((4, 8, 1))
+    record = only(dataset({64: values}))
+    assert record.m_c == pytest.approx(17.5, abs=0.05)
+    assert record.low < 16.8
+    assert record.high > 18.2
+
+
+def test_only_the_rise_counts_where_the_order_parameter_falls_again():
+    values = lanes(14.0) - 0.6 * logistic((GRID - 22.0) / 0.3)
+    record = only(dataset({64: values}))
+    assert record.m_c == pytest.approx(14.0, abs=0.1)
+    assert "falls again from m = 22 on" in record.reason
+
+
+# ---------------------------------------------------------------- labels, gaps, seeds
+
+
+def test_there_is_one_record_for_each_label_and_gaps_change_nothing():
+    small, large = GRID[:13], GRID[3::2]
+    alone = {
+        64: dataset({64: lanes(15.0, small)}, m=small),
+        128: dataset({128: lanes(19.0, large, seed=1)}, m=large),
+    }
+    ragged = xr.concat([alone[64], alone[128]], dim="N", join="outer")
+    ragged["overlap_mean"] = ragged["overlap_mean"].transpose("m", "replica", "N", "teacher")
+    assert ragged["overlap_mean"].isnull().any()
+    assert fss.midpoint(ragged) == [only(alone[64]), only(alone[128])]
+    assert fss.midpoint(ragged.isel(m=slice(None, None, -1))) == fss.midpoint(ragged)
+
+
+def test_every_other_dimension_is_a_label():
+    learnt = np.ones((4, 8, len(GRID)))
+    values = np.stack([lanes(), learnt])[None, None]
+    dims = ("N", "d", "init_overlap", "teacher", "replica", "m")
+    ds = xr.Dataset(
+        {"overlap_mean": (dims, values)}, coords={"N": [64], "d": [5], "init_overlap": [0.0, 1.0], "m": GRID}
+    )
+    random, planted = fss.midpoint(ds)
+    assert random.labels == {"N": 64, "d": 5, "init_overlap": 0.0}
+    assert random.m_c == pytest.approx(PLANTED, abs=0.1)
+    assert (planted.labels["init_overlap"], planted.order) == (1.0, "none")
+
+
+def test_a_teacher_that_did_not_run_is_not_counted():
+    values = lanes()
+    more = np.concatenate([values, np.full((2, 8, len(GRID)), np.nan)])
+    assert only(dataset({64: more})) == only(dataset({64: values}))
+
+
+def test_values_of_m_that_few_teachers_have_are_left_out():
+    values = lanes()
+    spoilt = values.copy()
+    spoilt[1:, :, 7] = np.nan  # one teacher of four is left at m = 17
+    spoilt[0, :, 7] = 0.0
+    others = [at for at in range(len(GRID)) if at != 7]
+    assert only(dataset({64: spoilt})) == only(dataset({64: values}).isel(m=others))
+
+
+def test_missing_lanes_are_left_out_of_the_mean():
+    values = lanes(noise=0.0)
+    holes = np.random.default_rng(5).random(values.shape) < 0.3
+    record = only(dataset({64: np.where(holes, np.nan, values)}))
+    assert record.m_c == pytest.approx(only(dataset({64: values})).m_c, abs=1e-6)
+
+
+def test_the_seed_decides_the_interval_and_nothing_else_does():
+    ds = dataset({64: lanes(), 128: lanes(seed=1)})
+    first = fss.midpoint(ds, seed=3)
+    assert fss.midpoint(ds, seed=3) == first
+    assert fss.midpoint(ds.isel(N=[1]), seed=3) == first[1:]
+    other = fss.midpoint(ds, seed=4)
+    assert [record.m_c for record in other] == [record.m_c for record in first]
+    assert [record.low for record in other] != [record.low for record in first]
+
+
+def test_the_interval_stays_on_the_grid():
+    rng = np.random.default_rng(2)
+    scattered = np.stack([overlap(GRID, m_c) for m_c in (16.0, 19.0)])[:, None] + np.zeros((1, 8, 1))
+    record = only(dataset({64: scattered + 0.01 * rng.normal(size=scattered.shape)}))
+    assert record.order == "undecided"
+    assert (record.low, record.high) == (GRID[0], GRID[-1])  # two teachers three apart tell little
+
+
+# ---------------------------------------------------------------- no transition, no interval
+
+
+NONE = {
+    "constant": (np.full(len(GRID), 0.3), "no rise that is a transition, extend grid.m"),
+    "all learnt": (np.ones(len(GRID)), "no rise"),
+    "a small rise": (0.2 + 0.15 * logistic(GRID - PLANTED), "between 0.2 and 0.35 for m = 10 to 26: no rise"),
+    "a fall": (1 - overlap(GRID, PLANTED), "no rise that is a transition"),
+    "all missing": (np.full(len(GRID), np.nan), "0 values of m hold data, at least 4 are needed"),
+    "three points": (np.where(np.isin(GRID, [12, 17, 24]), overlap(GRID, 17.3), np.nan), "3 values of m"),
+    "ends below": (overlap(GRID, 25.5), r"part of a transition: extend grid.m above 26"),
+    "ends half-way up": (overlap(GRID, 24.0, width=1.5), r"extend grid.m above 26"),
+    "begins above": (overlap(GRID, 10.5), r"part of a transition: extend grid.m below 10"),
+    "begins half-way up": (overlap(GRID, 12.0, width=1.5), r"extend grid.m below 10"),
+    "ramp": (np.linspace(0, 1, len(GRID)), "extend grid.m"),
+}
+
+
+@pytest.mark.parametrize("case", NONE)
+def test_a_grid_without_a_transition_says_so(case):
+    values, reason = NONE[case]
+    noise = 0.01 * np.random.default_rng(0).normal(size=(4, 8, len(GRID)))
+    record = only(dataset({64: values + noise}))
+    assert record.order == "none"
+    assert all(math.isnan(number) for number in (record.m_c, record.low, record.high))
+    assert reason in record.reason
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_is_not_a_transition(seed):
+    noise = 0.5 * np.random.default_rng(seed).normal(size=(4, 8, len(GRID)))
+    assert only(dataset({64: 0.5 + noise})).order == "none"
+
+
+def test_two_lanes_that_disagree_on_everything_are_not_significant():
+    fails, learns = np.full(len(GRID), 0.2), overlap(GRID, PLANTED, width=0.3)
+    record = only(dataset({64: np.stack([fails, learns])[:, None]}))
+    assert record.order == "none"
+    assert "needs more teachers or replicas" in record.reason
+
+
+@pytest.mark.parametrize("replicas", [1, 8])
+def test_one_teacher_gives_m_c_without_an_interval(replicas):
+    record = only(dataset({64: lanes(teachers=1, replicas=replicas, noise=0.005)}))
+    assert record.m_c == pytest.approx(PLANTED, abs=0.1)
+    assert math.isnan(record.low)
+    assert math.isnan(record.high)
+    assert record.reason == "no interval: one teacher tells nothing of the others"
+    [plain] = fss.as_json([record])
+    assert (plain["low"], plain["high"]) == (None, None)
+
+
+def test_one_replica_of_each_teacher_is_enough():
+    record = only(dataset({64: lanes(replicas=1)}))
+    assert record.low < PLANTED < record.high
+
+
+# ---------------------------------------------------------------- coverage
+
+
+def coverage(teachers, repeats, seed, teacher_scatter=0.5, lane_scatter=0.5, bootstrap=100):
+    """Share of the intervals that hold the planted m_c, which differs between teachers and between lanes."""
+    rng, m = np.random.default_rng(seed), np.arange(12, 24)
+    own = PLANTED + teacher_scatter * rng.normal(size=(repeats, teachers, 1, 1))
+    own = own + lane_scatter * rng.normal(size=(repeats, teachers, 8, 1))
+    values = overlap(m, own, width=0.8) + 0.02 * rng.normal(size=(*own.shape[:3], len(m)))
+    found = fss.midpoint(dataset(dict(enumerate(values)), m=m), bootstrap=bootstrap)
+    return np.mean([record.low <= PLANTED <= record.high for record in found])
+
+
+def test_intervals_cover():
+    assert 0.90 <= coverage(teachers=4, repeats=200, seed=0) <= 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("teachers", [4, 8, 16])
+@pytest.mark.parametrize(
+    ("teacher_scatter", "lane_scatter"), [(0.5, 0.5), (0.0, 0.5), (0.5, 0.0), (0.2, 0.5)]
+)
+def test_intervals_cover_whatever_the_scatter(teachers, teacher_scatter, lane_scatter):
+    covered = coverage(teachers, 600, 1, teacher_scatter, lane_scatter, bootstrap=400)
+    assert 0.90 <= covered <= 0.99
+
+
+def test_resampling_replicas_alone_would_not_cover(monkeypatch):
+    honest = resample.bootstrap_means
+    monkeypatch.setattr(resample, "bootstrap_means", lambda *args, **_: honest(*args, redraw_teachers=False))
+    assert coverage(teachers=8, repeats=60, seed=0) < 0.75
+
+
+@pytest.mark.parametrize("teachers", [3, 4, 8, 16])
+@pytest.mark.parametrize("teacher_scatter", [0.0, 0.3, 2.0])
+def test_the_interval_of_a_plain_mean_covers(teachers, teacher_scatter):
+    rng, replicas, repeats = np.random.default_rng(0), 6, 1500
+    means = teacher_scatter * rng.normal(size=(repeats, teachers, 1))
+    values = means + rng.normal(size=(repeats, teachers, replicas))
+    # The repeats are points here: resampled alike, but each has data and an interval of its own.
+    stacked = np.moveaxis(values, 0, -1)
+    both = resample.bootstrap_means(stacked, 400, rng)
+    replicas_only = resample.bootstrap_means(stacked, 400, rng, redraw_teachers=False)
+    shape = (teachers, replicas)
+    ends = np.array(
+        [
+            resample.interval(estimate, both[:, at], replicas_only[:, at], shape)
+            for at, estimate in enumerate(resample.mean(stacked))
+        ]
+    )
+    assert 0.925 <= np.mean((ends[:, 0] <= 0) & (ends[:, 1] >= 0)) <= 0.985
+
+
+# ---------------------------------------------------------------- the parts
+
+
+def test_the_mean_weighs_teachers_alike():
+    values = np.array([[[1.0], [np.nan], [np.nan]], [[2.0], [3.0], [4.0]], [[np.nan]] * 3])
+    assert resample.mean(values) == pytest.approx(2.0)
+    assert resample.standard_error(values) == pytest.approx(np.std([1, 3], ddof=1) / np.sqrt(2))
+    assert resample.standard_error(values[1:2]) == pytest.approx(1 / np.sqrt(3))
+    assert np.isnan(resample.standard_error(values[:1]))
+
+
+def test_resampled_means_have_the_variances_of_a_two_level_bootstrap():
+    values = np.random.default_rng(1).normal(size=(5, 7, 3)) + np.arange(5)[:, None, None]
+    within = values.var(axis=1).mean(axis=0) / 35
+    between = values.mean(axis=1).var(axis=0) / 5
+    rng = np.random.default_rng(2)
+    both = resample.bootstrap_means(values, 40_000, rng)
+    replicas_only = resample.bootstrap_means(values, 40_000, rng, redraw_teachers=False)
+    np.testing.assert_allclose(both.mean(axis=0), resample.mean(values), atol=0.02)
+    np.testing.assert_allclose(replicas_only.var(axis=0), within, rtol=0.05)
+    np.testing.assert_allclose(both.var(axis=0), within + between, rtol=0.05)
+
+
+def test_a_resample_without_data_at_a_point_keeps_its_mean():
+    values = np.ones((2, 3, 2))
+    values[0, 0, 1], values[0, 1:, 1], values[1, :, 1] = 5.0, np.nan, np.nan
+    means = resample.bootstrap_means(values, 200, np.random.default_rng(0))
+    np.testing.assert_array_equal(means, [[1.0, 5.0]] * 200)
+
+
+def test_the_fit_finds_the_least_squares_of_a_general_optimiser():
+    rng = np.random.default_rng(4)
+    x = GRID.astype(float)
+    y = overlap(x, rng.uniform(13, 22, (30, 1)), rng.uniform(0.3, 1.5, (30, 1)), 0.3, 0.02)
+    y += 0.02 * rng.normal(size=y.shape)
+    fitted = curve.fit(x, y)
+    u = (x - x[0]) / (x[-1] - x[0])
+    for at in range(len(y)):
+        unit = y[at] / (y[at].max() - y[at].min())
+
+        def residuals(theta, data=unit):
+            before, slope, after, centre, log_width = theta
+            s = logistic((x - centre) / np.exp(log_width))
+            penalties = [0.1 * slope, 0.01 * log_width]
+            return np.concatenate([(before + slope * u) * (1 - s) + after * s - data, penalties])
+
+        ours = np.array([part[at] for part in fitted[:5]])
+        ours[:3] /= np.ptp(y[at])
+        ours[4] = np.log(ours[4])
+        best = least_squares(residuals, ours, xtol=1e-12, ftol=1e-12).x
+        assert np.square(residuals(ours)).sum() <= np.square(residuals(best)).sum() * (1 + 1e-3)
+        assert ours[3] == pytest.approx(best[3], abs=0.02)
+
+
+def test_fits_neither_touch_each_other_nor_depend_on_the_unit():
+    x = GRID.astype(float)
+    y = lanes(noise=0.05).reshape(-1, len(GRID))
+    together = curve.fit(x, y)
+    np.testing.assert_allclose(curve.fit(x, y[3:4]).centre, together.centre[3:4], rtol=1e-9)
+    scaled = curve.fit(x, 7 * y - 2)
+    np.testing.assert_allclose(scaled.centre, together.centre, rtol=1e-6)
+    np.testing.assert_allclose(scaled.height, 7 * together.height, rtol=1e-6)
+    shifted = curve.fit(x / 10 + 3, y)
+    np.testing.assert_allclose(shifted.centre, together.centre / 10 + 3, rtol=1e-6)
+
+
+# ---------------------------------------------------------------- tables and errors
+
+
+def test_records_as_json_and_as_text():
+    ds = dataset({64: lanes(), 128: np.full((4, 8, len(GRID)), np.nan)}).expand_dims(d=[5])
+    found = fss.midpoint(ds)
+    first, second = json.loads(json.dumps(fss.as_json(found), allow_nan=False))
+    assert list(first) == ["d", "N", "m_c", "low", "high", "order", "estimator"]
+    assert (first["N"], first["d"], first["order"]) == (64, 5, "undecided")
+    assert first["low"] < first["m_c"] < first["high"]
+    assert first["estimator"] == "midpoint of overlap_mean"
+    assert (second["m_c"], second["low"], second["high"], second["order"]) == (None, None, None, "none")
+    assert second["reason"].startswith("0 values of m hold data")
+    heading, *lines = fss.as_text(found).splitlines()
+    assert heading.split() == ["d", "N", "m_c", "95%", "interval", "order"]
+    assert lines[0].split()[:2] == ["5", "64"]
+    assert f"{found[0].low:.3f} to {found[0].high:.3f}" in lines[0]
+    assert lines[1].split()[:5] == ["5", "128", "-", "-", "none"]
+
+
+def test_the_order_parameter_is_the_bulk_overlap():
+    ds = dataset({64: lanes()})
+    assert fss.order_parameter(ds.assign(success=ds["overlap_mean"])) == "overlap_mean"
+    with pytest.raises(DatasetError, match="lacks overlap_mean, it holds success"):
+        fss.order_parameter(ds.rename(overlap_mean="success"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order_parameter": "overlap"}, "'overlap' is not in the dataset, which holds overlap_mean"),
+        ({"control": "lr"}, "'lr' is no dimension of overlap_mean, which has N, teacher, replica, m"),
+        ({"scale": "cubic"}, "scale = 'cubic': allowed are 'linear' and 'log'"),
+        ({"scale": "log"}, "scale = 'log' needs a positive control: m has -7"),
+    ],
+)
+def test_what_cannot_be_analysed_is_refused_in_one_line(options, message):
+    with pytest.raises(DatasetError, match=message) as refused:
+        fss.midpoint(dataset({64: lanes()}, m=GRID - 17), **options)
+    assert "\n" not in str(refused.value)
