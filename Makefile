@@ -1,0 +1,32 @@
+# Everything that a fresh machine needs is Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test slow lint bench clean
+
+# The stamp is renewed when the dependencies change; the package itself is installed editable.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[test,bench]'
+	touch $@
+
+demo: $(VENV)/.installed  ## train the quickstart grid, print m_c, name the figure and the dataset
+	$(BIN)/mbsim run configs/quickstart.toml --out runs/quickstart
+
+test: $(VENV)/.installed  ## the quick tests
+	$(BIN)/pytest
+
+slow: $(VENV)/.installed  ## the long tests
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/.installed  ## style and types
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed  ## the kernel beside a sequential numba program, in the same run
+	$(BIN)/python benchmarks/table.py
+
+clean:
+	rm -rf $(VENV) runs
