@@ -1,44 +1,53 @@
 """Runs a configuration: units of work one after the other, written as they finish, whatever interrupts.
 
 A unit that is in the run folder and verifies is done; the rest is computed. A unit that fails (out of memory on the device, say) is
-reported and the others go on. SIGINT, SIGTERM and a full disk end the run in good order: what is finished is safe, and
-the same command goes on from there.
+reported and the others go on. A signal (`interrupts`) and a full disk end the run in good order: what is finished is safe,
+and the same command goes on from there. Importing this does not start JAX.
 """
 
 import errno
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from mbsim import dataset, devices, provenance
+from mbsim import dataset, provenance
 from mbsim.config import Config, load_config
 from mbsim.errors import MbsimError
 from mbsim.grid import Unit, check_dataset, check_memory, host_memory, measurement_times, units
+from mbsim.interrupts import Interrupted, raise_if_asked
 from mbsim.store import RunFolder
 
 OVERLAP_TAIL = 0.75  # moments are taken over measured times later than this part of the run
 
 
 class Progress(NamedTuple):
-    """How far a run is: units and proposals done of those asked for (finished before, and by this run), and seconds of training."""
+    """How far a run is. The first report comes when it is known what is left, before anything is compiled.
+
+    units_done, proposals_done: finished before and by this run, of `units` and `proposals` asked for.
+    damaged: files that failed their checksum when this run began, and are computed again.
+    doing: in words.
+    seconds, timed: time of training without compiling, and the proposals done in it.
+    """
 
     units_done: int
     units: int
     proposals_done: int
     proposals: int
+    damaged: int
+    doing: str
     seconds: float
-    trained: int
+    timed: int
 
     @property
     def rate(self) -> float:
-        """Proposals per second of this run, 0 before the first."""
-        return self.trained / self.seconds if self.seconds > 0 else 0.0
+        """Proposals per second of this run, compiling left out; 0 before the first."""
+        return self.timed / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -49,12 +58,8 @@ class Progress(NamedTuple):
 Report = Callable[[Progress], None]
 
 
-class Interrupted(Exception):
-    """A signal or a full disk ended the run; what was finished is kept. `reason` says which."""
-
-    def __init__(self, reason: str):
-        self.reason = reason
-        super().__init__(reason)
+class DiskFull(MbsimError):
+    """There was no space left to write; what was finished is kept."""
 
 
 class UnitsFailed(MbsimError):
@@ -86,26 +91,27 @@ def run(
     Raises:
         ConfigError, RunFolderError: bad input; nothing was written.
         UnitsFailed: some units failed; the rest was computed and, with `out`, kept.
-        Interrupted: SIGTERM, or a full disk. (Ctrl-C raises KeyboardInterrupt, as anywhere in Python.)
+        SelfCheckFailed: the compiled kernels give wrong numbers on this device.
+        DiskFull: the disk is full; run again when there is space.
+        Interrupted: within `interrupts.interruptible`, a signal. (Elsewhere Ctrl-C raises KeyboardInterrupt, as ever.)
     """
     settings = load_config(config, overrides)
     check(settings)
+    everything = units(settings)
     if out is None:
         results: dict[Unit, dict[str, np.ndarray]] = {}
-        failed = _compute(settings, list(units(settings)), results.__setitem__, report)
-        _raise_failed(failed)
+        work = _Work(settings, everything, everything, 0, report)
+        _raise_failed(_compute(work, results.__setitem__))
         return dataset.from_results(settings, results, _times(settings), _provenance())
-    folder = RunFolder.create_or_open(out, settings)
-    with folder.lock():
-        folder.clean_temporaries()
-        todo = folder.missing(units(settings))
-        origin = _provenance() if todo else {}
-        try:
-            failed = _compute(settings, todo, lambda unit, result: folder.write(unit, result, _times(settings), origin), report)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise Interrupted(f"no space left for {folder.path}") from error
+    with _disk_full_is_told(out):
+        folder = RunFolder.create_or_open(out, settings)
+        with folder.lock():
+            folder.clean_temporaries()
+            todo = folder.missing(everything)
+            damaged = sum(folder.unit_path(unit).exists() for unit in todo)
+            origin = _provenance() if todo else {}
+            work = _Work(settings, everything, tuple(todo), damaged, report)
+            failed = _compute(work, lambda unit, result: folder.write(unit, result, _times(settings), origin))
     _raise_failed(failed)
     return dataset.open_run(out)
 
@@ -136,21 +142,6 @@ def proposals_of(unit: Unit, config: Config) -> int:
     hidden = unit.K * unit.d
     output = unit.M * (unit.K if unit.M == 1 else unit.d) if config.model.train_output else 0
     return (hidden + output) * config.dynamics.sweeps * unit.lanes
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Within, SIGTERM and SIGINT raise `Interrupted` instead of ending the process at once."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise Interrupted(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def train_unit(unit: Unit, config: Config, progress: Callable[[int], None] = lambda proposals: None) -> dict[str, np.ndarray]:
@@ -211,39 +202,96 @@ def _tail_moments(series: Mapping[str, np.ndarray], times: np.ndarray) -> dict[s
     return moments
 
 
-def _compute(
-    config: Config, todo: list[Unit], keep: Callable[[Unit, dict[str, np.ndarray]], None], report: Report | None
-) -> dict[Unit, str]:
+class _Work(NamedTuple):
+    """What a run has to do: all units of the configuration, those to compute, how many of them are there but damaged."""
+
+    config: Config
+    everything: tuple[Unit, ...]
+    todo: tuple[Unit, ...]
+    damaged: int
+    report: Report | None
+
+
+class _Reporter:
+    """Counts what was done, times it, and tells it."""
+
+    def __init__(self, work: _Work):
+        self.tell = work.report or (lambda progress: None)
+        total = sum(proposals_of(unit, work.config) for unit in work.everything)
+        left = sum(proposals_of(unit, work.config) for unit in work.todo)
+        done = len(work.everything) - len(work.todo)
+        self.progress = Progress(done, len(work.everything), total - left, total, work.damaged, "", 0.0, 0)
+        self.shapes: set[Unit] = set()
+        self.last: float | None = None
+
+    def begin(self, doing: str) -> None:
+        """Tell what comes next; what it takes until `advance` is not timed."""
+        self.progress = self.progress._replace(doing=doing)
+        self.last = None
+        self.tell(self.progress)
+
+    def begin_unit(self, unit: Unit) -> None:
+        """As `begin`; the first unit of its shape is compiled first."""
+        shape = replace(unit, teacher=0)
+        first = shape not in self.shapes
+        self.shapes.add(shape)
+        span = f"m = {unit.m[0]}" + (f" to {unit.m[-1]}" if len(unit.m) > 1 else "")
+        self.begin(f"{'compiling' if first else 'training'} N = {unit.N}, d = {unit.d}, {span}, teacher {unit.teacher}")
+
+    def advance(self, proposals: int) -> None:
+        """Count proposals done since the last call, and tell."""
+        raise_if_asked()
+        now = time.monotonic()
+        p = self.progress
+        if self.last is not None:
+            p = p._replace(seconds=p.seconds + now - self.last, timed=p.timed + proposals)
+        self.last = now
+        self.progress = p._replace(
+            proposals_done=p.proposals_done + proposals, doing=p.doing.replace("compiling", "training")
+        )
+        self.tell(self.progress)
+
+    def finish_unit(self) -> None:
+        """Count a unit as done, and tell."""
+        self.progress = self.progress._replace(units_done=self.progress.units_done + 1)
+        self.advance(0)
+
+
+def _compute(work: _Work, keep: Callable[[Unit, dict[str, np.ndarray]], None]) -> dict[Unit, str]:
     """Check the device, then compute units and hand each to `keep`. Returns what failed, with the reason."""
-    if not todo:
+    reporter = _Reporter(work)
+    if not work.todo:
+        reporter.begin("nothing to do")
         return {}
-    devices.use_all_cores()
-    _self_check("scalar" if todo[0].M == 1 else "vector")
     import jax
 
-    everything = list(units(config))
-    total = sum(proposals_of(unit, config) for unit in everything)
-    before = total - sum(proposals_of(unit, config) for unit in todo)
-    finished, trained, start = len(everything) - len(todo), 0, time.monotonic()
+    from mbsim import devices
+
+    devices.use_all_cores()
+    reporter.begin("checking known answers of the kernels")
+    _self_check("scalar" if work.todo[0].M == 1 else "vector")
+    raise_if_asked()
     failed: dict[Unit, str] = {}
-
-    def advanced(proposals: int) -> None:
-        nonlocal trained
-        trained += proposals
-        if report:
-            seconds = time.monotonic() - start
-            report(Progress(finished, len(everything), before + trained, total, seconds, trained))
-
-    for unit in todo:
+    for unit in work.todo:
+        reporter.begin_unit(unit)
         try:
-            result = train_unit(unit, config, advanced)
+            result = train_unit(unit, work.config, reporter.advance)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             failed[unit] = (str(error).strip().splitlines() or [type(error).__name__])[0]
             continue
         keep(unit, result)
-        finished += 1
-        advanced(0)
+        reporter.finish_unit()
     return failed
+
+
+@contextmanager
+def _disk_full_is_told(out: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull(f"no space left to write {os.fspath(out)}: what is finished is kept") from error
 
 
 def _self_check(kind: str) -> None:
@@ -271,6 +319,7 @@ def _test_size(config: Config) -> int:
 
 
 def _provenance() -> dict[str, str]:
+    from mbsim import devices
     from mbsim.kernel.streams import GENERATOR
 
     devices.use_all_cores()

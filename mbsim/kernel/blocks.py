@@ -15,14 +15,14 @@ class State(NamedTuple):
 
     w (K*d, L) and v (M*D, L): weights as masks. inputs (N, W, L), targets (M, W, L): the batch and the teacher's answers.
     sums: what the student makes of the batch and each flip keeps up to date: hidden states (K, W, L) for a vector output,
-    the bit-sliced number (P, W, L) of -1 terms for a scalar one. batch (): number of the next batch.
+    the bit-sliced number of -1 terms for a scalar one, P planes (W, L). batch (): number of the next batch.
     """
 
     w: Array
     v: Array
     inputs: Array
     targets: Array
-    sums: Array
+    sums: Array | tuple[Array, ...]
     batch: Array
 
 

@@ -11,7 +11,9 @@ from mbsim.kernel.metropolis import TEST_WORDS, Setting
 from mbsim.kernel.networks import Shape
 
 WIDE_BLOCK = 64  # proposals at a time on an accelerator, where each step of a loop costs a launch
-ROW_BYTES = 2048  # lanes on one CPU device at a time: as many as make a row of this size, so that rows stay in cache
+# Lanes on one CPU device at a time (measured): enough for long inner loops, few enough for rows to stay in cache.
+WORD_BYTES = 2048  # one word of all lanes
+ROW_BYTES = 2**14  # all words of all lanes
 LANE_MULTIPLE = 16  # lanes on a device come in multiples of this, for whole vectors
 SCHEDULE_ENTRIES = 2**23  # resources looked up while a schedule is made, all its sweeps together: bounds its memory
 MOST_SWEEPS = 64  # sweeps scheduled at a time
@@ -80,8 +82,8 @@ def lanes_per_device(setting: Setting, total: int, mesh: Mesh) -> int:
             f"for its order of proposals, but the device has {available_bytes(device) / 2**30:.2f} GiB free"
         )
     if device.platform == "cpu":
-        row = setting.words * np.dtype(setting.word).itemsize
-        most = min(most, max(LANE_MULTIPLE, ROW_BYTES // row))
+        size = np.dtype(setting.word).itemsize
+        most = min(most, WORD_BYTES // size, max(LANE_MULTIPLE, ROW_BYTES // (setting.words * size)))
     count = mesh.devices.size
     launches = -(-total // (most * count))
     each = -(-total // (launches * count))

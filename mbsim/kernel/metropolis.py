@@ -94,7 +94,8 @@ def init(setting: Setting, tables: Tables, lanes: Lanes) -> State:
         v = initial_weights(lanes.keys.weights, tables.v, 1, lanes.init_overlap, dtype)
     else:
         v = jnp.zeros((shape.output_links, count), dtype)
-    sums = empty(shape.K.bit_length() if shape.scalar else shape.K)
+    plane = jnp.zeros((setting.words, count), dtype)
+    sums = tuple(plane for _ in range(shape.K.bit_length())) if shape.scalar else empty(shape.K)
     return State(w, v, empty(shape.N), empty(shape.M), sums, jnp.zeros((), jnp.int32))
 
 

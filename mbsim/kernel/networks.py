@@ -138,21 +138,24 @@ def vector_outputs(hidden: Array, sources: Array, v: Array, d: int, one: Array |
     return hidden_states(hidden, sources, v, d, one)
 
 
-def scalar_counts(hidden: Array, v: Array) -> Array:
-    """Bit-sliced number (P, W, L) of -1 terms among the K that a single output reads; K < 2^P."""
-    units = hidden.shape[0]
-    planes = jnp.zeros((units.bit_length(), *hidden.shape[1:]), hidden.dtype)
+def scalar_counts(hidden: Array, v: Array) -> tuple[Array, ...]:
+    """Bit-sliced number of -1 terms among the K that a single output reads: P planes (W, L), K < 2^P.
 
-    def add(k: Array, planes: Array) -> Array:
+    The planes are arrays of their own: XLA:CPU does not vectorise a loop that stacks them.
+    """
+    units = hidden.shape[0]
+    planes = tuple(jnp.zeros(hidden.shape[1:], hidden.dtype) for _ in range(units.bit_length()))
+
+    def add(k: Array, planes: tuple[Array, ...]) -> tuple[Array, ...]:
         term = hidden[k] ^ v[k][None, :]
-        return jnp.stack(bits.move(list(planes), term, jnp.zeros_like(term)))
+        return tuple(bits.move(planes, term, jnp.zeros_like(term)))
 
     return lax.fori_loop(0, units, add, planes)
 
 
-def scalar_output(planes: Array, units: int) -> Array:
+def scalar_output(planes: tuple[Array, ...], units: int) -> Array:
     """The single output (W, L) as the majority of its `units` terms."""
-    return bits.at_least(list(planes), (units + 1) // 2)
+    return bits.at_least(planes, (units + 1) // 2)
 
 
 def outputs(hidden: Array, sources: Array, v: Array, shape: Shape, one: Array | None) -> Array:

@@ -22,7 +22,7 @@ from mbsim.kernel import metropolis
 from mbsim.kernel import order as orders
 from mbsim.kernel.blocks import State
 from mbsim.kernel.metropolis import Lanes, Observation, Setting
-from mbsim.kernel.networks import Tables
+from mbsim.kernel.networks import Shape, Tables
 from mbsim.kernel.order import Schedule
 from mbsim.kernel.streams import Key, LaneKeys
 
@@ -65,10 +65,14 @@ def _split(ranks):
 
 
 LANES = _split(Lanes(1, 1, 1, LaneKeys(*[Key(1, 1)] * 4)))
-STATE = _split(State(2, 2, 3, 3, 3, 1))._replace(batch=P())
 TABLES = Tables(*[P()] * len(Tables._fields))
 SCHEDULE = Schedule(*[P()] * len(Schedule._fields))
 OBSERVATION = Observation(*[P("lane")] * len(Observation._fields))
+
+
+def _state_specs(shape: Shape) -> State:
+    sums = tuple([2] * shape.K.bit_length()) if shape.scalar else 3
+    return _split(State(2, 2, 3, 3, sums, 1))._replace(batch=P())
 
 
 def _functions(launch: Launch, loops: bool):
@@ -145,6 +149,7 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
     init, schedule, advance, observe = _functions(launch, loops)
     tables, lanes, number, like = _arguments(launch, mesh)
     shape = launch.setting.shape
+    state_specs = _state_specs(shape)
 
     def lower(function, inputs, outputs, arguments, donate=()):
         mapped = jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
@@ -156,20 +161,20 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
     source = like((2,), np.uint32) if launch.random_order else like((shape.proposals,), np.int32)
     order = (source, number, like((launch.sweeps,), np.int32), number, tables.readers, number)
     lowered = [
-        lower(init, (TABLES, LANES), STATE, (tables, lanes)),
+        lower(init, (TABLES, LANES), state_specs, (tables, lanes)),
         lower(schedule, (P(),) * 6, SCHEDULE, order),
     ]
-    state = placed(lowered[0].out_info, STATE)
+    state = placed(lowered[0].out_info, state_specs)
     plan = placed(lowered[1].out_info, SCHEDULE)
     lowered += [
         lower(
             advance,
-            (STATE, TABLES, LANES, SCHEDULE, P(), P(), P(), P()),
-            (STATE, P("lane")),
+            (state_specs, TABLES, LANES, SCHEDULE, P(), P(), P(), P()),
+            (state_specs, P("lane")),
             (state, tables, lanes, plan, number, number, number, number),
             donate=(0,),
         ),
-        lower(observe, (STATE, TABLES, LANES, P(), P()), OBSERVATION, (state, tables, lanes, number, number)),
+        lower(observe, (state_specs, TABLES, LANES, P(), P()), OBSERVATION, (state, tables, lanes, number, number)),
     ]
     with ThreadPoolExecutor(len(lowered)) as pool:
         compiled = list(pool.map(lambda program: program.compile(), lowered))

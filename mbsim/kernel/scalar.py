@@ -14,13 +14,15 @@ from mbsim.kernel.networks import take
 from mbsim.kernel.staging import staged
 
 
-def _decide(view: View, state: State, block: Block, flips: Array, term: Array) -> tuple[Array, Array, Array]:
+def _decide(
+    view: View, state: State, block: Block, flips: Array, term: Array
+) -> tuple[Array, tuple[Array, ...], Array]:
     """Metropolis on a change of one term (W, L) of the output at the examples in `flips`.
 
-    Returns the accepted flag (1, L), and the moved counts (P, W, L).
+    Returns the accepted flag (1, L), the moved counts, and the flag as words (1, L).
     """
     one, edge = view.one, (view.shape.K + 1) // 2
-    planes = list(state.sums)
+    planes = state.sums
 
     def changes() -> Array:
         crossing = flips & ((term & bits.equals(planes, edge)) | (~term & bits.equals(planes, edge - 1)))
@@ -29,7 +31,7 @@ def _decide(view: View, state: State, block: Block, flips: Array, term: Array) -
     change = staged(one, changes).sum(axis=0)[None, :]
     accept = staged(one, lambda: accepted(view, block, change))
     moving = flips & bits.spread(accept, flips.dtype)
-    moved = staged(one, lambda: jnp.stack(bits.move(planes, moving, term)))
+    moved = tuple(bits.move(planes, moving, term))
     return accept, moved, bits.spread(accept, state.w.dtype)
 
 
