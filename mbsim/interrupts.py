@@ -1,8 +1,9 @@
 """Ending a process in good order when a signal asks for it.
 
-Light to import, so that signals are answered from the first moment. `Interrupted` is no `Exception`, for the reason that
-KeyboardInterrupt is none: code that handles its own errors must not swallow it. Where it is raised in a place that can
-raise nothing (a finaliser, a callback from C), Python drops it; `raise_if_asked`, called now and then, raises it again.
+Light to import, so that signals are answered from the first moment. `Interrupted` is no `Exception`, for the
+reason that KeyboardInterrupt is none: code that handles its own errors must not swallow it. Where it is
+raised in a place that can raise nothing (a finaliser, a callback from C), Python drops it; `raise_if_asked`,
+called now and then, raises it again.
 """
 
 import signal
@@ -27,8 +28,8 @@ class Interrupted(BaseException):
 def interruptible() -> Iterator[None]:
     """Within, SIGINT and SIGTERM raise `Interrupted`. For a process that then ends, in its main thread.
 
-    The first signal is the last to be heard, until the process ends: wrappers (make, srun) pass Ctrl-C on a second
-    time, and people press it twice; neither may cut the end short.
+    The first signal is the last to be heard, until the process ends: wrappers (make, srun) pass Ctrl-C on a
+    second time, and people press it twice; neither may cut the end short.
     """
 
     def stop(number: int, frame: Any) -> None:

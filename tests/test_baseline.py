@@ -79,7 +79,8 @@ def test_every_proposal_of_a_sweep_is_decided_by_the_true_change_of_energy(kind,
     if sequential:
         assert (trace[:, 0] == np.arange(first, len(before))).all()
     else:
-        assert trace[:, 0].min() >= first
+        assert first <= trace[:, 0].min() < first + N
+        assert trace[:, 0].max() >= len(before) - N
         assert len(np.unique(trace[:, 0])) < len(trace)  # with replacement
 
 

@@ -190,7 +190,7 @@ def test_random_order_is_uniform():
 
 
 def test_random_order_belongs_to_its_sweep():
-    """A sweep's order does not depend on how many are drawn with it; other sweeps and teachers have others."""
+    """A sweep's order does not depend on how many are drawn with it; other sweeps and teachers differ."""
     key = streams.order_key(3, 12, 3, 4)
     many = np.asarray(_random_order(key, 0, 1024, 72))
     one = np.asarray(_random_order(key, 40, 1, 72))

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SLOPE_PENALTY = 1e-2
+SLOPE_PENALTY = 1e-3
 WIDTH_PENALTY = 1e-4
 ITERATIONS = 12
 

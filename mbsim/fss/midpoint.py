@@ -34,8 +34,6 @@ FALL = 0.25
 """The order parameter falls again if it loses this share of its range."""
 OUTER = 0.1
 """Each end of the grid must lie in the outer tenth of the fitted transition."""
-STEEP = 0.2
-"""An end of the grid is not level if the order parameter gains this share of its range in one step there."""
 TENTH_TO_NINE_TENTHS = 2 * np.log(9)
 """Length of that part of a logistic step of width 1."""
 
@@ -154,7 +152,7 @@ def _analyse(
     rise, noise = fitted.height[0], resampled.height[:samples].std()
     if rise < minimum_rise:
         return _Found(reason=f"{span}, without a step of {minimum_rise:g} or more: extend grid.{control}")
-    before, after = _branches_seen(x, y, error, fitted)
+    before, after = _branches_seen(x, fitted)
     if not (before and after):
         missing = ([] if before else [f"below {m[0]:g}"]) + ([] if after else [f"above {m[-1]:g}"])
         return _Found(reason=f"{span}, part of a transition: extend grid.{control} {' and '.join(missing)}")
@@ -196,13 +194,12 @@ def _end_of_rise(y: Array, error: Array) -> int:
     return int(np.argmax(fallen)) if fallen.any() else len(y)
 
 
-def _branches_seen(x: Array, y: Array, error: Array, fitted: curve.Curve) -> tuple[bool, bool]:
-    """Whether the branches before and after are seen: two points beyond the centre, and a level end."""
+def _branches_seen(x: Array, fitted: curve.Curve) -> tuple[bool, bool]:
+    """Whether the branches before and after are seen: two points beyond the centre, the last in the outer tenth."""
     share, centre = fitted.share(x)[0], fitted.centre[0]
-    steep = np.diff(y) > STEEP * np.ptp(y) + 2 * np.hypot(error[1:], error[:-1])
     margin = 1e-6 * (x[-1] - x[0])
-    before = share[0] < OUTER and centre > x[1] + margin and not steep[0]
-    after = share[-1] > 1 - OUTER and centre < x[-2] - margin and not steep[-1]
+    before = share[0] < OUTER and centre > x[1] + margin
+    after = share[-1] > 1 - OUTER and centre < x[-2] - margin
     return bool(before), bool(after)
 
 

@@ -16,9 +16,9 @@ from jax.sharding import PartitionSpec as P
 
 from mbsim.kernel import memory, networks
 from mbsim.kernel import order as orders
-from mbsim.kernel.metropolis import Lanes, Observation
+from mbsim.kernel.metropolis import Lanes, Observation, Setting
 from mbsim.kernel.networks import Tables, Teacher
-from mbsim.kernel.order import Schedule
+from mbsim.kernel.order import Schedule, UnitPlan
 from mbsim.kernel.programs import LANES, Launch, Programs, lane_mesh, programs
 from mbsim.kernel.streams import lane_keys, order_key
 
@@ -65,23 +65,44 @@ class Weights(NamedTuple):
 class _Schedules:
     """Schedules of a teacher, a chunk of sweeps at a time; one that never changes is made once."""
 
-    def __init__(self, compiled: Programs, launch: Launch, source: np.ndarray, refresh: int, tables: Tables, one: Array):
+    def __init__(self, compiled: Programs, launch: Launch, source: np.ndarray | UnitPlan, refresh: int, tables: Tables, one: Array):
         self.compiled, self.launch, self.source = compiled, launch, source
         self.refresh, self.tables, self.one = refresh, tables, one
         self.constant = launch.sweeps == 1 and not launch.random_order
         self.first: int | None = None
-        self.schedule: Schedule | None = None
+        self.schedule: Schedule | UnitPlan | None = None
 
-    def at(self, sweep: int) -> tuple[int, int, Schedule]:
+    def at(self, sweep: int) -> tuple[int, int, Schedule | UnitPlan]:
         """(first, end, schedule): the chunk that holds a sweep, and the sweeps that it covers."""
         first = 0 if self.constant else sweep - sweep % self.launch.sweeps
         if self.first != first or self.schedule is None:
-            n = self.launch.setting.shape.proposals
-            phase = [(s * n) % self.refresh for s in range(first, first + self.launch.sweeps)]
-            arguments = self.source, np.int32(first), np.array(phase, np.int32), np.int32(self.refresh)
-            self.schedule = self.compiled.schedule(*arguments, self.tables.readers, self.one)
-            self.first = first
+            self.first, self.schedule = first, self._make(first)
         return first, np.iinfo(np.int64).max if self.constant else first + self.launch.sweeps, self.schedule
+
+    def _make(self, first: int) -> Schedule | UnitPlan:
+        if isinstance(self.source, UnitPlan):
+            return jax.device_put(self.source, self.one.sharding)
+        assert self.compiled.schedule is not None
+        n = self.launch.setting.shape.proposals
+        phase = np.array([(s * n) % self.refresh for s in range(first, first + self.launch.sweeps)], np.int32)
+        numbers = np.int32(first), phase, np.int32(self.refresh)
+        return self.compiled.schedule(self.source, *numbers, self.tables.readers, self.one)
+
+
+def _launch_of(
+    setting: Setting, lanes: int, teacher: Teacher, dynamics: Dynamics, key: np.ndarray
+) -> tuple[Launch, np.ndarray | UnitPlan, int]:
+    """The launch, the source of its order, and the proposals between fresh batches."""
+    shape = setting.shape
+    refresh = shape.proposals if dynamics.refresh is None else dynamics.refresh
+    sweeps = memory.schedule_sweeps(shape)
+    if dynamics.order == "random":
+        return Launch(setting, lanes, sweeps, True), key, refresh
+    graph = teacher.output_sources, shape.d, shape.K, shape.train_output
+    if refresh == shape.proposals and not shape.scalar:
+        return Launch(setting, lanes, 1, False, by_units=True), orders.unit_plan(*graph, setting.block), refresh
+    constant = shape.proposals % refresh == 0
+    return Launch(setting, lanes, 1 if constant else sweeps, False), orders.sequential_order(*graph), refresh
 
 
 def train(
@@ -126,14 +147,8 @@ def train(
     each = memory.lanes_per_device(setting, total, mesh) if lanes_per_device is None else lanes_per_device
     size = each * mesh.devices.size
 
-    refresh = shape.proposals if dynamics.refresh is None else dynamics.refresh
-    random = dynamics.order == "random"
-    if random:
-        source = order_key(seed, N, shape.d, teacher_label)
-    else:
-        source = orders.sequential_order(teacher.output_sources, shape.d, shape.K, train_output)
-    constant = not random and shape.proposals % refresh == 0
-    launch = Launch(setting, each, 1 if constant else memory.schedule_sweeps(shape), random)
+    key = order_key(seed, N, shape.d, teacher_label)
+    launch, source, refresh = _launch_of(setting, each, teacher, dynamics, key)
     compiled = programs(launch, mesh)
 
     everywhere = NamedSharding(mesh, P())

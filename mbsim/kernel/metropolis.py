@@ -18,7 +18,7 @@ from jax import Array, lax
 from mbsim.kernel import bits, networks, scalar, vector
 from mbsim.kernel.blocks import Block, State, View
 from mbsim.kernel.networks import Shape, Tables
-from mbsim.kernel.order import Schedule
+from mbsim.kernel.order import Schedule, UnitPlan
 from mbsim.kernel.streams import Key, LaneKeys, fold, input_words, threefry, uniform
 from mbsim.kernel.staging import staged
 
@@ -162,6 +162,33 @@ def step(
 
     nothing = jnp.zeros(state.w.shape[1], jnp.int32)
     return lax.fori_loop(0, schedule.levels[row], level, (state, nothing))
+
+
+def step_by_units(
+    setting: Setting, view: View, keys: LaneKeys, state: State, sweep: Array, plan: UnitPlan
+) -> tuple[State, Array]:
+    """One sweep of the sequential order with its own batch, vector output: as `step`, but a unit's d proposals are done together."""
+    shape, size = view.shape, view.block
+    within = jnp.arange(size, dtype=jnp.int32)
+    chunks = -(-shape.M // size)
+
+    def outputs(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, total = carry
+        slot, output = i // chunks, i % chunks * size + within
+        block = Block(output * shape.d + slot, slot * shape.M + output, output < shape.M, sweep)
+        state, more = vector.flip_output(view, state, block)
+        return state, total + more
+
+    def units(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, total = carry
+        unit = plan.groups[i]
+        state, more = vector.flip_units(view, state, unit, unit >= 0, plan.positions, sweep)
+        return state, total + more
+
+    carry = refresh(setting, view, keys, state), jnp.zeros(state.w.shape[1], jnp.int32)
+    if shape.train_output:
+        carry = lax.fori_loop(0, shape.d * chunks, outputs, carry)
+    return lax.fori_loop(0, plan.count, units, carry)
 
 
 def wrong_outputs(view: View, w: Array, v: Array, inputs: Array, mask: Array) -> Array:

@@ -46,21 +46,51 @@ def random_order(key: Array, sweeps: Array, n: int) -> Array:
     return jax.vmap(lambda sweep: jax.random.randint(jax.random.fold_in(key, sweep), (n,), 0, n))(sweeps)
 
 
+class UnitPlan(NamedTuple):
+    """One sweep of the sequential order, told by units instead of proposals, for a vector output and a batch for each sweep.
+
+    groups (K, G): commuting units that are done together, padded with -1, of which the first `count` () are used; positions
+    (K*d,): the place of each hidden link in the sweep. Output link o*D + a has the place a*M + o.
+    """
+
+    groups: Array
+    count: Array
+    positions: Array
+
+
 def sequential_order(output_sources: np.ndarray, hidden_degree: int, units: int, train_output: bool) -> np.ndarray:
     """Every trained weight once: output links slot by slot, then hidden links colour by colour and slot by slot.
 
-    output_sources (M, D) names the hidden unit behind each output link. Units of one colour share no output (greedy colouring in
-    their own order), which makes the levels as wide as they can be had cheaply; any fixed order would be as good a law.
+    output_sources (M, D) names the hidden unit behind each output link. Units of one colour share no output, which makes
+    the levels as wide as they can be had cheaply; any fixed order would be as good a law.
     """
     outputs, degree = output_sources.shape
     first = np.arange(outputs * degree).reshape(outputs, degree).T.ravel() if train_output else np.empty(0, int)
+    slots = np.arange(hidden_degree)[:, None]
+    second = [(group[None, :] * hidden_degree + slots).ravel() for group in _colours(output_sources, units)]
+    return np.concatenate([first, len(first) + np.concatenate(second)]).astype(np.int32)
+
+
+def unit_plan(output_sources: np.ndarray, hidden_degree: int, units: int, train_output: bool, block: int) -> UnitPlan:
+    """The same sweep in blocks of units of one colour."""
+    # As many rows as there could be blocks: teachers differ in their colours, and must share a compiled program.
+    groups = np.full((units, block), -1, np.int32)
+    count = 0
+    for colour in _colours(output_sources, units):
+        for begin in range(0, len(colour), block):
+            part = colour[begin : begin + block]
+            groups[count, : len(part)] = part
+            count += 1
+    order = sequential_order(output_sources, hidden_degree, units, train_output)
+    positions = np.argsort(order)[len(order) - units * hidden_degree :]
+    return UnitPlan(groups, np.int32(count), positions.astype(np.int32))
+
+
+def _colours(output_sources: np.ndarray, units: int) -> list[np.ndarray]:
+    """The units of each colour, ascending: greedy colouring in the units' own order."""
     colour = _greedy_colours(output_sources, units)
     unit = np.argsort(colour, kind="stable")
-    bounds = np.flatnonzero(np.diff(colour[unit])) + 1
-    second = [
-        (group[None, :] * hidden_degree + np.arange(hidden_degree)[:, None]).ravel() for group in np.split(unit, bounds)
-    ]
-    return np.concatenate([first, len(first) + np.concatenate(second)]).astype(np.int32)
+    return np.split(unit, np.flatnonzero(np.diff(colour[unit])) + 1)
 
 
 def _greedy_colours(output_sources: np.ndarray, units: int) -> np.ndarray:

@@ -23,17 +23,21 @@ from mbsim.kernel import order as orders
 from mbsim.kernel.blocks import State
 from mbsim.kernel.metropolis import Lanes, Observation, Setting
 from mbsim.kernel.networks import Shape, Tables
-from mbsim.kernel.order import Schedule
+from mbsim.kernel.order import Schedule, UnitPlan
 from mbsim.kernel.streams import Key, LaneKeys
 
 
 class Launch(NamedTuple):
-    """What programs are compiled for: a setting, lanes on each device, sweeps in a schedule, and where its order comes from."""
+    """What programs are compiled for: a setting, lanes on each device, sweeps in a schedule, and where its order comes from.
+
+    by_units: sweeps follow a `UnitPlan`, not a `Schedule`.
+    """
 
     setting: Setting
     lanes: int
     sweeps: int
     random_order: bool
+    by_units: bool = False
 
 
 class Programs(NamedTuple):
@@ -41,14 +45,14 @@ class Programs(NamedTuple):
 
     init(tables, lanes) -> State
     schedule(source, first, phase, refresh, readers, one) -> Schedule of sweeps first, first + 1, ...; `source` is the
-        raw key (2,) of a random order or the proposals (n,) of a fixed one, phase (S,) as in `order.schedule`
+        raw key (2,) of a random order or the proposals (n,) of a fixed one, phase (S,) as in `order.schedule`. None with a UnitPlan
     advance(state, tables, lanes, schedule, first, begin, end, one) -> (State, accepted (lanes,)): rows begin to end of the schedule
-        whose row 0 is sweep number `first`; a schedule of a single row serves every sweep. Consumes the state.
+        whose row 0 is sweep number `first`; a schedule of a single row, or a UnitPlan, serves every sweep. Consumes the state.
     observe(state, tables, lanes, time, one) -> Observation
     """
 
     init: Callable[..., State]
-    schedule: Callable[..., Schedule]
+    schedule: Callable[..., Schedule] | None
     advance: Callable[..., tuple[State, Array]]
     observe: Callable[..., Observation]
     memory: dict[str, int]
@@ -108,8 +112,11 @@ def _functions(launch: Launch, loops: bool):
 
         def sweep(i, carry):
             state, accepted = carry
-            row = i if launch.sweeps > 1 else jnp.zeros((), jnp.int32)
-            state, more = metropolis.step(setting, view, lanes.keys, state, first + i, schedule, row)
+            if launch.by_units:
+                state, more = metropolis.step_by_units(setting, view, lanes.keys, state, first + i, schedule)
+            else:
+                row = i if launch.sweeps > 1 else jnp.zeros((), jnp.int32)
+                state, more = metropolis.step(setting, view, lanes.keys, state, first + i, schedule, row)
             return state, accepted + more
 
         return jax.lax.fori_loop(begin, end, sweep, (state, jnp.zeros(lanes.m.shape, jnp.int32)))
@@ -158,30 +165,31 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
     def placed(tree, specs):
         return jax.tree.map(lambda a, s: like(a.shape, a.dtype, s), tree, specs)
 
-    source = like((2,), np.uint32) if launch.random_order else like((shape.proposals,), np.int32)
-    order = (source, number, like((launch.sweeps,), np.int32), number, tables.readers, number)
-    lowered = [
-        lower(init, (TABLES, LANES), state_specs, (tables, lanes)),
-        lower(schedule, (P(),) * 6, SCHEDULE, order),
-    ]
-    state = placed(lowered[0].out_info, state_specs)
-    plan = placed(lowered[1].out_info, SCHEDULE)
-    lowered += [
-        lower(
-            advance,
-            (state_specs, TABLES, LANES, SCHEDULE, P(), P(), P(), P()),
-            (state_specs, P("lane")),
-            (state, tables, lanes, plan, number, number, number, number),
-            donate=(0,),
-        ),
-        lower(observe, (state_specs, TABLES, LANES, P(), P()), OBSERVATION, (state, tables, lanes, number, number)),
-    ]
+    lowered = {"init": lower(init, (TABLES, LANES), state_specs, (tables, lanes))}
+    state = placed(lowered["init"].out_info, state_specs)
+    if launch.by_units:
+        groups, positions = like((shape.K, launch.setting.block), np.int32), like((shape.hidden_links,), np.int32)
+        plan, plan_specs = UnitPlan(groups, number, positions), UnitPlan(P(), P(), P())
+    else:
+        source = like((2,), np.uint32) if launch.random_order else like((shape.proposals,), np.int32)
+        order = (source, number, like((launch.sweeps,), np.int32), number, tables.readers, number)
+        lowered["schedule"] = lower(schedule, (P(),) * 6, SCHEDULE, order)
+        plan, plan_specs = placed(lowered["schedule"].out_info, SCHEDULE), SCHEDULE
+    lowered["advance"] = lower(
+        advance,
+        (state_specs, TABLES, LANES, plan_specs, P(), P(), P(), P()),
+        (state_specs, P("lane")),
+        (state, tables, lanes, plan, number, number, number, number),
+        donate=(0,),
+    )
+    watch = (state, tables, lanes, number, number)
+    lowered["observe"] = lower(observe, (state_specs, TABLES, LANES, P(), P()), OBSERVATION, watch)
     with ThreadPoolExecutor(len(lowered)) as pool:
-        compiled = list(pool.map(lambda program: program.compile(), lowered))
+        compiled = dict(zip(lowered, pool.map(lambda program: program.compile(), lowered.values()), strict=True))
     # What one device holds at once: arguments and results that are not the same memory, and temporaries.
-    sizes = [program.memory_analysis() for program in compiled]
+    sizes = {name: program.memory_analysis() for name, program in compiled.items()}
     memory = {
         name: size.argument_size_in_bytes + size.output_size_in_bytes - size.alias_size_in_bytes + size.temp_size_in_bytes
-        for name, size in zip(Programs._fields, sizes, strict=False)
+        for name, size in sizes.items()
     }
-    return Programs(*compiled, memory)
+    return Programs(compiled["init"], compiled.get("schedule"), compiled["advance"], compiled["observe"], memory)

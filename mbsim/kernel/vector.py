@@ -6,6 +6,9 @@ asked once of its unit, then of each output that reads the unit. Recounting a fe
 counters, which would have to be scattered back.
 """
 
+from typing import NamedTuple
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -17,8 +20,9 @@ from mbsim.kernel.staging import staged
 
 
 def _count_type(state: State, outputs: int) -> np.dtype:
-    """The narrowest type that holds the change in wrong outputs summed over one word of examples."""
-    return np.dtype(np.int16 if bits.word_bits(state.inputs.dtype) * outputs < 2**15 else np.int32)
+    """The type for the change in wrong outputs summed over a word: 16 bits where words are narrow and the sum fits."""
+    bits_in_word = bits.word_bits(state.inputs.dtype)
+    return np.dtype(np.int16 if bits_in_word < 32 and bits_in_word * outputs < 2**15 else np.int32)
 
 
 def _change(flips: Array, wrong: Array, dtype: np.dtype) -> Array:
@@ -31,6 +35,34 @@ def _rival_terms(rows: Array, weights: Array, sources: Array, links: Array) -> l
     return [
         take(rows, sources[..., j]) ^ take(weights, links[..., j])[..., None, :] for j in range(links.shape[-1])
     ]
+
+
+class _Readers(NamedTuple):
+    """The R output links that read each of G units: links and whether they exist (R, G), their rivals and those' sources (R, G, d - 1)."""
+
+    links: Array
+    present: Array
+    beside: Array
+    sources: Array
+
+
+def _readers_of(view: View, unit: Array) -> _Readers:
+    """What is looked up once for units (G,)."""
+    links = take(view.tables.readers, unit).T
+    present = links >= 0
+    links = jnp.where(present, links, 0)
+    beside = rivals(links, view.shape.d)
+    return _Readers(links, present, beside, take(view.tables.output_sources, beside))
+
+
+def _deciding(view: View, state: State, reader: _Readers) -> tuple[Array, Array]:
+    """For one output link a unit: where (G, W, L) the unit decides the output, and where the output is then wrong if h = +1."""
+    weight = take(state.v, reader.links)[:, None]
+    wrong = weight ^ take(state.targets, reader.links // view.shape.d)
+    free = tied(_rival_terms(state.sums, state.v, reader.sources, reader.beside), wrong)
+    if not view.shape.regular:
+        free &= bits.spread(reader.present, free.dtype)[:, None, None]
+    return free, wrong
 
 
 def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
@@ -60,11 +92,7 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
 
     unit, others = link // shape.d, rivals(link, shape.d)
     sources = take(tables.hidden_sources, others)
-    reading = take(tables.readers, unit).T
-    present = reading >= 0
-    reading = jnp.where(present, reading, 0)
-    beside, output = rivals(reading, shape.d), reading // shape.d
-    beside_sources = take(tables.output_sources, beside)
+    readers = _readers_of(view, unit)
 
     def flips_of_unit() -> tuple[Array, Array]:
         state_of_unit = take(state.sums, unit)
@@ -75,11 +103,8 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
     dtype = _count_type(state, shape.readers)
 
     def add_output(s: Array, change: Array) -> Array:
-        term = hidden ^ take(state.v, reading[s])[:, None]
-        free = tied(_rival_terms(state.sums, state.v, beside_sources[s], beside[s]), term)
-        if not shape.regular:
-            free &= bits.spread(present[s], free.dtype)[:, None, None]
-        return change + _change(flips & free, term ^ take(state.targets, output[s]), dtype)
+        free, wrong = _deciding(view, state, jax.tree.map(lambda x: x[s], readers))
+        return change + _change(flips & free, hidden ^ wrong, dtype)
 
     change = lax.fori_loop(0, shape.readers, add_output, jnp.zeros(flips.shape, dtype)).sum(axis=1, dtype=jnp.int32)
     accept = staged(one, lambda: accepted(view, block, change))
@@ -89,3 +114,55 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
     target = jnp.where(block.valid, link, shape.hidden_links)
     w = state.w.at[target].set(weights, mode="drop", unique_indices=True)
     return state._replace(w=w, sums=sums), accept.sum(axis=0, dtype=jnp.int32)
+
+
+def flip_units(view: View, state: State, units: Array, valid: Array, positions: Array, sweep: Array) -> tuple[State, Array]:
+    """Propose every hidden link of commuting units (G,), slot by slot: what `flip_hidden` does d times, in the same order.
+
+    No output of these units is touched by anything else meanwhile, so where a unit decides its outputs is asked once for its
+    d proposals. positions (K*d,) are the places of the hidden links in the sweep. Returns accepted proposals (L,) too.
+    """
+    shape, tables, one = view.shape, view.tables, view.one
+    unit = jnp.where(valid, units, 0)
+    readers = _readers_of(view, unit)
+    links = unit[:, None] * shape.d + jnp.arange(shape.d, dtype=jnp.int32)[None, :]
+    sources = take(tables.hidden_sources, links)
+    size, words, lanes = len(units), *state.sums.shape[1:]
+    dtype = _count_type(state, shape.readers)
+
+    _, (free, wrong) = lax.scan(lambda _, reader: (None, _deciding(view, state, reader)), None, readers)
+
+    def terms() -> tuple[Array, ...]:
+        rows = [take(state.inputs, sources[:, b]) ^ take(state.w, links[:, b])[:, None] for b in range(shape.d)]
+        return (take(state.sums, unit), *bits.count(rows))
+
+    hidden, *planes = staged(one, terms)
+
+    def slot(b: Array, carry: tuple[Array, tuple[Array, ...], Array, Array]) -> tuple[Array, tuple[Array, ...], Array, Array]:
+        hidden, planes, w, total = carry
+        link, weight = links[:, b], take(w, links[:, b])
+
+        def flips_of_unit() -> tuple[Array, Array]:
+            term = take(state.inputs, sources[:, b]) ^ weight[:, None]
+            edge = (term & bits.equals(planes, shape.d // 2 + 1)) | (~term & bits.equals(planes, shape.d // 2))
+            return edge & view.mask[None], term
+
+        flips, term = staged(one, flips_of_unit)
+        change = lax.fori_loop(
+            0,
+            shape.readers,
+            lambda s, change: change + _change(flips & free[s], hidden ^ wrong[s], dtype),
+            jnp.zeros((size, words, lanes), dtype),
+        )
+        block = Block(link, take(positions, link), valid, sweep)
+        accept = staged(one, lambda: accepted(view, block, change.sum(axis=1, dtype=jnp.int32)))
+        mask = bits.spread(accept, w.dtype)
+        planes = tuple(bits.move(planes, jnp.broadcast_to(mask[:, None], term.shape), term))
+        target = jnp.where(valid, link, shape.hidden_links)
+        w = w.at[target].set(weight ^ mask, mode="drop", unique_indices=True)
+        return hidden ^ (flips & mask[:, None]), planes, w, total + accept.sum(axis=0, dtype=jnp.int32)
+
+    nothing = jnp.zeros(lanes, jnp.int32)
+    hidden, _, w, total = lax.fori_loop(0, shape.d, slot, (hidden, tuple(planes), state.w, nothing))
+    sums = state.sums.at[jnp.where(valid, unit, shape.K)].set(hidden, mode="drop", unique_indices=True)
+    return state._replace(w=w, sums=sums), total

@@ -1,0 +1,68 @@
+"""What `mbsim analyze` says: m_c of a run folder as a table, or as one JSON object for programs.
+
+The object has "model" and "name" of the run, "order_parameter", "critical" (one record for each (N, d) and
+any other dimension of the grid: labels, m_c, low, high, order, estimator and, if there is something to say,
+reason), "units" (total, done, damaged, left) and "note" (empty for a finished run). What is not known is null.
+"""
+
+import io
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from mbsim import fss, status, terminal
+from mbsim.dataset import open_run
+from mbsim.errors import DatasetError
+from mbsim.files import one_line_errors
+from mbsim.store import RunFolder
+
+FIGURES = (".png", ".pdf", ".svg")
+
+
+class Wanted(NamedTuple):
+    """What to print, from which variable, with how many resamples, and where to draw."""
+
+    as_json: bool
+    order_parameter: str
+    bootstrap: int
+    figure: Path | None
+
+
+def analyze(path: Path, wanted: Wanted) -> None:
+    """Analyse what is done of a run, and print it.
+
+    Raises:
+        RunFolderError: `path` is no run folder.
+        DatasetError: the variable is not in the dataset, or the figure cannot be written.
+    """
+    if wanted.figure and wanted.figure.suffix.lower() not in FIGURES:
+        raise DatasetError(f"--figure {wanted.figure}: the ending must be one of {', '.join(FIGURES)}")
+    folder = RunFolder.open(path)
+    units = status.counts(status.states(folder))
+    dataset = open_run(path)
+    critical = fss.midpoint(dataset, wanted.order_parameter, bootstrap=wanted.bootstrap)
+    note = ""
+    if units["done"] < units["total"]:
+        note = f"{units['done']} of {units['total']} units are done: more will change the numbers"
+    if wanted.as_json:
+        found = {
+            "model": dataset.attrs["model"],
+            "name": dataset.attrs["name"],
+            "order_parameter": wanted.order_parameter,
+            "critical": fss.as_json(critical),
+            "units": units,
+            "note": note,
+        }
+        print(json.dumps(found, allow_nan=False), flush=True)
+    else:
+        terminal.print_critical(critical)
+        if note:
+            terminal.note(f"note: {note}")
+    if wanted.figure:
+        from mbsim.figures import order_parameter_panels
+
+        picture = io.BytesIO()
+        drawn = order_parameter_panels(dataset, critical, order_parameter=wanted.order_parameter)
+        drawn.savefig(picture, format=wanted.figure.suffix[1:].lower(), dpi=150)
+        with one_line_errors(DatasetError, f"{wanted.figure} cannot be written"):
+            wanted.figure.write_bytes(picture.getvalue())

@@ -1,0 +1,355 @@
+"""The command line: what the arguments mean, and what becomes of errors.
+
+    exit code 0   done                         2   wrong usage or configuration: nothing was written
+              1   some units or checks failed  75  interrupted; the same command goes on from there
+
+Results go to standard output, everything else to standard error. What a user can put right is one line,
+"error: ...", never a traceback. Whatever takes long to import is imported inside the command that needs it,
+so that help and usage errors come at once.
+"""
+
+import errno
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
+from mbsim.interrupts import Interrupted, interruptible
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 75
+
+HELP = """\
+How large must the mini-batch be for a two-layer network to learn its teacher?
+
+mbsim trains thousands of students at once over a grid of sizes N, connectivities d and mini-batch sizes m,
+keeps their order parameters in a labelled dataset, and finds the critical size m_c with its 95 % interval.
+
+\b
+A first run, and what to do with it:
+  mbsim doctor                                   is this machine fit to run mbsim?
+  mbsim run configs/quickstart.toml              train the grid into runs/quickstart
+  mbsim status runs/quickstart                   how far it is, from another terminal
+  mbsim analyze runs/quickstart --json           m_c for every (N, d)
+  mbsim export runs/quickstart quickstart.nc     the dataset as one file
+
+\b
+The same from Python:
+  import mbsim
+  ds = mbsim.run("configs/quickstart.toml", "runs/quickstart")
+  ds = mbsim.open_run("runs/quickstart")         # or what is there already
+  mbsim.fss.midpoint(ds)
+
+\b
+Exit codes:
+  0   done
+  1   some units of work, or a check, failed
+  2   wrong usage or configuration; nothing was written
+  75  interrupted (Ctrl-C, SIGTERM, full disk); the same command goes on
+"""
+
+RUN_HELP = """\
+Train the grid of a configuration, or what is missing of it, and print m_c.
+
+The folder receives one file for each unit of work as it finishes, and a figure. If it holds part of the same
+run, only what is missing or damaged is computed. Stop a run whenever you like, with Ctrl-C, SIGTERM or even
+SIGKILL: the same command goes on, and the dataset is the same to the last bit.
+
+\b
+The least that a configuration needs:
+  model = "sparse-vector"         # or "sparse-scalar"
+  [grid]
+  N = [64, 128]                   # inputs
+  d = [3]                         # links into each unit, odd
+  m = { start = 2, stop = 14 }    # mini-batch sizes; or a list; or in
+                                  # other units: { unit = "N", values = [0.5, 1] }
+
+\b
+What else it may say, with the defaults:
+  name = "sparse-vector"          # the run folder is runs/NAME
+  [grid]
+  teachers = 4                    # draws of graph and teacher
+  replicas = 32                   # students of each teacher
+  [dynamics]
+  sweeps = 300
+  order = "random"                # or "sequential"
+  refresh = "sweep"               # or a fresh mini-batch after so many proposals
+  temperature = 0.0               # a list of temperatures goes in [grid]
+  init_overlap = 0.0              # 1.0 starts at the teacher; a list goes in [grid]
+  [measure]
+  measurements = 32               # log-spaced times
+  [run]
+  seed = 1
+"""
+
+
+class Commands(TyperGroup):
+    """The commands; one that is not there is answered with the nearest that is."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None and not ctx.resilient_parsing:
+            names = list(self.commands)
+            raise UsageFault(
+                f"no command {cmd_name!r}; nearest is {_nearest(cmd_name, names)} ({', '.join(names)})"
+            )
+        return command
+
+
+class UsageFault(MbsimError):  # noqa: N818 (not a fault of mbsim)
+    """The command line makes no sense."""
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=HELP,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A run folder, finished or not.", show_default=False)
+]
+
+
+def _resamples(text: str | int) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 100:
+        raise UsageFault(f"--bootstrap {text}: must be an integer, 100 or more")
+    return count
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"mbsim {version('mbsim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None: ...
+
+
+@app.command(help=RUN_HELP, short_help="Train a grid, or what is missing of it; print m_c.")
+def run(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.toml", help="What to run, as above.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run folder.", show_default="runs/NAME"),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override one key, its value written as in the file, such as grid.d=[3,5]. May be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would be done, and stop.")
+    ] = False,
+) -> int:
+    """See RUN_HELP."""
+    from mbsim.config import load_config
+
+    chosen = tuple(overrides or ())
+    settings = load_config(config, chosen)
+    folder = Path("runs") / settings.name if out is None else out
+    from mbsim import run_command
+
+    if dry_run:
+        run_command.rehearse(settings, folder)
+        return 0
+    sets = [word for text in chosen for word in ("--set", text)]
+    return run_command.train(settings, folder, ["mbsim", "run", str(config), "--out", str(folder), *sets])
+
+
+@app.command(short_help="What is done of a run, what is left, how long.")
+def status(folder: Folder) -> int:
+    """What is done of a run, what is left, and how long it may take.
+
+    Every file's checksum is verified. May be asked while the run goes on, from another terminal.
+    """
+    from mbsim import status as run_status
+    from mbsim import terminal
+    from mbsim.store import RunFolder
+
+    terminal.say(run_status.text(RunFolder.open(folder)))
+    return 0
+
+
+@app.command(short_help="m_c for each (N, d), with its 95 % interval.")
+def analyze(
+    folder: Folder,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; numbers that are not known are null.")
+    ] = False,
+    order_parameter: Annotated[
+        str, typer.Option(metavar="NAME", help="The variable of the dataset to read m_c from.")
+    ] = "overlap_mean",
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            parser=_resamples,
+            help="Resamples for the interval, 100 or more.",
+            show_default="1000",
+        ),
+    ] = 1000,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the order parameter against m: .png, .pdf, .svg.", show_default=False
+        ),
+    ] = None,
+) -> int:
+    """The critical size m_c for each (N, d), with its 95 % interval, and the order of the transition.
+
+    m_c is where the order parameter lies half-way between its branches before and after the transition. An
+    order of "none" means that the grid does not show both branches; the reason says what to do. A run that is
+    not finished is analysed as far as it is.
+    """
+    from mbsim import analyze_command
+
+    wanted = analyze_command.Wanted(as_json, order_parameter, bootstrap, figure)
+    analyze_command.analyze(folder, wanted)
+    return 0
+
+
+@app.command(short_help="The dataset as one netCDF file or Zarr store.")
+def export(
+    folder: Folder,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="netCDF-4 (.nc, .h5) or Zarr v3 (.zarr).", show_default=False),
+    ],
+) -> int:
+    """Write the whole dataset as one netCDF file or Zarr store, which xarray opens anywhere."""
+    from mbsim import dataset, terminal
+    from mbsim.grid import units
+    from mbsim.store import RunFolder
+
+    found = dataset.open_run(folder)
+    dataset.export(found, file)
+    sizes = ", ".join(f"{name} {size}" for name, size in found.sizes.items())
+    terminal.say(f"{file}: {len(found)} variables over {sizes}")
+    asked = sum(unit.lanes for unit in units(RunFolder.open(folder).config))
+    if missing := asked - int((found.status != 0).sum()):
+        terminal.note(
+            f"note: {missing} of {terminal.counted(asked, 'student')} have not run, NaN stands there"
+        )
+    return 0
+
+
+@app.command(short_help="Is this machine fit? Known answers, versions.")
+def doctor() -> int:
+    """Is this machine fit to run mbsim? Versions, devices, and known answers of the compiled kernels."""
+    from mbsim import doctor as checkup
+    from mbsim import terminal
+
+    return 0 if checkup.examine(terminal.say) else FAILED
+
+
+@app.command(short_help="How many proposals a second it trains here.")
+def bench(
+    full: Annotated[bool, typer.Option("--full", help="Every size, connectivity and m: takes long.")] = False,
+) -> int:
+    """How many proposals a second this machine trains, in one table."""
+    from mbsim import terminal
+    from mbsim.devices import use_all_cores
+
+    use_all_cores()
+    from mbsim import bench as benchmark
+
+    cases = benchmark.FULL if full else benchmark.QUICK
+    measured = benchmark.measure(cases, progress=lambda case: terminal.note(f"timing {case}"))
+    terminal.print_table(benchmark.table(measured))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    main_thread = threading.current_thread() is threading.main_thread()
+    with interruptible() if main_thread else nullcontext(), warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            return _dispatch(words)
+        except (Interrupted, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except (ConfigError, DatasetError, RunFolderError, UsageFault) as error:
+            return _complain(USAGE, *error.lines)
+        except MbsimError as error:
+            return _complain(FAILED, *error.lines)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            return _complain(INTERRUPTED if full else FAILED, str(error))
+        except MemoryError as error:
+            return _complain(FAILED, f"not enough memory: {error}")
+
+
+def _dispatch(words: list[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(words or ["--help"], prog_name="mbsim", standalone_mode=False)
+    except Exception as error:
+        if not hasattr(
+            error, "format_message"
+        ):  # of typer, whose versions keep the class in different places
+            raise
+        raise UsageFault(_usage_line(error)) from None
+    return code if words else USAGE
+
+
+def _usage_line(error: Any) -> str:
+    """What typer found wrong, in one line, with the nearest option and where to read more."""
+    context = getattr(error, "ctx", None)
+    text = " ".join(error.format_message().split()).rstrip(".")
+    where = context.command_path if context else "mbsim"
+    if context and (name := getattr(error, "option_name", "")):
+        known = [
+            option for parameter in context.command.params for option in parameter.opts if option[0] == "-"
+        ]
+        text = f"no option {name}; nearest is {_nearest(name, [*known, '--help'])}"
+    return f"{where}: {text[0].lower()}{text[1:]} (see {where} --help)"
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    return get_close_matches(word, known, n=1, cutoff=0.0)[0]
+
+
+def _complain(code: int, *lines: str) -> int:
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""What `mbsim run` says and does: the plan, the progress, m_c and its figure, and how to go on after an interruption.
+
+Everything that the run leaves is in its folder: the units of work, and the figure.
+"""
+
+import errno
+import io
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from mbsim import runner, terminal
+from mbsim.config import Config, RelativeM
+from mbsim.dataset import open_run
+from mbsim.errors import RunFolderError
+from mbsim.files import write_atomically
+from mbsim.grid import units
+from mbsim.interrupts import Interrupted
+from mbsim.progress import Progress
+from mbsim.store import CONFIG, RunFolder
+
+FAILED, INTERRUPTED = 1, 75  # exit codes
+FIGURE = "order_parameter.png"
+MOST_FAILURES = 10  # to name one by one
+MOST_VALUES = 6  # of a dimension, to name one by one
+
+
+class Watch:
+    """Listens to a run: says at first what will be done, then shows how it goes."""
+
+    def __init__(self, config: Config, path: Path):
+        self.config, self.path = config, path
+        self.first: Progress | None = None
+        self.newest: Progress | None = None
+        self.display = terminal.progress_display()
+        self.started = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take a report of the runner."""
+        self.newest = progress
+        if self.first is None:
+            self.first = progress
+            say_plan(self.config, self.path, progress, dry=False)
+        if self.first.units_done < self.first.units:
+            self.display.show(progress)
+
+    def safe(self) -> str:
+        """What need not be computed again."""
+        if self.newest is None:
+            return "nothing was computed yet"
+        return f"{self.newest.units_done} of {terminal.counted(self.newest.units, 'unit')} are done and safe"
+
+    def summary(self) -> str:
+        """What was computed, in which time; empty if nothing was."""
+        if self.first is None or self.newest is None or self.newest.units_done == self.first.units_done:
+            return ""
+        trained = terminal.counted(self.newest.units_done - self.first.units_done, "unit")
+        elapsed = terminal.duration(time.monotonic() - self.started)
+        rate = f"; training alone {terminal.si(self.newest.rate)} proposals/s" if self.newest.rate else ""
+        return f"trained {trained} in {elapsed}{rate}"
+
+
+def train(config: Config, path: Path, command: Sequence[str]) -> int:
+    """Run the configuration into the folder `path`, then print m_c; returns the exit code.
+
+    Args:
+        config: what to run.
+        path: the run folder.
+        command: the words of the command that goes on from here.
+    """
+    watch = Watch(config, path)
+    failures: tuple[str, ...] = ()
+    try:
+        try:
+            dataset = runner.run(config, path, report=watch)
+        except runner.UnitsFailed as error:
+            failures = error.lines
+            dataset = open_run(path)
+        finally:
+            watch.display.close()
+        terminal.say(watch.summary())
+        say_results(dataset, path, draw=bool(watch.summary()))
+    except Interrupted as error:
+        return _interrupted(f"interrupted by {error.reason}", watch, command)
+    except runner.DiskFull as error:
+        return _interrupted(f"error: {error}", watch, command)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _interrupted(f"error: no space left to write {path / FIGURE}", watch, command)
+    if not failures:
+        return 0
+    for line in failures[:MOST_FAILURES]:
+        terminal.note(f"error: {line}")
+    if more := len(failures) - MOST_FAILURES > 0:
+        terminal.note(f"error: and {more} more")
+    terminal.note(
+        f"{terminal.counted(len(failures), 'unit')} failed; {watch.safe()} in {path}; "
+        f"to try the failed ones again: {shlex.join(command)}"
+    )
+    return FAILED
+
+
+def _interrupted(reason: str, watch: Watch, command: Sequence[str]) -> int:
+    terminal.note(f"{reason}: {watch.safe()} in {watch.path}")
+    terminal.note(f"go on with: {shlex.join(command)}")
+    return INTERRUPTED
+
+
+def rehearse(config: Config, path: Path) -> None:
+    """Say what `train` would do, and raise the errors that it would raise before it computes; writes nothing."""
+    runner.check(config)
+    todo: Sequence[Any] = units(config)
+    damaged = 0
+    if (path / CONFIG).exists():
+        folder = RunFolder.create_or_open(path, config)
+        todo = folder.missing(todo)
+        damaged = sum(folder.unit_path(unit).exists() for unit in todo)
+    elif path.is_file() or (
+        path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir())
+    ):
+        raise RunFolderError(f"{path} is there but holds no run: choose an empty or a new folder")
+    say_plan(config, path, runner.outset(config, todo, damaged), dry=True)
+    terminal.say("nothing was computed or written (--dry-run)")
+
+
+def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
+    """Model and grid, how much work that is, and what of it is to be done, where."""
+    grid, everything = config.grid, units(config)
+    m = grid.m
+    if isinstance(m, RelativeM):
+        values = f"m = {_listed(m.values)} times {m.unit}"
+    else:
+        assert isinstance(m, tuple)
+        values = f"m = {_listed(m)}"
+    more = [
+        f"{name.replace('_', ' ')} = {_listed(listed)}"
+        for name, listed in (("init_overlap", grid.init_overlap), ("temperature", grid.temperature))
+        if listed is not None
+    ]
+    model = config.model.kind_name
+    terminal.say(
+        f"{config.name}: {model}, "
+        + "; ".join([f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", values, *more])
+    )
+    students = sum(unit.lanes for unit in everything)
+    teachers = len(grid.N) * len(grid.d) * grid.teachers
+    terminal.say(
+        f"{terminal.counted(students, 'student')} of {terminal.counted(teachers, 'teacher')}, "
+        f"{config.dynamics.sweeps:,} sweeps: {terminal.si(progress.proposals)} proposals "
+        f"in {terminal.counted(progress.units, 'unit')} of work"
+    )
+    left = progress.units - progress.units_done
+    if not left:
+        state = f"all {terminal.counted(progress.units, 'unit')} are done, nothing to compute"
+    elif progress.units_done or progress.damaged:
+        state = f"{progress.units_done} of {terminal.counted(progress.units, 'unit')} are done, {left} to go"
+        if progress.damaged:
+            state += f", {progress.damaged} of them because the file was damaged"
+    else:
+        state = "a new run"
+    where = "" if dry or not left else f", on {_devices()}"
+    terminal.say(f"{path}: {state}{where}")
+
+
+def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
+    """m_c of a dataset as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
+    from mbsim import fss
+
+    critical = fss.midpoint(dataset)
+    terminal.print_critical(critical)
+    figure = path / FIGURE
+    if draw or not figure.exists():
+        from mbsim.figures import order_parameter_panels
+
+        picture = io.BytesIO()
+        order_parameter_panels(dataset, critical).savefig(picture, format="png", dpi=150)
+        write_atomically(figure, picture.getvalue())
+    terminal.say(f"figure: {figure}")
+    terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
+
+
+def _devices() -> str:
+    from mbsim.doctor import device_line
+
+    return device_line()
+
+
+def _listed(values: Sequence[float]) -> str:
+    """All values of a dimension, or a few and how many."""
+    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    if len(texts) <= MOST_VALUES:
+        return ", ".join(texts)
+    return f"{texts[0]}, {texts[1]}, ..., {texts[-1]} ({len(texts)} values)"

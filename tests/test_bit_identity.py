@@ -1,0 +1,123 @@
+"""A lane gives the same bits wherever it is trained: alone or among others, whatever the words, blocks and devices."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from students import SEED, labels, one_device
+from test_oracle import SCALAR, VECTOR
+
+from mbsim.kernel import ensemble, memory, networks, programs
+
+TIMES = np.array([0, 1, 4])
+# Seven replicas of three m's: 21 lanes, which neither 2 nor 8 devices divide.
+LANES = labels([3, 8, 5], 7, init_overlap=0.2, temperature=np.tile([0.0, 0.6, 1.5], 7))
+
+
+def devices(count):
+    return programs.lane_mesh(jax.devices()[:count])
+
+
+def train(network, order, lanes, mesh, lanes_per_device):
+    """One array per lane that holds every record and every final weight, one row for each lane."""
+    N, K, M, d, train_output = network
+    records, weights = ensemble.train(
+        networks.draw_teacher(N, K, M, d, train_output, SEED, 0),
+        lanes,
+        TIMES,
+        seed=SEED,
+        N=N,
+        teacher_label=0,
+        train_output=train_output,
+        dynamics=ensemble.Dynamics(order),
+        test_size=40,
+        mesh=mesh,
+        lanes_per_device=lanes_per_device,
+    )
+    columns = (*records[:4], *weights)
+    return np.concatenate([column.reshape(len(lanes.m), -1) for column in columns], axis=1)
+
+
+@functools.cache
+def reference(network, order):
+    """All lanes on one device, sixteen at a time: the second launch is filled up with copies."""
+    result = train(network, order, LANES, one_device(), 16)
+    assert len(np.unique(result, axis=0)) == len(result), "lanes should differ"
+    return result
+
+
+def pick(lanes, index):
+    return ensemble.LaneLabels(*(column[index] for column in lanes))
+
+
+def with_others(m):
+    """LANES with a lane of this m before and after each of them, and where LANES are in it."""
+    count = len(LANES.m)
+    others = labels(m, 2 * count, temperature=0.4)
+    index = np.insert(np.arange(count), np.arange(count), count + np.arange(count))
+    index = np.concatenate([index, 2 * count + np.arange(count)])
+    mixed = [np.concatenate(pair)[index] for pair in zip(LANES, others, strict=True)]
+    return ensemble.LaneLabels(*mixed), np.arange(count) * 2 + 1
+
+
+def test_alone():
+    """One lane in a launch of its own."""
+    for lane in (0, 10, 20):
+        alone = train(VECTOR, "random", pick(LANES, [lane]), one_device(), 1)
+        np.testing.assert_array_equal(alone[0], reference(VECTOR, "random")[lane])
+
+
+def test_another_place():
+    """In any order, and with some left out: the place of a lane is not a label."""
+    index = np.random.default_rng(1).permutation(len(LANES.m))[:-3]
+    moved = train(VECTOR, "random", pick(LANES, index), one_device(), 16)
+    np.testing.assert_array_equal(moved, reference(VECTOR, "random")[index])
+
+
+def test_eight_devices():
+    """Two lanes on each of eight devices, in two launches of sixteen."""
+    spread = train(VECTOR, "random", LANES, devices(8), 2)
+    np.testing.assert_array_equal(spread, reference(VECTOR, "random"))
+
+
+@pytest.mark.parametrize(("m", "block", "count"), [(70, 5, 1), (12, 64, 2)])
+def test_beside_wider_batches(m, block, count, monkeypatch):
+    """Words of other widths and numbers, other blocks, as many lanes as fit, and wider batches beside each lane."""
+    monkeypatch.setattr(memory, "block_size", lambda shape, platform: block)
+    lanes, ours = with_others(m)
+    mixed = train(VECTOR, "random", lanes, devices(count), None)
+    np.testing.assert_array_equal(mixed[ours], reference(VECTOR, "random"))
+
+
+def test_greedy_program():
+    """Lanes at zero temperature: the program that knows no temperature agrees with the one that does."""
+    cold = np.flatnonzero(LANES.temperature == 0)
+    assert len(cold) == 7
+    greedy = train(VECTOR, "random", pick(LANES, cold), one_device(), 16)
+    np.testing.assert_array_equal(greedy, reference(VECTOR, "random")[cold])
+
+
+def test_one_output():
+    """A scalar output: eight devices, more words, lanes beside."""
+    lanes, ours = with_others(70)
+    mixed = train(SCALAR, "sequential", lanes, devices(8), 3)
+    np.testing.assert_array_equal(mixed[ours], reference(SCALAR, "sequential"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [VECTOR, SCALAR])
+@pytest.mark.parametrize("order", ["random", "sequential"])
+@pytest.mark.parametrize(("count", "each"), [(1, 1), (1, 5), (2, 11), (3, 4), (8, 1), (8, 16)])
+def test_any_launch(network, order, count, each):
+    spread = train(network, order, LANES, devices(count), each)
+    np.testing.assert_array_equal(spread, reference(network, order))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["random", "sequential"])
+@pytest.mark.parametrize("block", [1, 2, 3, 8, 100])
+def test_any_block(order, block, monkeypatch):
+    expected = reference(VECTOR, order)
+    monkeypatch.setattr(memory, "block_size", lambda shape, platform: block)
+    np.testing.assert_array_equal(train(VECTOR, order, LANES, one_device(), 16), expected)
