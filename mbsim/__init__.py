@@ -4,7 +4,8 @@
     ds = mbsim.open_run("runs/quickstart")                          # the labelled xarray.Dataset
     mbsim.fss.midpoint(ds)                                          # m_c for each (N, d), with 95 % intervals
 
-`load_config` reads and checks a configuration. Everything is imported when first used: reading a dataset does not start JAX.
+`load_config` reads and checks a configuration. Everything is imported when first used: reading a dataset does
+not start JAX.
 """
 
 import importlib

@@ -2,13 +2,16 @@
 
 The object has "model" and "name" of the run, "order_parameter", "critical" (one record for each (N, d) and
 any other dimension of the grid: labels, m_c, low, high, order, estimator and, if there is something to say,
-reason), "units" (total, done, damaged, left) and "note" (empty for a finished run). What is not known is null.
+reason), "units" (total, done, damaged, left) and "note" (empty for a finished run). Unknown numbers are null.
 """
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import xarray as xr
 
 from mbsim import fss, status, terminal
 from mbsim.dataset import open_run
@@ -59,10 +62,21 @@ def analyze(path: Path, wanted: Wanted) -> None:
         if note:
             terminal.note(f"note: {note}")
     if wanted.figure:
-        from mbsim.figures import order_parameter_panels
-
-        picture = io.BytesIO()
-        drawn = order_parameter_panels(dataset, critical, order_parameter=wanted.order_parameter)
-        drawn.savefig(picture, format=wanted.figure.suffix[1:].lower(), dpi=150)
+        drawn = picture(dataset, critical, wanted.order_parameter, wanted.figure.suffix[1:].lower())
         with one_line_errors(DatasetError, f"{wanted.figure} cannot be written"):
-            wanted.figure.write_bytes(picture.getvalue())
+            wanted.figure.write_bytes(drawn)
+
+
+def picture(
+    dataset: xr.Dataset,
+    critical: Sequence[fss.Critical],
+    order_parameter: str = "overlap_mean",
+    format: str = "png",
+) -> bytes:
+    """The figure of the order parameter against m, as the bytes of a file."""
+    from mbsim.figures import order_parameter_panels
+
+    file = io.BytesIO()
+    figure = order_parameter_panels(dataset, critical, order_parameter=order_parameter)
+    figure.savefig(file, format=format, dpi=150)
+    return file.getvalue()

@@ -22,72 +22,9 @@ import typer
 from typer.core import TyperGroup
 
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
+from mbsim.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
+from mbsim.help_texts import HELP, RUN_HELP
 from mbsim.interrupts import Interrupted, interruptible
-
-FAILED, USAGE, INTERRUPTED = 1, 2, 75
-
-HELP = """\
-How large must the mini-batch be for a two-layer network to learn its teacher?
-
-mbsim trains thousands of students at once over a grid of sizes N, connectivities d and mini-batch sizes m,
-keeps their order parameters in a labelled dataset, and finds the critical size m_c with its 95 % interval.
-
-\b
-A first run, and what to do with it:
-  mbsim doctor                                   is this machine fit to run mbsim?
-  mbsim run configs/quickstart.toml              train the grid into runs/quickstart
-  mbsim status runs/quickstart                   how far it is, from another terminal
-  mbsim analyze runs/quickstart --json           m_c for every (N, d)
-  mbsim export runs/quickstart quickstart.nc     the dataset as one file
-
-\b
-The same from Python:
-  import mbsim
-  ds = mbsim.run("configs/quickstart.toml", "runs/quickstart")
-  ds = mbsim.open_run("runs/quickstart")         # or what is there already
-  mbsim.fss.midpoint(ds)
-
-\b
-Exit codes:
-  0   done
-  1   some units of work, or a check, failed
-  2   wrong usage or configuration; nothing was written
-  75  interrupted (Ctrl-C, SIGTERM, full disk); the same command goes on
-"""
-
-RUN_HELP = """\
-Train the grid of a configuration, or what is missing of it, and print m_c.
-
-The folder receives one file for each unit of work as it finishes, and a figure. If it holds part of the same
-run, only what is missing or damaged is computed. Stop a run whenever you like, with Ctrl-C, SIGTERM or even
-SIGKILL: the same command goes on, and the dataset is the same to the last bit.
-
-\b
-The least that a configuration needs:
-  model = "sparse-vector"         # or "sparse-scalar"
-  [grid]
-  N = [64, 128]                   # inputs
-  d = [3]                         # links into each unit, odd
-  m = { start = 2, stop = 14 }    # mini-batch sizes; or a list; or in
-                                  # other units: { unit = "N", values = [0.5, 1] }
-
-\b
-What else it may say, with the defaults:
-  name = "sparse-vector"          # the run folder is runs/NAME
-  [grid]
-  teachers = 4                    # draws of graph and teacher
-  replicas = 32                   # students of each teacher
-  [dynamics]
-  sweeps = 300
-  order = "random"                # or "sequential"
-  refresh = "sweep"               # or a fresh mini-batch after so many proposals
-  temperature = 0.0               # a list of temperatures goes in [grid]
-  init_overlap = 0.0              # 1.0 starts at the teacher; a list goes in [grid]
-  [measure]
-  measurements = 32               # log-spaced times
-  [run]
-  seed = 1
-"""
 
 
 class Commands(TyperGroup):
@@ -98,9 +35,8 @@ class Commands(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is None and not ctx.resilient_parsing:
             names = list(self.commands)
-            raise UsageFault(
-                f"no command {cmd_name!r}; nearest is {_nearest(cmd_name, names)} ({', '.join(names)})"
-            )
+            near = _nearest(cmd_name, names)
+            raise UsageFault(f"no command {cmd_name!r}; nearest is {near} ({', '.join(names)})")
         return command
 
 
@@ -163,7 +99,7 @@ def run(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Override one key, its value written as in the file, such as grid.d=[3,5]. May be given again.",
+            help="Override one key, its value as in the file: grid.d=[3,5]. May be given again.",
             show_default=False,
         ),
     ] = None,
@@ -181,7 +117,7 @@ def run(
 
     if dry_run:
         run_command.rehearse(settings, folder)
-        return 0
+        return DONE
     sets = [word for text in chosen for word in ("--set", text)]
     return run_command.train(settings, folder, ["mbsim", "run", str(config), "--out", str(folder), *sets])
 
@@ -197,7 +133,7 @@ def status(folder: Folder) -> int:
     from mbsim.store import RunFolder
 
     terminal.say(run_status.text(RunFolder.open(folder)))
-    return 0
+    return DONE
 
 
 @app.command(short_help="m_c for each (N, d), with its 95 % interval.")
@@ -214,8 +150,8 @@ def analyze(
         typer.Option(
             metavar="COUNT",
             parser=_resamples,
-            help="Resamples for the interval, 100 or more.",
-            show_default="1000",
+            help="Resamples for the interval, 100 or more; 1000 if not given.",
+            show_default=False,
         ),
     ] = 1000,
     figure: Annotated[
@@ -235,7 +171,7 @@ def analyze(
 
     wanted = analyze_command.Wanted(as_json, order_parameter, bootstrap, figure)
     analyze_command.analyze(folder, wanted)
-    return 0
+    return DONE
 
 
 @app.command(short_help="The dataset as one netCDF file or Zarr store.")
@@ -260,7 +196,7 @@ def export(
         terminal.note(
             f"note: {missing} of {terminal.counted(asked, 'student')} have not run, NaN stands there"
         )
-    return 0
+    return DONE
 
 
 @app.command(short_help="Is this machine fit? Known answers, versions.")
@@ -269,7 +205,7 @@ def doctor() -> int:
     from mbsim import doctor as checkup
     from mbsim import terminal
 
-    return 0 if checkup.examine(terminal.say) else FAILED
+    return DONE if checkup.examine(terminal.say) else FAILED
 
 
 @app.command(short_help="How many proposals a second it trains here.")
@@ -286,7 +222,7 @@ def bench(
     cases = benchmark.FULL if full else benchmark.QUICK
     measured = benchmark.measure(cases, progress=lambda case: terminal.note(f"timing {case}"))
     terminal.print_table(benchmark.table(measured))
-    return 0
+    return DONE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

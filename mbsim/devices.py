@@ -1,7 +1,8 @@
 """All cores as devices, decided before JAX starts.
 
-On CPU, JAX is one device with a pool of threads, which small operations cannot fill. One device a core fills them: lanes are split over
-devices, and each device runs its own program. The number can only be chosen before the backend starts.
+On CPU, JAX is one device with a pool of threads, which small operations cannot fill. One device a core fills
+them: lanes are split over devices, and each device runs its own program. The number can only be chosen before
+the backend starts.
 """
 
 import os
@@ -10,9 +11,11 @@ import jax
 
 
 def use_all_cores() -> None:
-    """Make every core that this process may use one CPU device, unless JAX runs already or the user chose a number."""
+    """Make every core that this process may use one CPU device, unless JAX runs already or the user chose a
+    number.
+    """
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if chosen or jax.config.jax_num_cpu_devices != -1:
+    if chosen or jax.config.read("jax_num_cpu_devices") != -1:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:

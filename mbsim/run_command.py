@@ -1,29 +1,27 @@
-"""What `mbsim run` says and does: the plan, the progress, m_c and its figure, and how to go on after an interruption.
+"""What `mbsim run` says and does: plan, progress, m_c and its figure; after an interruption, how to go on.
 
 Everything that the run leaves is in its folder: the units of work, and the figure.
 """
 
 import errno
-import io
 import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
-from mbsim import runner, terminal
+from mbsim import analyze_command, runner, terminal
 from mbsim.config import Config, RelativeM
 from mbsim.dataset import open_run
 from mbsim.errors import RunFolderError
+from mbsim.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.files import write_atomically
-from mbsim.grid import units
+from mbsim.grid import Unit, units
 from mbsim.interrupts import Interrupted
 from mbsim.progress import Progress
 from mbsim.store import CONFIG, RunFolder
 
-FAILED, INTERRUPTED = 1, 75  # exit codes
 FIGURE = "order_parameter.png"
 MOST_FAILURES = 10  # to name one by one
 MOST_VALUES = 6  # of a dimension, to name one by one
@@ -93,10 +91,10 @@ def train(config: Config, path: Path, command: Sequence[str]) -> int:
             raise
         return _interrupted(f"error: no space left to write {path / FIGURE}", watch, command)
     if not failures:
-        return 0
+        return DONE
     for line in failures[:MOST_FAILURES]:
         terminal.note(f"error: {line}")
-    if more := len(failures) - MOST_FAILURES > 0:
+    if (more := len(failures) - MOST_FAILURES) > 0:
         terminal.note(f"error: and {more} more")
     terminal.note(
         f"{terminal.counted(len(failures), 'unit')} failed; {watch.safe()} in {path}; "
@@ -112,17 +110,15 @@ def _interrupted(reason: str, watch: Watch, command: Sequence[str]) -> int:
 
 
 def rehearse(config: Config, path: Path) -> None:
-    """Say what `train` would do, and raise the errors that it would raise before it computes; writes nothing."""
+    """Say what `train` would do, or raise what it would raise before it computes; writes nothing."""
     runner.check(config)
-    todo: Sequence[Any] = units(config)
+    todo: Sequence[Unit] = units(config)
     damaged = 0
     if (path / CONFIG).exists():
         folder = RunFolder.create_or_open(path, config)
         todo = folder.missing(todo)
         damaged = sum(folder.unit_path(unit).exists() for unit in todo)
-    elif path.is_file() or (
-        path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir())
-    ):
+    elif path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir())):
         raise RunFolderError(f"{path} is there but holds no run: choose an empty or a new folder")
     say_plan(config, path, runner.outset(config, todo, damaged), dry=True)
     terminal.say("nothing was computed or written (--dry-run)")
@@ -130,56 +126,46 @@ def rehearse(config: Config, path: Path) -> None:
 
 def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
     """Model and grid, how much work that is, and what of it is to be done, where."""
-    grid, everything = config.grid, units(config)
-    m = grid.m
-    if isinstance(m, RelativeM):
-        values = f"m = {_listed(m.values)} times {m.unit}"
+    grid = config.grid
+    if isinstance(grid.m, RelativeM):
+        sizes = f"{_listed(grid.m.values)} times {grid.m.unit}"
     else:
-        assert isinstance(m, tuple)
-        values = f"m = {_listed(m)}"
-    more = [
-        f"{name.replace('_', ' ')} = {_listed(listed)}"
-        for name, listed in (("init_overlap", grid.init_overlap), ("temperature", grid.temperature))
-        if listed is not None
+        assert isinstance(grid.m, tuple)  # a range was expanded when it was read
+        sizes = _listed(grid.m)
+    dimensions = [f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", f"m = {sizes}"]
+    dimensions += [
+        f"{name} = {_listed(getattr(grid, name))}"
+        for name in ("init_overlap", "temperature")
+        if getattr(grid, name) is not None
     ]
-    model = config.model.kind_name
+    terminal.say(f"{config.name}: {config.model.kind_name}, {'; '.join(dimensions)}")
+    work = terminal.counted(progress.units, "unit")
+    students = terminal.counted(sum(unit.lanes for unit in units(config)), "student")
+    teachers = terminal.counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
     terminal.say(
-        f"{config.name}: {model}, "
-        + "; ".join([f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", values, *more])
+        f"{students} of {teachers}, {config.dynamics.sweeps:,} sweeps: "
+        f"{terminal.si(progress.proposals)} proposals in {work} of work"
     )
-    students = sum(unit.lanes for unit in everything)
-    teachers = len(grid.N) * len(grid.d) * grid.teachers
-    terminal.say(
-        f"{terminal.counted(students, 'student')} of {terminal.counted(teachers, 'teacher')}, "
-        f"{config.dynamics.sweeps:,} sweeps: {terminal.si(progress.proposals)} proposals "
-        f"in {terminal.counted(progress.units, 'unit')} of work"
-    )
-    left = progress.units - progress.units_done
-    if not left:
-        state = f"all {terminal.counted(progress.units, 'unit')} are done, nothing to compute"
-    elif progress.units_done or progress.damaged:
-        state = f"{progress.units_done} of {terminal.counted(progress.units, 'unit')} are done, {left} to go"
-        if progress.damaged:
-            state += f", {progress.damaged} of them because the file was damaged"
-    else:
-        state = "a new run"
-    where = "" if dry or not left else f", on {_devices()}"
-    terminal.say(f"{path}: {state}{where}")
+    if progress.units_done == progress.units:
+        terminal.say(f"{path}: all {work} are done, nothing to compute")
+        return
+    state = "a new run"
+    if progress.units_done or progress.damaged:
+        state = f"{progress.units_done} of {work} are done, {progress.units - progress.units_done} to go"
+    if progress.damaged:
+        state += f", {progress.damaged} of them because the file was damaged"
+    terminal.say(f"{path}: {state}" + ("" if dry else f", on {_devices()}"))
 
 
 def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
-    """m_c of a dataset as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
+    """m_c as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
     from mbsim import fss
 
     critical = fss.midpoint(dataset)
     terminal.print_critical(critical)
     figure = path / FIGURE
     if draw or not figure.exists():
-        from mbsim.figures import order_parameter_panels
-
-        picture = io.BytesIO()
-        order_parameter_panels(dataset, critical).savefig(picture, format="png", dpi=150)
-        write_atomically(figure, picture.getvalue())
+        write_atomically(figure, analyze_command.picture(dataset, critical))
     terminal.say(f"figure: {figure}")
     terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
 

@@ -1,4 +1,6 @@
-"""What the tests share: small ensembles trained by the kernel, and the same random numbers unpacked for the oracle."""
+"""What the tests share: small ensembles trained by the kernel, and the same random numbers unpacked for the
+oracle.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,9 @@ def labels(m, replicas=1, init_overlap=0.0, temperature=0.0) -> ensemble.LaneLab
     """Lanes for the product of the values of m and the replicas; the rest is broadcast over them."""
     m = np.repeat(np.atleast_1d(m), replicas)
     replica = np.tile(np.arange(replicas), len(m) // replicas)
-    overlap, heat = (np.broadcast_to(np.asarray(x, float), m.shape).copy() for x in (init_overlap, temperature))
+    overlap, heat = (
+        np.broadcast_to(np.asarray(x, float), m.shape).copy() for x in (init_overlap, temperature)
+    )
     return ensemble.LaneLabels(m, replica, overlap, heat)
 
 
@@ -65,7 +69,9 @@ class Lane:
         if self.sequential:
             t = self.teacher
             return orders.sequential_order(t.output_sources, self.shape.d, self.shape.K, self.train_output)
-        return np.asarray(orders.random_order(self.order_key, jnp.asarray([sweep], jnp.int32), self.shape.proposals))[0]
+        return np.asarray(
+            orders.random_order(self.order_key, jnp.asarray([sweep], jnp.int32), self.shape.proposals)
+        )[0]
 
     def uniforms(self, sweep):
         positions = jnp.arange(self.shape.proposals, dtype=jnp.int32)

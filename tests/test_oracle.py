@@ -1,4 +1,6 @@
-"""The compiled kernel against a plain NumPy simulation fed the same random numbers: bit-equal weights in every mode."""
+"""The compiled kernel against a plain NumPy simulation fed the same random numbers: bit-equal weights in
+every mode.
+"""
 
 import numpy as np
 import oracle
@@ -34,7 +36,9 @@ def check(network, order, refresh, m, temperature, init_overlap=0.0, sweeps=3):
         mesh=one_device(),
     )
     for i in range(len(lanes.m)):
-        lane = Lane(teacher, N, ensemble.LaneLabels(*(c[i : i + 1] for c in lanes)), train_output, order=order)
+        lane = Lane(
+            teacher, N, ensemble.LaneLabels(*(c[i : i + 1] for c in lanes)), train_output, order=order
+        )
         trained = lane.oracle(sweeps, refresh)
         np.testing.assert_array_equal(weights.w[i], trained.w)
         np.testing.assert_array_equal(weights.v[i], trained.v)

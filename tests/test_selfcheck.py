@@ -16,7 +16,9 @@ def test_digest_is_the_oracles(kind, monkeypatch):
         lane = LaneLabels(*(column[i : i + 1] for column in selfcheck.LABELS))
         students = Lane(selfcheck.teacher(kind), selfcheck.SIZE, lane, kind == "vector")
         trained.append(students.oracle(selfcheck.SWEEPS))
-    digest = selfcheck.digest(*(np.stack([getattr(t, name) for t in trained]) for name in ("w", "v", "accepted")))
+    digest = selfcheck.digest(
+        *(np.stack([getattr(t, name) for t in trained]) for name in ("w", "v", "accepted"))
+    )
     assert digest == selfcheck.DIGESTS[kind]
 
 

@@ -28,7 +28,9 @@ def test_lane_keys_are_folded_labels():
         key = jax.random.key(7, impl=streams.GENERATOR)
         for label in (64, 3, int(m[i]), 2, int(replica[i])):
             key = jax.random.fold_in(key, label)
-        for purpose, half in zip((Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE), keys, strict=True):
+        for purpose, half in zip(
+            (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE), keys, strict=True
+        ):
             expected = jax.random.key_data(jax.random.fold_in(key, int(purpose)))
             assert (half.first[i], half.second[i]) == tuple(np.asarray(expected))
 
@@ -52,7 +54,9 @@ def test_words_do_not_depend_on_the_shape_of_the_draw():
 
 
 def test_inputs_are_fair_and_uncorrelated():
-    """Means and pair correlations of 2^16 examples of 8 inputs within 5.5 standard errors (false alarm below 1e-5 in all)."""
+    """Means and pair correlations of 2^16 examples of 8 inputs within 5.5 standard errors (false alarm below
+    1e-5 in all).
+    """
     words = np.asarray(streams.input_words(Key(*(jnp.full(1, 3, jnp.uint32),) * 2), 8, 2**11))[:, :, 0]
     bits = (words[:, :, None] >> np.arange(32, dtype=np.uint32)) & 1
     spins = 1.0 - 2.0 * bits.reshape(8, -1)
@@ -64,4 +68,6 @@ def test_inputs_are_fair_and_uncorrelated():
 
 def test_uniform_is_in_the_unit_interval():
     bits = jnp.asarray([0, 255, 256, 2**32 - 1], jnp.uint32)
-    np.testing.assert_array_equal(np.asarray(streams.uniform(bits)), np.float32([0, 0, 2.0**-24, 1 - 2.0**-24]))
+    np.testing.assert_array_equal(
+        np.asarray(streams.uniform(bits)), np.float32([0, 0, 2.0**-24, 1 - 2.0**-24])
+    )

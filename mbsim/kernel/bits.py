@@ -1,9 +1,10 @@
 """Arithmetic on ±1 values packed into machine words, many examples to a word.
 
-Conventions. A bit 1 stands for the value -1 and a bit 0 for +1, so a product of ±1 values is an XOR and the sign of
-a sum of an odd number of them is a majority of bits. Example e of a batch is bit e % B of word e // B, where B is
-the number of bits in a word. Arrays of examples are (rows, words, lanes): the lanes are innermost and contiguous, so
-every operation below runs along them. A weight is one word per lane, all zeros (+1) or all ones (-1).
+Conventions. A bit 1 stands for the value -1 and a bit 0 for +1, so a product of ±1 values is an XOR and the
+sign of a sum of an odd number of them is a majority of bits. Example e of a batch is bit e % B of word e //
+B, where B is the number of bits in a word. Arrays of examples are (rows, words, lanes): the lanes are
+innermost and contiguous, so every operation below runs along them. A weight is one word per lane, all zeros
+(+1) or all ones (-1).
 
 Sums of bits are *bit-sliced*: a list of planes, plane i holding bit i of every example's count.
 """
@@ -17,7 +18,9 @@ from jax import Array, lax
 
 
 def word_type(m: int, narrow: bool) -> np.dtype:
-    """The unsigned type whose words waste least on a batch of m examples; accelerators want 32 bits (narrow=False)."""
+    """The unsigned type whose words waste least on a batch of m examples; accelerators want 32 bits
+    (narrow=False).
+    """
     if narrow and m <= 8:
         return np.dtype(np.uint8)
     if narrow and m <= 16:
@@ -53,7 +56,8 @@ def spread(flag: Array, dtype: np.dtype) -> Array:
 def count(bits: Sequence[Array]) -> list[Array]:
     """Bit-sliced number of ones among the given words: a tree of full adders, five operations for each.
 
-    Returns the planes, least significant first. Source: carry-save addition (Harley and Seal; H. Warren, Hacker's Delight, 5-1).
+    Returns the planes, least significant first. Source: carry-save addition (Harley and Seal; H. Warren,
+    Hacker's Delight, 5-1).
     """
     columns: list[list[Array]] = [list(bits)]
     planes = []

@@ -1,4 +1,6 @@
-"""What `vector.py` and `scalar.py` share: the state of the students, a block of proposals, and the Metropolis rule."""
+"""What `vector.py` and `scalar.py` share: the state of the students, a block of proposals, and the Metropolis
+rule.
+"""
 
 from typing import NamedTuple
 
@@ -7,27 +9,31 @@ from jax import Array
 
 from mbsim.kernel import bits
 from mbsim.kernel.networks import Shape, Tables
-from mbsim.kernel.streams import Key, threefry, uniform
+from mbsim.kernel.streams import Key, Leaf, threefry, uniform
 
 
 class State(NamedTuple):
     """Students and their current mini-batch; L lanes, W words.
 
-    w (K*d, L) and v (M*D, L): weights as masks. inputs (N, W, L), targets (M, W, L): the batch and the teacher's answers.
-    sums: what the student makes of the batch and each flip keeps up to date: hidden states (K, W, L) for a vector output,
-    the bit-sliced number of -1 terms for a scalar one, P planes (W, L). batch (): number of the next batch.
+    w (K*d, L) and v (M*D, L): weights as masks. inputs (N, W, L), targets (M, W, L): the batch and the
+    teacher's answers.
+    sums: what the student makes of the batch and each flip keeps up to date: hidden states (K, W, L) for a
+    vector output, the bit-sliced number of -1 terms for a scalar one, P planes (W, L). batch (): number of
+    the next batch.
     """
 
-    w: Array
-    v: Array
-    inputs: Array
-    targets: Array
-    sums: Array | tuple[Array, ...]
-    batch: Array
+    w: Leaf
+    v: Leaf
+    inputs: Leaf
+    targets: Leaf
+    sums: Leaf
+    batch: Leaf
 
 
 class View(NamedTuple):
-    """What proposals read and never change. mask (W, L); temperature (L,), or None when every lane is greedy."""
+    """What proposals read and never change. mask (W, L); temperature (L,), or None when every lane is
+    greedy.
+    """
 
     shape: Shape
     tables: Tables
@@ -39,7 +45,9 @@ class View(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Commuting proposals (G,) of one kind: numbers, places in the sweep, which are real and not padding; the sweep's number."""
+    """Commuting proposals (G,) of one kind: numbers, places in the sweep, which are real and not padding; the
+    sweep's number.
+    """
 
     links: Array
     positions: Array
@@ -55,12 +63,15 @@ def acceptance_uniforms(key: Key, sweep: Array, positions: Array) -> Array:
 
 
 def accepted(view: View, block: Block, change: Array) -> Array:
-    """Whether each proposal (G, L) is accepted, from the change in the number of wrong outputs: dE <= 0, or u < exp(-dE/T)."""
+    """Whether each proposal (G, L) is accepted, from the change in the number of wrong outputs: dE <= 0, or u
+    < exp(-dE/T).
+    """
     accept = change <= 0
     if view.temperature is not None:
         u = acceptance_uniforms(view.acceptance, block.sweep, block.positions)
         temperature = view.temperature[None, :]
-        # Where T = 0 the quotient would be infinite or not a number; the greedy rule has already decided there.
+        # Where T = 0 the quotient would be infinite or not a number; the greedy rule has already decided
+        # there.
         safe = jnp.where(temperature > 0, temperature, 1)
         accept |= (temperature > 0) & (u < jnp.exp(-change.astype(jnp.float32) / safe))
     return accept & block.valid[:, None]
@@ -73,7 +84,9 @@ def rivals(link: Array, degree: int) -> Array:
 
 
 def tied(terms: list[Array], like: Array) -> Array:
-    """Ones at the examples where an even number of ±1 terms sums to zero, so that one more term decides the sign."""
+    """Ones at the examples where an even number of ±1 terms sums to zero, so that one more term decides the
+    sign.
+    """
     if not terms:
         return ~jnp.zeros_like(like)
     return bits.equals(bits.count(terms), len(terms) // 2)

@@ -1,7 +1,7 @@
 """Many students of one teacher: launches over the devices, and the loop over time.
 
-A lane is one student: a value of (init_overlap, temperature, m) and a replica. Lanes that do not fill the last launch are
-padded with copies of its first and dropped at the end.
+A lane is one student: a value of (init_overlap, temperature, m) and a replica. Lanes that do not fill the
+last launch are padded with copies of its first and dropped at the end.
 """
 
 from collections import deque
@@ -33,17 +33,20 @@ class LaneLabels(NamedTuple):
 
 
 class Dynamics(NamedTuple):
-    """How students are trained: "random" or "sequential" order, proposals between fresh batches (None: one sweep)."""
+    """How students are trained: "random" or "sequential" order, proposals between fresh batches (None: one
+    sweep).
+    """
 
     order: str = "random"
     refresh: int | None = None
 
 
 class Records(NamedTuple):
-    """Exact counts at each measured time: agreement, test_wrong, batch_wrong, accepted, each (lanes, times) int64.
+    """Exact counts at each measured time: agreement, test_wrong, batch_wrong, accepted, each (lanes, times)
+    int64.
 
-    agreement / paths is the path overlap; test_wrong / test_outputs and batch_wrong / (m * M) are fractions of wrong outputs;
-    accepted counts since the time before, out of `proposals` a sweep.
+    agreement / paths is the path overlap; test_wrong / test_outputs and batch_wrong / (m * M) are fractions
+    of wrong outputs; accepted counts since the time before, out of `proposals` a sweep.
     """
 
     agreement: np.ndarray
@@ -65,7 +68,15 @@ class Weights(NamedTuple):
 class _Schedules:
     """Schedules of a teacher, a chunk of sweeps at a time; one that never changes is made once."""
 
-    def __init__(self, compiled: Programs, launch: Launch, source: np.ndarray | UnitPlan, refresh: int, tables: Tables, one: Array):
+    def __init__(
+        self,
+        compiled: Programs,
+        launch: Launch,
+        source: np.ndarray | UnitPlan,
+        refresh: int,
+        tables: Tables,
+        one: Array,
+    ):
         self.compiled, self.launch, self.source = compiled, launch, source
         self.refresh, self.tables, self.one = refresh, tables, one
         self.constant = launch.sweeps == 1 and not launch.random_order
@@ -100,7 +111,11 @@ def _launch_of(
         return Launch(setting, lanes, sweeps, True), key, refresh
     graph = teacher.output_sources, shape.d, shape.K, shape.train_output
     if refresh == shape.proposals and not shape.scalar:
-        return Launch(setting, lanes, 1, False, by_units=True), orders.unit_plan(*graph, setting.block), refresh
+        return (
+            Launch(setting, lanes, 1, False, by_units=True),
+            orders.unit_plan(*graph, setting.block),
+            refresh,
+        )
     constant = shape.proposals % refresh == 0
     return Launch(setting, lanes, 1 if constant else sweeps, False), orders.sequential_order(*graph), refresh
 
@@ -126,13 +141,16 @@ def train(
         teacher: the graph and weights to learn (`networks.draw_teacher`).
         labels: the lanes; arrays of shape (lanes,).
         times: increasing sweeps at which to measure, from 0 on; the last is the length of the run.
-        seed, N, teacher_label: labels of the random numbers, besides d, m and the replica.
+        seed: of all random numbers; with the next two, d, m and the replica it labels a lane's.
+        N: number of inputs.
+        teacher_label: number of the teacher.
         train_output: whether output weights are trained too.
         dynamics: order of the proposals and refresh of the batches.
         test_size: fresh examples at each measurement.
         mesh: devices to use; all of the process by default.
         lanes_per_device: lanes of one device in one launch; by default what fits.
-        progress: called now and then with the number of proposals done since the last call. What it raises ends the training.
+        progress: called now and then with the number of proposals done since the last call. What it raises
+        ends the training.
 
     Returns:
         Records and final weights with a row for each lane, in the order of `labels`.
@@ -140,7 +158,9 @@ def train(
     mesh = lane_mesh() if mesh is None else mesh
     shape = networks.shape_of(teacher, N, train_output)
     if shape.M * max(test_size, int(labels.m.max())) >= 2**31:
-        raise ValueError("M times the examples of a batch or test must stay below 2^31, to be counted exactly")
+        raise ValueError(
+            "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
+        )
     thermal = bool((labels.temperature > 0).any())
     setting = memory.setting_of(shape, int(labels.m.max()), test_size, thermal, mesh.devices.flat[0].platform)
     total = len(labels.m)
@@ -164,7 +184,16 @@ def train(
         columns = _run(compiled, schedules, tables, lanes, times, shape.proposals * used, progress)
         parts.append([column[:used] for column in columns])
     *counts, w, v = (np.concatenate(column) for column in zip(*parts, strict=True))
-    records = Records(*counts, shape.output_links * shape.d, shape.M * test_size, shape.proposals)
+    agreement, test_wrong, batch_wrong, accepted = counts
+    records = Records(
+        agreement,
+        test_wrong,
+        batch_wrong,
+        accepted,
+        shape.output_links * shape.d,
+        shape.M * test_size,
+        shape.proposals,
+    )
     return records, Weights(w.reshape(total, *teacher.w.shape), v.reshape(total, *teacher.v.shape))
 
 
@@ -188,14 +217,17 @@ def _run(
     proposals: int,
     progress: Callable[[int], None],
 ) -> list[np.ndarray]:
-    """One launch through all measured times: columns of Records, then weights, lanes first. `proposals`: in a sweep of all lanes."""
+    """One launch through all measured times: columns of Records, then weights, lanes first. `proposals`: in a
+    sweep of all lanes.
+    """
     state = compiled.init(tables, lanes)
     seen: list[Observation] = []
     flips: list[list[Array]] = []
     pending: deque[tuple[Array, int]] = deque()
 
     def settle(most: int) -> None:
-        # One step runs while the next is prepared; waiting for the one before keeps reports honest and interrupts prompt.
+        # One step runs while the next is prepared; waiting for the one before keeps reports honest and
+        # interrupts prompt.
         while len(pending) > most:
             array, done = pending.popleft()
             array.block_until_ready()
@@ -215,7 +247,9 @@ def _run(
             sweep = stop
         seen.append(compiled.observe(state, tables, lanes, np.int32(time), schedules.one))
     settle(0)
-    columns = [np.stack([np.asarray(o[i], np.int64) for o in seen], axis=1) for i in range(len(Observation._fields))]
+    columns = [
+        np.stack([np.asarray(o[i], np.int64) for o in seen], axis=1) for i in range(len(Observation._fields))
+    ]
     none = np.zeros(lanes.m.shape, np.int64)
     accepted_since = np.stack([sum((np.asarray(f, np.int64) for f in some), none) for some in flips], axis=1)
     signs = [1 - 2 * (np.asarray(weights) != 0).astype(np.int8).T for weights in (state.w, state.v)]

@@ -11,18 +11,23 @@ from mbsim.kernel.metropolis import TEST_WORDS, Setting
 from mbsim.kernel.networks import Shape
 
 WIDE_BLOCK = 64  # proposals at a time on an accelerator, where each step of a loop costs a launch
-# Lanes on one CPU device at a time (measured): enough for long inner loops, few enough for rows to stay in cache.
+# Lanes on one CPU device at a time (measured): enough for long inner loops, few enough for rows to stay in
+# cache.
 WORD_BYTES = 2048  # one word of all lanes
 ROW_BYTES = 2**14  # all words of all lanes
 LANE_MULTIPLE = 16  # lanes on a device come in multiples of this, for whole vectors
-SCHEDULE_ENTRIES = 2**23  # resources looked up while a schedule is made, all its sweeps together: bounds its memory
+SCHEDULE_ENTRIES = (
+    2**23
+)  # resources looked up while a schedule is made, all its sweeps together: bounds its memory
 MOST_SWEEPS = 64  # sweeps scheduled at a time
 
 
 def setting_of(shape: Shape, most_m: int, test_size: int, thermal: bool, platform: str = "cpu") -> Setting:
     """The setting of a launch whose widest batch has `most_m` examples."""
     word = bits.word_type(most_m, narrow=platform == "cpu")
-    return Setting(shape, bits.words_for(most_m, word), word.name, test_size, thermal, block_size(shape, platform))
+    return Setting(
+        shape, bits.words_for(most_m, word), word.name, test_size, thermal, block_size(shape, platform)
+    )
 
 
 def block_size(shape: Shape, platform: str) -> int:
@@ -41,12 +46,16 @@ def schedule_sweeps(shape: Shape) -> int:
 
 
 def schedule_bytes(shape: Shape) -> int:
-    """Estimated device memory of making a schedule, in bytes: int32 touches, keys, ranks, counts and the result."""
+    """Estimated device memory of making a schedule, in bytes: int32 touches, keys, ranks, counts and the
+    result.
+    """
     return 4 * schedule_sweeps(shape) * shape.proposals * (2 * shape.readers + 16)
 
 
 def lane_bytes(setting: Setting) -> int:
-    """Estimated device memory of one lane in bytes: the state, and the largest temporaries of a refresh or a measurement."""
+    """Estimated device memory of one lane in bytes: the state, and the largest temporaries of a refresh or a
+    measurement.
+    """
     shape, size = setting.shape, np.dtype(setting.word).itemsize
     sums = shape.K.bit_length() if shape.scalar else shape.K
     weights = shape.hidden_links + shape.output_links
@@ -60,7 +69,9 @@ def lane_bytes(setting: Setting) -> int:
 
 
 def available_bytes(device: jax.Device) -> int:
-    """Memory that launches may take on a device: what its allocator may hand out, or its share of half the host's free memory."""
+    """Memory that launches may take on a device: what its allocator may hand out, or its share of half the
+    host's free memory.
+    """
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
         return int(0.9 * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
@@ -77,9 +88,10 @@ def lanes_per_device(setting: Setting, total: int, mesh: Mesh) -> int:
     room = available_bytes(device) - schedule_bytes(setting.shape)
     most = room // lane_bytes(setting)
     if most < 1:
+        needed, room = lane_bytes(setting) + schedule_bytes(setting.shape), available_bytes(device)
         raise MemoryError(
-            f"one student needs {lane_bytes(setting) / 2**30:.2f} GiB beside {schedule_bytes(setting.shape) / 2**30:.2f} GiB "
-            f"for its order of proposals, but the device has {available_bytes(device) / 2**30:.2f} GiB free"
+            f"one student and its order of proposals need {needed / 2**30:.2f} GiB, "
+            f"but the device has {room / 2**30:.2f} GiB"
         )
     if device.platform == "cpu":
         size = np.dtype(setting.word).itemsize

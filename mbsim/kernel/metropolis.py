@@ -1,12 +1,13 @@
 """Greedy and thermal Metropolis for ±1 weights: `init`, `step`, `observe` on one state.
 
-A step is a sweep: as many proposals as there are trained weights. A proposal flips one weight; with dE the change in the number of
-wrong outputs on the current mini-batch, it is accepted if dE <= 0, and otherwise with probability exp(-dE / T). Each mini-batch is
-drawn afresh, its examples labelled by (lane, number of the batch) alone. Levels of commuting proposals (`order.py`) are done
-in blocks of a fixed number of proposals for all lanes at once; how one block is done depends on the output: `vector.py`, `scalar.py`.
+A step is a sweep: as many proposals as there are trained weights. A proposal flips one weight; with dE the
+change in the number of wrong outputs on the current mini-batch, it is accepted if dE <= 0, and otherwise with
+probability exp(-dE / T). Each mini-batch is drawn afresh, its examples labelled by (lane, number of the
+batch) alone. Levels of commuting proposals (`order.py`) are done in blocks of a fixed number of proposals for
+all lanes at once; how one block is done depends on the output: `vector.py`, `scalar.py`.
 
-All arrays are (rows, words, lanes) or (rows, lanes), as `bits.py` and `networks.py` say. Everything here is pure and is compiled by
-`ensemble.py`.
+All arrays are (rows, words, lanes) or (rows, lanes), as `bits.py` and `networks.py` say. Everything here is
+pure and is compiled by `ensemble.py`.
 """
 
 from typing import NamedTuple
@@ -19,8 +20,8 @@ from mbsim.kernel import bits, networks, scalar, vector
 from mbsim.kernel.blocks import Block, State, View
 from mbsim.kernel.networks import Shape, Tables
 from mbsim.kernel.order import Schedule, UnitPlan
-from mbsim.kernel.streams import Key, LaneKeys, fold, input_words, threefry, uniform
 from mbsim.kernel.staging import staged
+from mbsim.kernel.streams import Key, LaneKeys, Leaf, fold, input_words, threefry, uniform
 
 TEST_WORDS = 8  # test words done at a time with a scalar output; with a vector output one is wide enough
 
@@ -37,24 +38,26 @@ class Setting(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """The lanes of a launch, every array (lanes,): m examples in a batch, initial overlap, temperature, keys."""
+    """The lanes of a launch, every array (lanes,): m examples in a batch, initial overlap, temperature,
+    keys.
+    """
 
-    m: Array
-    init_overlap: Array
-    temperature: Array
+    m: Leaf
+    init_overlap: Leaf
+    temperature: Leaf
     keys: LaneKeys
 
 
 class Observation(NamedTuple):
     """Exact integer counts for each lane, (lanes,) int32.
 
-    agreement: sum of (v v*)(w w*) over the paths (output link, hidden link); test_wrong and batch_wrong: wrong outputs on `test_size`
-    fresh examples and on the next mini-batch, before it is used.
+    agreement: sum of (v v*)(w w*) over the paths (output link, hidden link); test_wrong and batch_wrong:
+    wrong outputs on `test_size` fresh examples and on the next mini-batch, before it is used.
     """
 
-    agreement: Array
-    test_wrong: Array
-    batch_wrong: Array
+    agreement: Leaf
+    test_wrong: Leaf
+    batch_wrong: Leaf
 
 
 def view_of(setting: Setting, tables: Tables, lanes: Lanes, one: Array | None) -> View:
@@ -71,8 +74,12 @@ def view_of(setting: Setting, tables: Tables, lanes: Lanes, one: Array | None) -
     )
 
 
-def initial_weights(key: Key, bits_of_teacher: Array, layer: int, init_overlap: Array, dtype: np.dtype) -> Array:
-    """Weights (links, L): each is the teacher's with probability (1 + q0)/2, so that their mean overlap is q0."""
+def initial_weights(
+    key: Key, bits_of_teacher: Array, layer: int, init_overlap: Array, dtype: np.dtype
+) -> Array:
+    """Weights (links, L): each is the teacher's with probability (1 + q0)/2, so that their mean overlap is
+    q0.
+    """
     links = len(bits_of_teacher)
     lanes = Key(key.first[None, :], key.second[None, :])
     link = jnp.arange(links, dtype=jnp.uint32)[:, None]
@@ -131,7 +138,9 @@ def refresh(setting: Setting, view: View, keys: LaneKeys, state: State) -> State
 def step(
     setting: Setting, view: View, keys: LaneKeys, state: State, sweep: Array, schedule: Schedule, row: Array
 ) -> tuple[State, Array]:
-    """One sweep: sweep number `sweep`, which is row `row` of the schedule. Returns the accepted proposals (L,) beside the state."""
+    """One sweep: sweep number `sweep`, which is row `row` of the schedule. Returns the accepted proposals
+    (L,) beside the state.
+    """
     kind = scalar if view.shape.scalar else vector
     size = view.block
 
@@ -167,7 +176,9 @@ def step(
 def step_by_units(
     setting: Setting, view: View, keys: LaneKeys, state: State, sweep: Array, plan: UnitPlan
 ) -> tuple[State, Array]:
-    """One sweep of the sequential order with its own batch, vector output: as `step`, but a unit's d proposals are done together."""
+    """One sweep of the sequential order with its own batch, vector output: as `step`, but a unit's d
+    proposals are done together.
+    """
     shape, size = view.shape, view.block
     within = jnp.arange(size, dtype=jnp.int32)
     chunks = -(-shape.M // size)
@@ -188,7 +199,7 @@ def step_by_units(
     carry = refresh(setting, view, keys, state), jnp.zeros(state.w.shape[1], jnp.int32)
     if shape.train_output:
         carry = lax.fori_loop(0, shape.d * chunks, outputs, carry)
-    return lax.fori_loop(0, plan.count, units, carry)
+    return lax.fori_loop(0, plan.used, units, carry)
 
 
 def wrong_outputs(view: View, w: Array, v: Array, inputs: Array, mask: Array) -> Array:
@@ -202,7 +213,9 @@ def wrong_outputs(view: View, w: Array, v: Array, inputs: Array, mask: Array) ->
 
 
 def path_agreement(view: View, w: Array, v: Array) -> Array:
-    """Sum (L,) over output links (o,a -> k) and hidden links (k,b) of (v v*)(w w*): blind to the sign gauge of the units."""
+    """Sum (L,) over output links (o,a -> k) and hidden links (k,b) of (v v*)(w w*): blind to the sign gauge
+    of the units.
+    """
     shape, tables, one = view.shape, view.tables, view.one
 
     def signs(weights: Array, teacher: Array) -> Array:

@@ -1,8 +1,9 @@
 """Two-layer networks of ±1 weights on packed examples: their shape, a teacher's tables, and the forward pass.
 
 Hidden unit k reads d inputs and answers h_k = sign(sum_b w_kb x_b); output o reads D hidden units and answers
-y_o = sign(sum_a v_oa h_a). With a vector output D = d; a single output reads all K units, so D = K. Bits, words and lanes as in
-`bits.py`: inputs (N, W, L), hidden states (K, W, L), outputs (M, W, L); weights are masks, w (K*d, L) and v (M*D, L).
+y_o = sign(sum_a v_oa h_a). With a vector output D = d; a single output reads all K units, so D = K. Bits,
+words and lanes as in `bits.py`: inputs (N, W, L), hidden states (K, W, L), outputs (M, W, L); weights are
+masks, w (K*d, L) and v (M*D, L).
 """
 
 from typing import NamedTuple
@@ -14,10 +15,13 @@ from jax import Array, lax
 from mbsim.kernel import bits
 from mbsim.kernel.graphs import random_sources, readers_of
 from mbsim.kernel.staging import staged
+from mbsim.kernel.streams import Leaf
 
 
 class Shape(NamedTuple):
-    """The sizes that a compiled program is made for. D is `output_degree`, R the most readers of a hidden unit."""
+    """The sizes that a compiled program is made for. D is `output_degree`, R the most readers of a hidden
+    unit.
+    """
 
     N: int
     K: int
@@ -49,7 +53,9 @@ class Shape(NamedTuple):
 
     @property
     def first_hidden(self) -> int:
-        """Number of the first proposal that flips a hidden link: the output links come first, if they are trained."""
+        """Number of the first proposal that flips a hidden link: the output links come first, if they are
+        trained.
+        """
         return self.output_links if self.train_output else 0
 
     @property
@@ -59,7 +65,9 @@ class Shape(NamedTuple):
 
 
 class Teacher(NamedTuple):
-    """A draw of the quenched disorder, on the host: sources (K, d) and (M, D), ±1 weights of the same shapes."""
+    """A draw of the quenched disorder, on the host: sources (K, d) and (M, D), ±1 weights of the same
+    shapes.
+    """
 
     hidden_sources: np.ndarray
     output_sources: np.ndarray
@@ -68,21 +76,24 @@ class Teacher(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """A teacher as the kernels read it. Tables are arguments of the compiled programs, so teachers share them.
+    """A teacher as the kernels read it. Tables are arguments of the compiled programs, so teachers share
+    them.
 
-    hidden_sources (K*d,) and output_sources (M*D,): the row behind each link. readers (K, R): the output links that read each unit,
-    padded with -1. w (K*d,) and v (M*D,): the teacher's weights as bits, 1 for -1.
+    hidden_sources (K*d,) and output_sources (M*D,): the row behind each link. readers (K, R): the output
+    links that read each unit, padded with -1. w (K*d,) and v (M*D,): the teacher's weights as bits, 1 for -1.
     """
 
-    hidden_sources: Array
-    output_sources: Array
-    readers: Array
-    w: Array
-    v: Array
+    hidden_sources: Leaf
+    output_sources: Leaf
+    readers: Leaf
+    w: Leaf
+    v: Leaf
 
 
 def draw_teacher(N: int, K: int, M: int, d: int, train_output: bool, seed: int, teacher: int) -> Teacher:
-    """The teacher with labels (seed, N, d, teacher): graph, then ±1 weights; output weights are +1 unless trained."""
+    """The teacher with labels (seed, N, d, teacher): graph, then ±1 weights; output weights are +1 unless
+    trained.
+    """
     rng = np.random.default_rng([seed, N, d, teacher])
     hidden = random_sources(N, K, d, rng)
     outputs = np.arange(K, dtype=np.int32)[None, :] if M == 1 else random_sources(K, M, d, rng)
@@ -92,7 +103,9 @@ def draw_teacher(N: int, K: int, M: int, d: int, train_output: bool, seed: int, 
 
 
 def shape_of(teacher: Teacher, N: int, train_output: bool) -> Shape:
-    """The shape of a teacher's networks. R is rounded up where it varies, so that teachers share compiled programs."""
+    """The shape of a teacher's networks. R is rounded up where it varies, so that teachers share compiled
+    programs.
+    """
     K, d = teacher.hidden_sources.shape
     M = len(teacher.output_sources)
     counts = np.bincount(teacher.output_sources.ravel(), minlength=K)
@@ -119,8 +132,8 @@ def tables_of(teacher: Teacher, shape: Shape) -> Tables:
 def take(rows: Array, index: Array) -> Array:
     """Rows by an index that is known to be inside, of shape index.shape + rows.shape[1:].
 
-    Words and lanes are gathered as one axis: XLA:CPU gives a gather of (words, lanes) slices a layout of its own, whose change back
-    keeps the loop that consumes it from vectorising.
+    Words and lanes are gathered as one axis: XLA:CPU gives a gather of (words, lanes) slices a layout of its
+    own, whose change back keeps the loop that consumes it from vectorising.
     """
     flat = rows.reshape(rows.shape[0], -1)
     taken = flat.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
@@ -134,7 +147,9 @@ def hidden_states(inputs: Array, sources: Array, w: Array, d: int, one: Array | 
 
 
 def vector_outputs(hidden: Array, sources: Array, v: Array, d: int, one: Array | None) -> Array:
-    """Outputs (M, W, L), each the sign of the sum of the d hidden units that it reads: the same map, one layer up."""
+    """Outputs (M, W, L), each the sign of the sum of the d hidden units that it reads: the same map, one
+    layer up.
+    """
     return hidden_states(hidden, sources, v, d, one)
 
 

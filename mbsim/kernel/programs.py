@@ -1,8 +1,9 @@
 """The compiled programs of a launch, made once for each shape.
 
-Four programs serve a launch: `init`, `schedule` (levels of a chunk of sweeps), `advance` (train through sweeps of a schedule) and
-`observe`. Each is one `jax.shard_map` over the one mesh axis "lane": lanes never speak to each other, so that a lane gives the same
-bits alone, among thousands, or on any number of devices. They are compiled ahead of time, side by side in threads, for exactly
+Four programs serve a launch: `init`, `schedule` (levels of a chunk of sweeps), `advance` (train through
+sweeps of a schedule) and `observe`. Each is one `jax.shard_map` over the one mesh axis "lane": lanes never
+speak to each other, so that a lane gives the same bits alone, among thousands, or on any number of devices.
+They are compiled ahead of time, side by side in threads, for exactly
 one set of shapes: calling them can never compile anything again.
 """
 
@@ -28,7 +29,8 @@ from mbsim.kernel.streams import Key, LaneKeys
 
 
 class Launch(NamedTuple):
-    """What programs are compiled for: a setting, lanes on each device, sweeps in a schedule, and where its order comes from.
+    """What programs are compiled for: a setting, lanes on each device, sweeps in a schedule, and where its
+    order comes from.
 
     by_units: sweeps follow a `UnitPlan`, not a `Schedule`.
     """
@@ -44,10 +46,14 @@ class Programs(NamedTuple):
     """Compiled functions; arrays of lanes have (devices * lanes) of them, the last axis split over the mesh.
 
     init(tables, lanes) -> State
-    schedule(source, first, phase, refresh, readers, one) -> Schedule of sweeps first, first + 1, ...; `source` is the
-        raw key (2,) of a random order or the proposals (n,) of a fixed one, phase (S,) as in `order.schedule`. None with a UnitPlan
-    advance(state, tables, lanes, schedule, first, begin, end, one) -> (State, accepted (lanes,)): rows begin to end of the schedule
-        whose row 0 is sweep number `first`; a schedule of a single row, or a UnitPlan, serves every sweep. Consumes the state.
+    schedule(source, first, phase, refresh, readers, one) -> Schedule of sweeps first, first + 1, ...;
+    `source` is the
+        raw key (2,) of a random order or the proposals (n,) of a fixed one, phase (S,) as in
+        `order.schedule`. None with a UnitPlan
+    advance(state, tables, lanes, schedule, first, begin, end, one) -> (State, accepted (lanes,)): rows begin
+    to end of the schedule
+        whose row 0 is sweep number `first`; a schedule of a single row, or a UnitPlan, serves every sweep.
+        Consumes the state.
     observe(state, tables, lanes, time, one) -> Observation
     """
 
@@ -68,6 +74,7 @@ def _split(ranks):
     return jax.tree.map(lambda rank: P(*[None] * (rank - 1), "lane"), ranks)
 
 
+EVERYWHERE = P()
 LANES = _split(Lanes(1, 1, 1, LaneKeys(*[Key(1, 1)] * 4)))
 TABLES = Tables(*[P()] * len(Tables._fields))
 SCHEDULE = Schedule(*[P()] * len(Schedule._fields))
@@ -132,7 +139,7 @@ def _arguments(launch: Launch, mesh: Mesh):
     """Shapes and shardings of tables, lanes and scalars, for compiling ahead of time."""
     shape, total = launch.setting.shape, launch.lanes * mesh.devices.size
 
-    def like(dims, dtype, spec=P()):
+    def like(dims, dtype, spec=EVERYWHERE):
         return jax.ShapeDtypeStruct(dims, dtype, sharding=NamedSharding(mesh, spec))
 
     links, outputs = shape.hidden_links, shape.output_links
@@ -145,7 +152,9 @@ def _arguments(launch: Launch, mesh: Mesh):
     )
     per_lane = {dtype: like((total,), dtype, P("lane")) for dtype in (np.int32, np.float32, np.uint32)}
     key = Key(per_lane[np.uint32], per_lane[np.uint32])
-    lanes = Lanes(per_lane[np.int32], per_lane[np.float32], per_lane[np.float32], LaneKeys(key, key, key, key))
+    lanes = Lanes(
+        per_lane[np.int32], per_lane[np.float32], per_lane[np.float32], LaneKeys(key, key, key, key)
+    )
     return tables, lanes, like((), np.int32), like
 
 
@@ -168,8 +177,12 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
     lowered = {"init": lower(init, (TABLES, LANES), state_specs, (tables, lanes))}
     state = placed(lowered["init"].out_info, state_specs)
     if launch.by_units:
-        groups, positions = like((shape.K, launch.setting.block), np.int32), like((shape.hidden_links,), np.int32)
-        plan, plan_specs = UnitPlan(groups, number, positions), UnitPlan(P(), P(), P())
+        groups, positions = (
+            like((shape.K, launch.setting.block), np.int32),
+            like((shape.hidden_links,), np.int32),
+        )
+        plan: UnitPlan | Schedule = UnitPlan(groups, number, positions)
+        plan_specs: UnitPlan | Schedule = UnitPlan(P(), P(), P())
     else:
         source = like((2,), np.uint32) if launch.random_order else like((shape.proposals,), np.int32)
         order = (source, number, like((launch.sweeps,), np.int32), number, tables.readers, number)
@@ -185,11 +198,18 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
     watch = (state, tables, lanes, number, number)
     lowered["observe"] = lower(observe, (state_specs, TABLES, LANES, P(), P()), OBSERVATION, watch)
     with ThreadPoolExecutor(len(lowered)) as pool:
-        compiled = dict(zip(lowered, pool.map(lambda program: program.compile(), lowered.values()), strict=True))
+        compiled = dict(
+            zip(lowered, pool.map(lambda program: program.compile(), lowered.values()), strict=True)
+        )
     # What one device holds at once: arguments and results that are not the same memory, and temporaries.
     sizes = {name: program.memory_analysis() for name, program in compiled.items()}
     memory = {
-        name: size.argument_size_in_bytes + size.output_size_in_bytes - size.alias_size_in_bytes + size.temp_size_in_bytes
+        name: size.argument_size_in_bytes
+        + size.output_size_in_bytes
+        - size.alias_size_in_bytes
+        + size.temp_size_in_bytes
         for name, size in sizes.items()
     }
-    return Programs(compiled["init"], compiled.get("schedule"), compiled["advance"], compiled["observe"], memory)
+    return Programs(
+        compiled["init"], compiled.get("schedule"), compiled["advance"], compiled["observe"], memory
+    )

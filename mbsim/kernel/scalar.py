@@ -1,8 +1,9 @@
-"""Proposals for a scalar output, which reads all K hidden units: none commutes with another, so a block is one proposal.
+"""Proposals for a scalar output, which reads all K hidden units: none commutes with another, so a block is
+one proposal.
 
-The bit-sliced number of -1 terms at the output is kept for every example. A flip changes the output only where that number stands at
-the edge of the majority on the side of the flipped term. Hidden states are not kept: where a flip changes a unit, the unit has the
-sign of the flipped term.
+The bit-sliced number of -1 terms at the output is kept for every example. A flip changes the output only
+where that number stands at the edge of the majority on the side of the flipped term. Hidden states are not
+kept: where a flip changes a unit, the unit has the sign of the flipped term.
 """
 
 import jax.numpy as jnp
@@ -36,7 +37,9 @@ def _decide(
 
 
 def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
-    """Propose to flip one output link; its term changes on every example. Returns the number of accepted proposals (L,) too."""
+    """Propose to flip one output link; its term changes on every example. Returns the number of accepted
+    proposals (L,) too.
+    """
     shape, tables, one = view.shape, view.tables, view.one
     link = block.links[0]
     rows = link * shape.d + jnp.arange(shape.d, dtype=jnp.int32)
@@ -66,7 +69,9 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
 
     def flips_of_unit() -> tuple[Array, Array]:
         own = take(state.inputs, take(tables.hidden_sources, link)) ^ take(state.w, link)[None, :]
-        terms = [take(state.inputs, sources[j]) ^ take(state.w, others[j])[None, :] for j in range(shape.d - 1)]
+        terms = [
+            take(state.inputs, sources[j]) ^ take(state.w, others[j])[None, :] for j in range(shape.d - 1)
+        ]
         return tied(terms, own) & view.mask, own ^ take(state.v, unit)[None, :]
 
     flips, term = staged(one, flips_of_unit)

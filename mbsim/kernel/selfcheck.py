@@ -1,9 +1,9 @@
 """Known answers of the compiled kernels, for the device at hand.
 
-A compiler may give wrong numbers without a word (jax issues 39103 and 40101 did). Before a run trusts a device, the kernels train a few
-small students there, greedy and thermal, and the digest of all their weights and counts must be the one below. The digests
-were made by a plain NumPy simulation of the same dynamics on the same random numbers, one student at a time
-(`tests/test_selfcheck.py` makes them again).
+A compiler may give wrong numbers without a word (jax issues 39103 and 40101 did). Before a run trusts a
+device, the kernels train a few small students there, greedy and thermal, and the digest of all their weights
+and counts must be the one below. The digests were made by a plain NumPy simulation of the same dynamics on
+the same random numbers, one student at a time (`tests/test_selfcheck.py` makes them again).
 """
 
 import hashlib
@@ -31,7 +31,9 @@ DIGESTS = {
 
 
 def teacher(kind: str) -> Teacher:
-    """A fixed teacher, no random numbers: hidden unit k reads k, k + 1, k + 3; so do outputs, or one output reads all."""
+    """A fixed teacher, no random numbers: hidden unit k reads k, k + 1, k + 3; so do outputs, or one output
+    reads all.
+    """
     unit = np.arange(SIZE, dtype=np.int32)[:, None]
     sources = (unit + np.array([0, 1, 3], np.int32)) % SIZE
     w = np.where((unit * 5 + np.arange(3) * 7) % 4 < 2, 1, -1).astype(np.int8)
@@ -41,7 +43,9 @@ def teacher(kind: str) -> Teacher:
 
 
 def digest(w: np.ndarray, v: np.ndarray, accepted: np.ndarray) -> str:
-    """SHA-256 over final weights (lanes, ...) and accepted proposals per sweep (lanes, SWEEPS), as little-endian int32."""
+    """SHA-256 over final weights (lanes, ...) and accepted proposals per sweep (lanes, SWEEPS), as
+    little-endian int32.
+    """
     data = b"".join(np.ascontiguousarray(x).astype("<i4").tobytes() for x in (w, v, accepted))
     return hashlib.sha256(data).hexdigest()
 

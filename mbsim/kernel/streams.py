@@ -1,24 +1,28 @@
 """Random numbers that follow from labels alone, never from a position in a batch.
 
-The key of a lane is the root key with its labels (N, d, m, teacher, replica, purpose) folded in, exactly as by
-`jax.random.fold_in`; the many random words inside the compiled kernels come from the same cipher, threefry2x32, called on
-counters with the lanes innermost. A word
-is therefore a function of (root seed, labels, time, index) only: neither the shape of a launch, nor its widest m, nor
-the word type, nor the device changes it. `jax.random.bits` would be the library's way, but its result depends on the
-shape of the draw, and on CPU its rolled rounds run through memory once a round; this form fuses.
+The key of a lane is the root key with its labels (N, d, m, teacher, replica, purpose) folded in, exactly as
+by `jax.random.fold_in`; the many random words inside the compiled kernels come from the same cipher,
+threefry2x32, called on counters with the lanes innermost. A word
+is therefore a function of (root seed, labels, time, index) only: neither the shape of a launch, nor its
+widest m, nor the word type, nor the device changes it. `jax.random.bits` would be the library's way, but its
+result depends on the shape of the draw, and on CPU its rolled rounds run through memory once a round; this
+form fuses.
 
 Keys are raw: pairs of uint32 arrays, the two halves of a threefry key.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 GENERATOR = "threefry2x32"
+
+# What the records of the kernel hold: arrays, of JAX or NumPy; and, where programs are described before they
+# are compiled, shapes of arrays or the way in which they are split over devices.
+Leaf: TypeAlias = Any
 
 
 class Purpose(IntEnum):
@@ -34,8 +38,8 @@ class Purpose(IntEnum):
 class Key(NamedTuple):
     """The two halves of a threefry key, each an array of uint32 of any common shape."""
 
-    first: Array
-    second: Array
+    first: Leaf
+    second: Leaf
 
 
 class LaneKeys(NamedTuple):
@@ -50,11 +54,11 @@ class LaneKeys(NamedTuple):
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
-def threefry(key: Key, first: Array, second: Array) -> tuple[Array, Array]:
+def threefry(key: Key, first: Leaf, second: Leaf) -> tuple[Array, Array]:
     """Threefry-2x32, 20 rounds, of the counter (first, second) under the key; all broadcast together.
 
-    Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11. `threefry(key, 0, n)` is
-    `jax.random.fold_in(key, n)`.
+    Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11. `threefry(key,
+    0, n)` is `jax.random.fold_in(key, n)`.
     """
     schedule = (key.first, key.second, key.first ^ key.second ^ np.uint32(0x1BD11BDA))
     x, y = first + schedule[0], second + schedule[1]
@@ -82,10 +86,11 @@ def uniform(bits: Array) -> Array:
 
 
 def input_words(key: Key, rows: int, words: int, first_word: Array | int = 0) -> Array:
-    """Random words (rows, words, lanes) of ±1 inputs, from word `first_word` on; `key` has halves of shape (lanes,).
+    """Random words (rows, words, lanes) of ±1 inputs, from word `first_word` on; `key` has halves of shape
+    (lanes,).
 
-    Word j of input i is the first half of threefry on the counter (i, j). (Both halves would do for two words, but XLA:CPU
-    computes the cipher once for each use, so nothing would be saved.)
+    Word j of input i is the first half of threefry on the counter (i, j). (Both halves would do for two
+    words, but XLA:CPU computes the cipher once for each use, so nothing would be saved.)
     """
     row = jnp.arange(rows, dtype=jnp.uint32)[:, None, None]
     word = (jnp.arange(words, dtype=jnp.uint32) + jnp.asarray(first_word).astype(jnp.uint32))[None, :, None]
@@ -94,7 +99,9 @@ def input_words(key: Key, rows: int, words: int, first_word: Array | int = 0) ->
 
 
 def folded(seed: int, *labels: np.ndarray | int) -> Key:
-    """The key of `seed` with the labels folded in, one after the other, on the host; halves have the labels' common shape."""
+    """The key of `seed` with the labels folded in, one after the other, on the host; halves have the labels'
+    common shape.
+    """
     key = Key(np.zeros(1, np.uint32), np.array([seed], np.uint32))
     for label in labels:
         key = fold(key, label)
@@ -104,7 +111,9 @@ def folded(seed: int, *labels: np.ndarray | int) -> Key:
 def lane_keys(seed: int, N: int, d: int, teacher: int, m: np.ndarray, replica: np.ndarray) -> LaneKeys:
     """Keys of the lanes with labels (N, d, m, teacher, replica); m and replica have shape (lanes,)."""
     lanes = folded(seed, N, d, m, teacher, replica)
-    return LaneKeys(*(fold(lanes, p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE)))
+    return LaneKeys(
+        *(fold(lanes, p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE))
+    )
 
 
 def order_key(seed: int, N: int, d: int, teacher: int) -> np.ndarray:

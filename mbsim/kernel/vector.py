@@ -1,9 +1,10 @@
 """Blocks of proposals for vector outputs, where each output reads d hidden units.
 
-Nothing but the hidden states is kept up to date. Whether a flip changes the sign of a sum is asked of its d - 1 other terms, the
-rivals: the sign changes exactly where they cancel, and there the sum has the sign of the flipped term. For a hidden link this is
-asked once of its unit, then of each output that reads the unit. Recounting a few rows of bits costs less than keeping
-counters, which would have to be scattered back.
+Nothing but the hidden states is kept up to date. Whether a flip changes the sign of a sum is asked of its d -
+1 other terms, the
+rivals: the sign changes exactly where they cancel, and there the sum has the sign of the flipped term. For a
+hidden link this is asked once of its unit, then of each output that reads the unit. Recounting a few rows of
+bits costs less than keeping counters, which would have to be scattered back.
 """
 
 from typing import NamedTuple
@@ -20,25 +21,34 @@ from mbsim.kernel.staging import staged
 
 
 def _count_type(state: State, outputs: int) -> np.dtype:
-    """The type for the change in wrong outputs summed over a word: 16 bits where words are narrow and the sum fits."""
+    """The type for the change in wrong outputs summed over a word: 16 bits where words are narrow and the sum
+    fits.
+    """
     bits_in_word = bits.word_bits(state.inputs.dtype)
     return np.dtype(np.int16 if bits_in_word < 32 and bits_in_word * outputs < 2**15 else np.int32)
 
 
 def _change(flips: Array, wrong: Array, dtype: np.dtype) -> Array:
-    """Change in the number of wrong outputs, word by word, where the outputs in `flips` change and those in `wrong` are wrong."""
+    """Change in the number of wrong outputs, word by word, where the outputs in `flips` change and those in
+    `wrong` are wrong.
+    """
     return bits.popcount(flips, dtype) - 2 * bits.popcount(flips & wrong, dtype)
 
 
 def _rival_terms(rows: Array, weights: Array, sources: Array, links: Array) -> list[Array]:
-    """Terms of the rival links (..., d - 1): source row times weight, one (..., W, L) array for each rival."""
+    """Terms of the rival links (..., d - 1): source row times weight, one (..., W, L) array for each
+    rival.
+    """
     return [
-        take(rows, sources[..., j]) ^ take(weights, links[..., j])[..., None, :] for j in range(links.shape[-1])
+        take(rows, sources[..., j]) ^ take(weights, links[..., j])[..., None, :]
+        for j in range(links.shape[-1])
     ]
 
 
 class _Readers(NamedTuple):
-    """The R output links that read each of G units: links and whether they exist (R, G), their rivals and those' sources (R, G, d - 1)."""
+    """The R output links that read each of G units: links and whether they exist (R, G), their rivals and
+    those' sources (R, G, d - 1).
+    """
 
     links: Array
     present: Array
@@ -56,7 +66,9 @@ def _readers_of(view: View, unit: Array) -> _Readers:
 
 
 def _deciding(view: View, state: State, reader: _Readers) -> tuple[Array, Array]:
-    """For one output link a unit: where (G, W, L) the unit decides the output, and where the output is then wrong if h = +1."""
+    """For one output link a unit: where (G, W, L) the unit decides the output, and where the output is then
+    wrong if h = +1.
+    """
     weight = take(state.v, reader.links)[:, None]
     wrong = weight ^ take(state.targets, reader.links // view.shape.d)
     free = tied(_rival_terms(state.sums, state.v, reader.sources, reader.beside), wrong)
@@ -66,7 +78,9 @@ def _deciding(view: View, state: State, reader: _Readers) -> tuple[Array, Array]
 
 
 def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
-    """Propose to flip output links: each touches its own output. Returns the number of accepted proposals (L,) too."""
+    """Propose to flip output links: each touches its own output. Returns the number of accepted proposals
+    (L,) too.
+    """
     shape, tables, one = view.shape, view.tables, view.one
     link = jnp.where(block.valid, block.links, 0)
 
@@ -86,7 +100,9 @@ def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
 
 
 def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
-    """Propose to flip hidden links: each touches the outputs that read its unit. Returns accepted proposals (L,) too."""
+    """Propose to flip hidden links: each touches the outputs that read its unit. Returns accepted proposals
+    (L,) too.
+    """
     shape, tables, one = view.shape, view.tables, view.one
     link = jnp.where(block.valid, block.links - shape.first_hidden, 0)
 
@@ -106,7 +122,9 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
         free, wrong = _deciding(view, state, jax.tree.map(lambda x: x[s], readers))
         return change + _change(flips & free, hidden ^ wrong, dtype)
 
-    change = lax.fori_loop(0, shape.readers, add_output, jnp.zeros(flips.shape, dtype)).sum(axis=1, dtype=jnp.int32)
+    change = lax.fori_loop(0, shape.readers, add_output, jnp.zeros(flips.shape, dtype)).sum(
+        axis=1, dtype=jnp.int32
+    )
     accept = staged(one, lambda: accepted(view, block, change))
     mask = bits.spread(accept, state.w.dtype)
     hidden, weights = hidden ^ (flips & mask[:, None]), take(state.w, link) ^ mask
@@ -116,35 +134,45 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
     return state._replace(w=w, sums=sums), accept.sum(axis=0, dtype=jnp.int32)
 
 
-def flip_units(view: View, state: State, units: Array, valid: Array, positions: Array, sweep: Array) -> tuple[State, Array]:
-    """Propose every hidden link of commuting units (G,), slot by slot: what `flip_hidden` does d times, in the same order.
+def flip_units(
+    view: View, state: State, units: Array, valid: Array, positions: Array, sweep: Array
+) -> tuple[State, Array]:
+    """Propose every hidden link of commuting units (G,), slot by slot: what `flip_hidden` does d times, in
+    the same order.
 
-    No output of these units is touched by anything else meanwhile, so where a unit decides its outputs is asked once for its
-    d proposals. positions (K*d,) are the places of the hidden links in the sweep. Returns accepted proposals (L,) too.
+    No output of these units is touched by anything else meanwhile, so where a unit decides its outputs is
+    asked once for its d proposals. positions (K*d,) are the places of the hidden links in the sweep. Returns
+    accepted proposals (L,) too.
     """
     shape, tables, one = view.shape, view.tables, view.one
     unit = jnp.where(valid, units, 0)
     readers = _readers_of(view, unit)
     links = unit[:, None] * shape.d + jnp.arange(shape.d, dtype=jnp.int32)[None, :]
     sources = take(tables.hidden_sources, links)
-    size, words, lanes = len(units), *state.sums.shape[1:]
+    words, lanes = state.sums.shape[1:]
     dtype = _count_type(state, shape.readers)
 
     _, (free, wrong) = lax.scan(lambda _, reader: (None, _deciding(view, state, reader)), None, readers)
 
     def terms() -> tuple[Array, ...]:
-        rows = [take(state.inputs, sources[:, b]) ^ take(state.w, links[:, b])[:, None] for b in range(shape.d)]
+        rows = [
+            take(state.inputs, sources[:, b]) ^ take(state.w, links[:, b])[:, None] for b in range(shape.d)
+        ]
         return (take(state.sums, unit), *bits.count(rows))
 
     hidden, *planes = staged(one, terms)
 
-    def slot(b: Array, carry: tuple[Array, tuple[Array, ...], Array, Array]) -> tuple[Array, tuple[Array, ...], Array, Array]:
+    def slot(
+        b: Array, carry: tuple[Array, tuple[Array, ...], Array, Array]
+    ) -> tuple[Array, tuple[Array, ...], Array, Array]:
         hidden, planes, w, total = carry
         link, weight = links[:, b], take(w, links[:, b])
 
         def flips_of_unit() -> tuple[Array, Array]:
             term = take(state.inputs, sources[:, b]) ^ weight[:, None]
-            edge = (term & bits.equals(planes, shape.d // 2 + 1)) | (~term & bits.equals(planes, shape.d // 2))
+            edge = (term & bits.equals(planes, shape.d // 2 + 1)) | (
+                ~term & bits.equals(planes, shape.d // 2)
+            )
             return edge & view.mask[None], term
 
         flips, term = staged(one, flips_of_unit)
@@ -152,7 +180,7 @@ def flip_units(view: View, state: State, units: Array, valid: Array, positions: 
             0,
             shape.readers,
             lambda s, change: change + _change(flips & free[s], hidden ^ wrong[s], dtype),
-            jnp.zeros((size, words, lanes), dtype),
+            jnp.zeros((len(units), words, lanes), dtype),
         )
         block = Block(link, take(positions, link), valid, sweep)
         accept = staged(one, lambda: accepted(view, block, change.sum(axis=1, dtype=jnp.int32)))
