@@ -8,6 +8,7 @@ reason), "units" (total, done, damaged, left) and "note" (empty for a finished r
 import io
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,11 +39,11 @@ def analyze(path: Path, wanted: Wanted) -> None:
         RunFolderError: `path` is no run folder.
         DatasetError: the variable is not in the dataset, or the figure cannot be written.
     """
-    if wanted.figure and wanted.figure.suffix.lower() not in FIGURES:
-        raise DatasetError(f"--figure {wanted.figure}: the ending must be one of {', '.join(FIGURES)}")
+    _check_figure(wanted.figure)
     folder = RunFolder.open(path)
     units = status.counts(status.states(folder))
     dataset = open_run(path)
+    _check_variable(dataset, wanted.order_parameter)
     critical = fss.midpoint(dataset, wanted.order_parameter, bootstrap=wanted.bootstrap)
     note = ""
     if units["done"] < units["total"]:
@@ -65,6 +66,24 @@ def analyze(path: Path, wanted: Wanted) -> None:
         drawn = picture(dataset, critical, wanted.order_parameter, wanted.figure.suffix[1:].lower())
         with one_line_errors(DatasetError, f"{wanted.figure} cannot be written"):
             wanted.figure.write_bytes(drawn)
+
+
+def _check_figure(file: Path | None) -> None:
+    if file is None:
+        return
+    if file.suffix.lower() not in FIGURES:
+        raise DatasetError(f"--figure {file}: the ending must be one of {', '.join(FIGURES)}")
+    if not file.parent.is_dir():
+        raise DatasetError(f"--figure {file}: {file.parent} is no folder")
+
+
+def _check_variable(dataset: xr.Dataset, name: str) -> None:
+    variables = {str(key): value for key, value in dataset.data_vars.items() if "time" not in value.dims}
+    if name not in variables:
+        nearest = get_close_matches(name, variables, n=1, cutoff=0.0)[0]
+        raise DatasetError(
+            f"--order-parameter {name}: must be one of {', '.join(sorted(variables))}; nearest is {nearest}"
+        )
 
 
 def picture(

@@ -24,6 +24,7 @@ from mbsim.store import CONFIG, RunFolder
 
 FIGURE = "order_parameter.png"
 MOST_FAILURES = 10  # to name one by one
+MOST_PANELS = 36  # in the figure
 MOST_VALUES = 6  # of a dimension, to name one by one
 
 
@@ -49,7 +50,7 @@ class Watch:
     def safe(self) -> str:
         """What need not be computed again."""
         if self.newest is None:
-            return "nothing was computed yet"
+            return "nothing new was computed"
         return f"{self.newest.units_done} of {terminal.counted(self.newest.units, 'unit')} are done and safe"
 
     def summary(self) -> str:
@@ -164,9 +165,17 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
     critical = fss.midpoint(dataset)
     terminal.print_critical(critical)
     figure = path / FIGURE
-    if draw or not figure.exists():
-        write_atomically(figure, analyze_command.picture(dataset, critical))
-    terminal.say(f"figure: {figure}")
+    panels = len(
+        {tuple(value for name, value in record.labels.items() if name != "N") for record in critical}
+    )
+    if panels > MOST_PANELS:
+        terminal.say(
+            f"no figure: {panels} panels are too many; select, then mbsim.figures.order_parameter_panels"
+        )
+    else:
+        if draw or not figure.exists():
+            write_atomically(figure, analyze_command.picture(dataset, critical))
+        terminal.say(f"figure: {figure}")
     terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
 
 

@@ -16,7 +16,7 @@ import xarray as xr
 
 from mbsim import dataset, provenance
 from mbsim.config import Config, load_config
-from mbsim.errors import MbsimError
+from mbsim.errors import ConfigError, MbsimError
 from mbsim.grid import Unit, check_dataset, check_memory, host_memory, measurement_times, units
 from mbsim.interrupts import raise_if_asked
 from mbsim.progress import Progress, Report, Reporter
@@ -24,6 +24,7 @@ from mbsim.store import RunFolder
 
 Keep = Callable[[Unit, dict[str, np.ndarray]], None]
 
+MOST_OUTPUTS = 2**31  # of all examples of a batch or a test, counted in 32 bits
 OVERLAP_TAIL = 0.75  # moments are taken over measured times later than this part of the run
 
 
@@ -89,7 +90,17 @@ def run(
 
 
 def check(config: Config) -> None:
-    """Refuse a run that cannot fit in memory, before anything is written: `ConfigError` with the estimate."""
+    """Refuse a run whose counts exceed integers or which exceeds the memory, before anything is written.
+
+    Raises ConfigError, one line with what would fit.
+    """
+    for unit in units(config):
+        size, key = max((unit.m[-1], "grid.m"), (_test_size(config), "measure.test_size"))
+        if unit.M * size >= MOST_OUTPUTS:
+            most = (MOST_OUTPUTS - 1) // unit.M
+            raise ConfigError(
+                f"{key} = {size}: must be at most {most} at N = {unit.N}, for outputs are counted in 32 bits"
+            )
     available = host_memory()
     check_dataset(config, available)
     check_memory(units(config), lambda unit: unit_bytes(unit, config), available)

@@ -37,8 +37,8 @@ def text(folder: RunFolder) -> str:
         rows.append([N, d, *(here.count(state) for state in ("done", "damaged", "left"))])
     lines.append(aligned(rows))
     seconds = seconds_left(folder, found)
-    time = "not known before two units are done" if seconds is None else f"about {duration(seconds)}"
-    lines.append(f"time left: {time}")
+    time = "not known before two units are done" if seconds is None else duration(seconds)
+    lines.append(f"time left, by the times of the files: {time}")
     if not active:
         resume = ["mbsim", "run", str(folder.path / CONFIG), "--out", str(folder.path)]
         lines.append(f"go on with: {shlex.join(resume)}")

@@ -134,8 +134,8 @@ class Lines:
 class Bar:
     """Two lines that move: what is being done, and a bar with units, rate and time left."""
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
+    def __init__(self, console: Console | None = None) -> None:
+        console = Console(stderr=True) if console is None else console
         self._spinner = Spinner("dots", text="")
         self._progress = _TwoLines(self._spinner, console)
         self._task = self._progress.add_task("", total=None, units="", pace="")

@@ -53,7 +53,7 @@ def only(ds, **options):
 def test_a_planted_midpoint_is_recovered(m_c, width):
     record = only(dataset({64: lanes(m_c, width=width)}))
     assert record.m_c == pytest.approx(m_c, abs=0.1)
-    assert record.low < m_c < record.high
+    assert record.m_c - 0.5 < record.low < record.m_c < record.high < record.m_c + 0.5
     assert record.value == pytest.approx(0.6, abs=0.03)
     assert record.width == pytest.approx(2 * np.log(9) * width, rel=0.15, abs=0.3)
     assert (record.order, record.reason) == ("undecided", "")
@@ -67,8 +67,7 @@ def test_a_broad_rise_is_recovered():
 def test_a_sloping_lower_branch_does_not_move_m_c_with_the_start_of_the_grid():
     ds = dataset({64: lanes(low=0.35, slope=0.025, width=0.5, noise=0.0)})
     found = [only(ds.isel(m=slice(start, None))).m_c for start in range(6)]
-    assert np.ptp(found) < 0.08
-    assert found == pytest.approx(6 * [PLANTED], abs=0.1)
+    assert found == pytest.approx(6 * [PLANTED], abs=0.05)
 
 
 def test_a_geometric_grid_is_fitted_in_the_logarithm():
@@ -83,9 +82,9 @@ def test_a_geometric_grid_is_fitted_in_the_logarithm():
 def test_a_jump_between_two_points_gives_the_whole_gap(left):
     values = np.where(GRID <= left, 0.2, 1.0) + np.zeros((4, 8, 1))
     record = only(dataset({64: values}))
-    assert record.m_c == pytest.approx(left + 0.5, abs=0.02)
-    assert record.low <= left + 0.01
-    assert record.high >= left + 0.99
+    assert record.m_c == pytest.approx(left + 0.5, abs=0.05)
+    assert record.low <= left
+    assert record.high >= left + 1
 
 
 @pytest.mark.parametrize("m_c", np.arange(16.2, 19.0, 0.2))
@@ -194,6 +193,8 @@ NONE = {
     "ends half-way up": (overlap(GRID, 24.0, width=1.5), r"extend grid.m above 26"),
     "begins above": (overlap(GRID, 10.5), r"part of a transition: extend grid.m below 10"),
     "begins half-way up": (overlap(GRID, 12.0, width=1.5), r"extend grid.m below 10"),
+    "one point after": (np.where(GRID < 26, 0.2, 1.0), r"extend grid.m above 26"),
+    "one point before": (np.where(GRID < 11, 0.2, 1.0), r"extend grid.m below 10"),
     "ramp": (np.linspace(0, 1, len(GRID)), "extend grid.m"),
 }
 
@@ -313,6 +314,16 @@ def test_resampled_means_have_the_variances_of_a_two_level_bootstrap():
     np.testing.assert_allclose(both.var(axis=0), within + between, rtol=0.05)
 
 
+def test_resampled_teachers_weigh_alike_however_many_lanes_they_lack():
+    values = np.zeros((2, 6, 1))
+    values[1] = 1.0
+    values[1, 4:] = np.nan
+    means = resample.bootstrap_means(values, 20_000, np.random.default_rng(3))
+    assert means.mean() == pytest.approx(0.5, abs=0.02)
+    kept = resample.bootstrap_means(values, 50, np.random.default_rng(3), redraw_teachers=False)
+    np.testing.assert_array_equal(kept, 0.5)
+
+
 def test_a_resample_without_data_at_a_point_keeps_its_mean():
     values = np.ones((2, 3, 2))
     values[0, 0, 1], values[0, 1:, 1], values[1, :, 1] = 5.0, np.nan, np.nan
@@ -333,7 +344,7 @@ def test_the_fit_finds_the_least_squares_of_a_general_optimiser():
         def residuals(theta, data=unit):
             before, slope, after, centre, log_width = theta
             s = logistic((x - centre) / np.exp(log_width))
-            penalties = [0.1 * slope, 0.01 * log_width]
+            penalties = [np.sqrt(curve.SLOPE_PENALTY) * slope, np.sqrt(curve.WIDTH_PENALTY) * log_width]
             return np.concatenate([(before + slope * u) * (1 - s) + after * s - data, penalties])
 
         ours = np.array([part[at] for part in fitted[:5]])
@@ -342,6 +353,12 @@ def test_the_fit_finds_the_least_squares_of_a_general_optimiser():
         best = least_squares(residuals, ours, xtol=1e-12, ftol=1e-12).x
         assert np.square(residuals(ours)).sum() <= np.square(residuals(best)).sum() * (1 + 1e-3)
         assert ours[3] == pytest.approx(best[3], abs=0.02)
+
+
+def test_noise_on_the_branches_does_not_place_a_jump():
+    x = GRID.astype(float)
+    noisy = np.where(GRID <= 16, 0.2, 1.0) + 0.001 * np.random.default_rng(0).normal(size=(50, len(GRID)))
+    np.testing.assert_allclose(curve.fit(x, noisy).centre, 16.5, atol=0.08)
 
 
 def test_fits_neither_touch_each_other_nor_depend_on_the_unit():
@@ -372,7 +389,7 @@ def test_records_as_json_and_as_text():
     heading, *lines = fss.as_text(found).splitlines()
     assert heading.split() == ["d", "N", "m_c", "95%", "interval", "order"]
     assert lines[0].split()[:2] == ["5", "64"]
-    assert f"{found[0].low:.3f} to {found[0].high:.3f}" in lines[0]
+    assert f"{found[0].low:.2f} to {found[0].high:.2f}" in lines[0]
     assert lines[1].split()[:5] == ["5", "128", "-", "-", "none"]
 
 

@@ -195,7 +195,7 @@ def _end_of_rise(y: Array, error: Array) -> int:
 
 
 def _branches_seen(x: Array, fitted: curve.Curve) -> tuple[bool, bool]:
-    """Whether the branches before and after are seen: two points beyond the centre, the last in the outer tenth."""
+    """Whether the branches before and after are seen: two points of each, the outer one clear of the rise."""
     share, centre = fitted.share(x)[0], fitted.centre[0]
     margin = 1e-6 * (x[-1] - x[0])
     before = share[0] < OUTER and centre > x[1] + margin

@@ -1,10 +1,10 @@
 """Arithmetic on ±1 values packed into machine words, many examples to a word.
 
 Conventions. A bit 1 stands for the value -1 and a bit 0 for +1, so a product of ±1 values is an XOR and the
-sign of a sum of an odd number of them is a majority of bits. Example e of a batch is bit e % B of word e //
-B, where B is the number of bits in a word. Arrays of examples are (rows, words, lanes): the lanes are
-innermost and contiguous, so every operation below runs along them. A weight is one word per lane, all zeros
-(+1) or all ones (-1).
+sign of a sum of an odd number of them is a majority of bits. Example e of a batch is bit e % B of word e // B,
+where B is the number of bits in a word. Arrays of examples are (rows, words, lanes): the lanes are innermost
+and contiguous, so every operation below runs along them. A weight is an int8 for each lane, 0 (+1) or -1: a
+byte where words take up to four, which spreads to a word of zeros or ones by its sign.
 
 Sums of bits are *bit-sliced*: a list of planes, plane i holding bit i of every example's count.
 """
@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+
+WEIGHT = np.dtype(np.int8)
 
 
 def word_type(m: int, narrow: bool) -> np.dtype:
@@ -51,6 +53,12 @@ def batch_mask(m: Array, words: int, dtype: np.dtype) -> Array:
 def spread(flag: Array, dtype: np.dtype) -> Array:
     """A word of ones where the flag holds, of zeros elsewhere."""
     return jnp.where(flag, jnp.asarray(~np.zeros((), dtype)), jnp.zeros((), dtype))
+
+
+def times(rows: Array, weights: Array) -> Array:
+    """The products of ±1 examples (..., W, L) with weights (..., L), or (..., 1) where lanes share them."""
+    signed = weights.astype(np.dtype(f"int{word_bits(rows.dtype)}"))  # 0 or -1: all zeros or all ones
+    return rows ^ lax.bitcast_convert_type(signed, rows.dtype)[..., None, :]
 
 
 def count(bits: Sequence[Array]) -> list[Array]:

@@ -15,7 +15,7 @@ from mbsim.kernel.streams import Key, Leaf, threefry, uniform
 class State(NamedTuple):
     """Students and their current mini-batch; L lanes, W words.
 
-    w (K*d, L) and v (M*D, L): weights as masks. inputs (N, W, L), targets (M, W, L): the batch and the
+    w (K*d, L) and v (M*D, L): weights, int8 0 or -1. inputs (N, W, L), targets (M, W, L): the batch and the
     teacher's answers.
     sums: what the student makes of the batch and each flip keeps up to date: hidden states (K, W, L) for a
     vector output, the bit-sliced number of -1 terms for a scalar one, P planes (W, L). batch (): number of

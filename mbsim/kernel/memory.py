@@ -59,11 +59,11 @@ def lane_bytes(setting: Setting) -> int:
     shape, size = setting.shape, np.dtype(setting.word).itemsize
     sums = shape.K.bit_length() if shape.scalar else shape.K
     weights = shape.hidden_links + shape.output_links
-    state = (shape.N + shape.M + sums) * setting.words * size + weights * size
+    state = (shape.N + shape.M + sums) * setting.words * size + weights
     # A forward pass holds inputs, and hidden states and outputs of student and teacher, beside the state.
     forward = (shape.N + 2 * shape.K + 2 * shape.M) * setting.words * size
     test_words = TEST_WORDS if shape.scalar else 1
-    test = ((shape.N + 2 * shape.K + 3 * shape.M) * test_words + weights + shape.K + shape.M) * 4
+    test = ((shape.N + 2 * shape.K + 3 * shape.M) * test_words + shape.K + shape.M) * 4
     block = setting.block * setting.words * (4 * size + 4)
     return state + max(forward, test) + block + 64
 

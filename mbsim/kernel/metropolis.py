@@ -74,9 +74,7 @@ def view_of(setting: Setting, tables: Tables, lanes: Lanes, one: Array | None) -
     )
 
 
-def initial_weights(
-    key: Key, bits_of_teacher: Array, layer: int, init_overlap: Array, dtype: np.dtype
-) -> Array:
+def initial_weights(key: Key, bits_of_teacher: Array, layer: int, init_overlap: Array) -> Array:
     """Weights (links, L): each is the teacher's with probability (1 + q0)/2, so that their mean overlap is
     q0.
     """
@@ -85,7 +83,7 @@ def initial_weights(
     link = jnp.arange(links, dtype=jnp.uint32)[:, None]
     word = threefry(lanes, jnp.full_like(link, layer), link)[0]
     agrees = uniform(word) < (1 + init_overlap[None, :]) / 2
-    return bits.spread((bits_of_teacher[:, None] == 1) == agrees, dtype)
+    return bits.spread((bits_of_teacher[:, None] == 1) == agrees, bits.WEIGHT)
 
 
 def init(setting: Setting, tables: Tables, lanes: Lanes) -> State:
@@ -96,11 +94,11 @@ def init(setting: Setting, tables: Tables, lanes: Lanes) -> State:
     def empty(rows: int) -> Array:
         return jnp.zeros((rows, setting.words, count), dtype)
 
-    w = initial_weights(lanes.keys.weights, tables.w, 0, lanes.init_overlap, dtype)
+    w = initial_weights(lanes.keys.weights, tables.w, 0, lanes.init_overlap)
     if shape.train_output:
-        v = initial_weights(lanes.keys.weights, tables.v, 1, lanes.init_overlap, dtype)
+        v = initial_weights(lanes.keys.weights, tables.v, 1, lanes.init_overlap)
     else:
-        v = jnp.zeros((shape.output_links, count), dtype)
+        v = jnp.zeros((shape.output_links, count), bits.WEIGHT)
     plane = jnp.zeros((setting.words, count), dtype)
     sums = tuple(plane for _ in range(shape.K.bit_length())) if shape.scalar else empty(shape.K)
     return State(w, v, empty(shape.N), empty(shape.M), sums, jnp.zeros((), jnp.int32))
@@ -108,9 +106,8 @@ def init(setting: Setting, tables: Tables, lanes: Lanes) -> State:
 
 def teacher_outputs(view: View, inputs: Array) -> Array:
     """The teacher's outputs (M, W, L) on packed inputs (N, W, L)."""
-    shape, tables, dtype = view.shape, view.tables, inputs.dtype
-    w = bits.spread(tables.w == 1, dtype)[:, None]
-    v = bits.spread(tables.v == 1, dtype)[:, None]
+    shape, tables = view.shape, view.tables
+    w, v = (bits.spread(weights == 1, bits.WEIGHT)[:, None] for weights in (tables.w, tables.v))
     hidden = networks.hidden_states(inputs, tables.hidden_sources, w, shape.d, view.one)
     return networks.outputs(hidden, tables.output_sources, v, shape, view.one)
 
@@ -247,7 +244,6 @@ def observe(setting: Setting, view: View, keys: LaneKeys, state: State, time: Ar
     batch_wrong = wrong_outputs(view, state.w, state.v, batch, view.mask)
 
     dtype = np.dtype(np.uint32)
-    w, v = bits.spread(state.w != 0, dtype), bits.spread(state.v != 0, dtype)
     width = TEST_WORDS if shape.scalar else 1
     key = fold(keys.test, time)
 
@@ -255,7 +251,7 @@ def observe(setting: Setting, view: View, keys: LaneKeys, state: State, time: Ar
         inputs = staged(one, lambda: input_words(key, shape.N, width, i * width))
         left = jnp.clip(setting.test_size - i * width * 32, 0, width * 32)
         mask = bits.batch_mask(jnp.broadcast_to(left, wrong.shape), width, dtype)
-        return wrong + wrong_outputs(view, w, v, inputs, mask)
+        return wrong + wrong_outputs(view, state.w, state.v, inputs, mask)
 
     chunks = -(-setting.test_size // (32 * width))
     test_wrong = lax.fori_loop(0, chunks, add, jnp.zeros_like(batch_wrong))

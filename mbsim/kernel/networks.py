@@ -3,7 +3,7 @@
 Hidden unit k reads d inputs and answers h_k = sign(sum_b w_kb x_b); output o reads D hidden units and answers
 y_o = sign(sum_a v_oa h_a). With a vector output D = d; a single output reads all K units, so D = K. Bits,
 words and lanes as in `bits.py`: inputs (N, W, L), hidden states (K, W, L), outputs (M, W, L); weights are
-masks, w (K*d, L) and v (M*D, L).
+int8, w (K*d, L) and v (M*D, L).
 """
 
 from typing import NamedTuple
@@ -142,8 +142,10 @@ def take(rows: Array, index: Array) -> Array:
 
 def hidden_states(inputs: Array, sources: Array, w: Array, d: int, one: Array | None) -> Array:
     """States (K, W, L) of the hidden units; w is (K*d, L), or (K*d, 1) for weights that all lanes share."""
-    source, weight = sources.reshape(-1, d), w.reshape(-1, d, 1, w.shape[1])
-    return staged(one, lambda: bits.majority([take(inputs, source[:, b]) ^ weight[:, b] for b in range(d)]))
+    source, weight = sources.reshape(-1, d), w.reshape(-1, d, w.shape[1])
+    return staged(
+        one, lambda: bits.majority([bits.times(take(inputs, source[:, b]), weight[:, b]) for b in range(d)])
+    )
 
 
 def vector_outputs(hidden: Array, sources: Array, v: Array, d: int, one: Array | None) -> Array:
@@ -162,7 +164,7 @@ def scalar_counts(hidden: Array, v: Array) -> tuple[Array, ...]:
     planes = tuple(jnp.zeros(hidden.shape[1:], hidden.dtype) for _ in range(units.bit_length()))
 
     def add(k: Array, planes: tuple[Array, ...]) -> tuple[Array, ...]:
-        term = hidden[k] ^ v[k][None, :]
+        term = bits.times(hidden[k], v[k])
         return tuple(bits.move(planes, term, jnp.zeros_like(term)))
 
     return lax.fori_loop(0, units, add, planes)

@@ -20,7 +20,7 @@ def _decide(
 ) -> tuple[Array, tuple[Array, ...], Array]:
     """Metropolis on a change of one term (W, L) of the output at the examples in `flips`.
 
-    Returns the accepted flag (1, L), the moved counts, and the flag as words (1, L).
+    Returns the accepted flag (1, L), the moved counts, and the flag as a change of weights (1, L).
     """
     one, edge = view.one, (view.shape.K + 1) // 2
     planes = state.sums
@@ -46,8 +46,8 @@ def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
 
     def own_term() -> Array:
         inputs = [take(state.inputs, take(tables.hidden_sources, rows)[b]) for b in range(shape.d)]
-        terms = [inputs[b] ^ take(state.w, rows[b])[None, :] for b in range(shape.d)]
-        return bits.majority(terms) ^ take(state.v, link)[None, :]
+        terms = [bits.times(inputs[b], take(state.w, rows[b])) for b in range(shape.d)]
+        return bits.times(bits.majority(terms), take(state.v, link))
 
     term = staged(one, own_term)
     accept, sums, mask = _decide(view, state, block, view.mask, term)
@@ -68,11 +68,11 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
     others, sources = staged(one, look_up)
 
     def flips_of_unit() -> tuple[Array, Array]:
-        own = take(state.inputs, take(tables.hidden_sources, link)) ^ take(state.w, link)[None, :]
+        own = bits.times(take(state.inputs, take(tables.hidden_sources, link)), take(state.w, link))
         terms = [
-            take(state.inputs, sources[j]) ^ take(state.w, others[j])[None, :] for j in range(shape.d - 1)
+            bits.times(take(state.inputs, sources[j]), take(state.w, others[j])) for j in range(shape.d - 1)
         ]
-        return tied(terms, own) & view.mask, own ^ take(state.v, unit)[None, :]
+        return tied(terms, own) & view.mask, bits.times(own, take(state.v, unit))
 
     flips, term = staged(one, flips_of_unit)
     accept, sums, mask = _decide(view, state, block, flips, term)

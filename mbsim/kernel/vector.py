@@ -40,8 +40,7 @@ def _rival_terms(rows: Array, weights: Array, sources: Array, links: Array) -> l
     rival.
     """
     return [
-        take(rows, sources[..., j]) ^ take(weights, links[..., j])[..., None, :]
-        for j in range(links.shape[-1])
+        bits.times(take(rows, sources[..., j]), take(weights, links[..., j])) for j in range(links.shape[-1])
     ]
 
 
@@ -69,8 +68,7 @@ def _deciding(view: View, state: State, reader: _Readers) -> tuple[Array, Array]
     """For one output link a unit: where (G, W, L) the unit decides the output, and where the output is then
     wrong if h = +1.
     """
-    weight = take(state.v, reader.links)[:, None]
-    wrong = weight ^ take(state.targets, reader.links // view.shape.d)
+    wrong = bits.times(take(state.targets, reader.links // view.shape.d), take(state.v, reader.links))
     free = tied(_rival_terms(state.sums, state.v, reader.sources, reader.beside), wrong)
     if not view.shape.regular:
         free &= bits.spread(reader.present, free.dtype)[:, None, None]
@@ -88,7 +86,7 @@ def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
     sources = take(tables.output_sources, others)
 
     def changes() -> Array:
-        term = take(state.sums, unit) ^ take(state.v, link)[:, None]
+        term = bits.times(take(state.sums, unit), take(state.v, link))
         free = tied(_rival_terms(state.sums, state.v, sources, others), term)
         return _change(free & view.mask[None], term ^ take(state.targets, output), _count_type(state, 1))
 
@@ -126,8 +124,8 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
         axis=1, dtype=jnp.int32
     )
     accept = staged(one, lambda: accepted(view, block, change))
-    mask = bits.spread(accept, state.w.dtype)
-    hidden, weights = hidden ^ (flips & mask[:, None]), take(state.w, link) ^ mask
+    hidden = hidden ^ (flips & bits.spread(accept, flips.dtype)[:, None])
+    weights = take(state.w, link) ^ bits.spread(accept, state.w.dtype)
     sums = state.sums.at[jnp.where(block.valid, unit, shape.K)].set(hidden, mode="drop", unique_indices=True)
     target = jnp.where(block.valid, link, shape.hidden_links)
     w = state.w.at[target].set(weights, mode="drop", unique_indices=True)
@@ -156,7 +154,7 @@ def flip_units(
 
     def terms() -> tuple[Array, ...]:
         rows = [
-            take(state.inputs, sources[:, b]) ^ take(state.w, links[:, b])[:, None] for b in range(shape.d)
+            bits.times(take(state.inputs, sources[:, b]), take(state.w, links[:, b])) for b in range(shape.d)
         ]
         return (take(state.sums, unit), *bits.count(rows))
 
@@ -169,7 +167,7 @@ def flip_units(
         link, weight = links[:, b], take(w, links[:, b])
 
         def flips_of_unit() -> tuple[Array, Array]:
-            term = take(state.inputs, sources[:, b]) ^ weight[:, None]
+            term = bits.times(take(state.inputs, sources[:, b]), weight)
             edge = (term & bits.equals(planes, shape.d // 2 + 1)) | (
                 ~term & bits.equals(planes, shape.d // 2)
             )
@@ -184,10 +182,10 @@ def flip_units(
         )
         block = Block(link, take(positions, link), valid, sweep)
         accept = staged(one, lambda: accepted(view, block, change.sum(axis=1, dtype=jnp.int32)))
-        mask = bits.spread(accept, w.dtype)
+        mask = bits.spread(accept, hidden.dtype)
         planes = tuple(bits.move(planes, jnp.broadcast_to(mask[:, None], term.shape), term))
         target = jnp.where(valid, link, shape.hidden_links)
-        w = w.at[target].set(weight ^ mask, mode="drop", unique_indices=True)
+        w = w.at[target].set(weight ^ bits.spread(accept, w.dtype), mode="drop", unique_indices=True)
         return hidden ^ (flips & mask[:, None]), planes, w, total + accept.sum(axis=0, dtype=jnp.int32)
 
     nothing = jnp.zeros(lanes, jnp.int32)

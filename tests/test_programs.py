@@ -1,0 +1,145 @@
+"""Compiled programs: made once for a shape, and as large as was estimated before."""
+
+import jax
+import numpy as np
+import pytest
+from students import labels, one_device
+from test_oracle import SCALAR, VECTOR
+
+from mbsim.kernel import ensemble, memory, networks, programs
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+GIBIBYTE = 2**30
+
+
+@pytest.fixture
+def compilations():
+    """The list of what XLA compiles while the test runs."""
+    seen = []
+
+    def listen(event, duration, **details):
+        if event == COMPILED:
+            seen.append(details)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield seen
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def launch(network, order, teacher, seed, m, times):
+    N, K, M, d, train_output = network
+    drawn = networks.draw_teacher(N, K, M, d, train_output, seed, teacher)
+    lanes = labels(m, 3, temperature=0.3)
+    records, _ = ensemble.train(
+        drawn,
+        lanes,
+        np.array(times),
+        seed=seed,
+        N=N,
+        teacher_label=teacher,
+        train_output=train_output,
+        dynamics=ensemble.Dynamics(order),
+        test_size=40,
+        mesh=one_device(),
+        lanes_per_device=16,
+    )
+    return records.agreement
+
+
+@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
+def test_a_second_launch_compiles_nothing(network, order, compilations):
+    """Another teacher and seed, other batches of the same words, other numbers of lanes, times and sweeps."""
+    launch(network, order, teacher=0, seed=1, m=[2, 5], times=[0, 2])
+    compilations.clear()
+    second = launch(network, order, teacher=1, seed=2, m=[1, 4, 7, 8, 3, 6], times=[0, 1, 5, 130])
+    assert compilations == []
+    assert second.shape == (18, 4)
+    # The listener does hear when something is compiled.
+    jax.jit(lambda x: x + 1)(np.float32(2))
+    assert len(compilations) == 1
+
+
+def test_irregular_teachers_share_programs():
+    """Teachers whose most read unit has different numbers of readers still have one shape."""
+    drawn = [networks.draw_teacher(40, 50, 30, 3, True, 1, teacher) for teacher in range(20)]
+    most = {int(np.bincount(teacher.output_sources.ravel()).max()) for teacher in drawn}
+    assert len(most) > 1
+    assert len({networks.shape_of(teacher, 40, True) for teacher in drawn}) == 1
+
+
+# (N, K, M, d, train_output), widest m, test size, thermal, order
+SETTINGS = [
+    ((64, 64, 64, 3, True), 32, 256, False, "random"),
+    ((63, 63, 1, 3, False), 256, 4096, True, "sequential"),
+]
+MORE_SETTINGS = [
+    ((64, 64, 64, 3, True), 8, 256, False, "random"),
+    ((256, 256, 256, 3, True), 16, 256, False, "random"),
+    ((256, 256, 256, 9, True), 56, 256, False, "random"),
+    ((256, 256, 256, 3, False), 16, 256, True, "sequential"),
+    ((100, 150, 80, 5, True), 200, 256, True, "random"),
+    ((255, 255, 1, 3, False), 256, 4096, False, "random"),
+    ((63, 63, 1, 9, True), 16, 4096, False, "random"),
+    ((63, 63, 1, 3, False), 1024, 4096, False, "sequential"),
+]
+
+
+@pytest.mark.parametrize(
+    ("network", "m", "test_size", "thermal", "order"),
+    [*SETTINGS, *(pytest.param(*setting, marks=pytest.mark.slow) for setting in MORE_SETTINGS)],
+)
+def test_estimated_memory(network, m, test_size, thermal, order):
+    """The estimate covers what the compiler reports for the largest program, without being more than thrice that."""
+    N, K, M, d, train_output = network
+    shape = networks.shape_of(networks.draw_teacher(N, K, M, d, train_output, 1, 0), N, train_output)
+    setting = memory.setting_of(shape, m, test_size, thermal)
+    lanes = memory.lanes_per_device(setting, 10**6, one_device())
+    random = order == "random"
+    compiled = programs.programs(
+        programs.Launch(setting, lanes, memory.schedule_sweeps(shape) if random else 1, random), one_device()
+    )
+    assert set(compiled.memory) == {"init", "schedule", "advance", "observe"}
+    largest = max(compiled.memory.values())
+    estimate = memory.lane_bytes(setting) * lanes + memory.schedule_bytes(shape)
+    assert largest <= estimate <= 3 * largest
+
+
+def setting_for(m, N=64):
+    shape = networks.shape_of(networks.draw_teacher(N, N, N, 3, True, 1, 0), N, True)
+    return memory.setting_of(shape, m, 256, thermal=False)
+
+
+@pytest.mark.parametrize("total", [1, 15, 16, 37, 1000, 12345])
+@pytest.mark.parametrize("devices", [1, 8])
+def test_lanes_fit(total, devices, monkeypatch):
+    """However little memory there is, no launch is estimated to need more; with plenty, lanes come in whole vectors."""
+    mesh, setting = programs.lane_mesh(jax.devices()[:devices]), setting_for(70)
+    fixed, lane = memory.schedule_bytes(setting.shape), memory.lane_bytes(setting)
+    for room in (1, 2, 5, 16, 40, 100, 10**6):
+        monkeypatch.setattr(memory, "available_bytes", lambda device, room=room: fixed + room * lane + lane // 2)
+        each = memory.lanes_per_device(setting, total, mesh)
+        assert 1 <= each <= room
+        launches = -(-total // (each * devices))
+        fewest = -(-total // (room * devices))
+        # Launches are as few as the memory or a cache's worth of lanes allow, and none is left empty.
+        assert launches >= fewest
+        assert (launches - 1) * each * devices < total
+    assert each % memory.LANE_MULTIPLE == 0
+
+
+def test_too_little_memory(monkeypatch):
+    """Not even one student fits: the message says what is needed and what there is."""
+    setting = setting_for(70)
+    fixed, lane = memory.schedule_bytes(setting.shape), memory.lane_bytes(setting)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: fixed + lane - 1)
+    with pytest.raises(MemoryError, match=r"one student needs .* GiB beside .* GiB .* device has .* GiB free"):
+        memory.lanes_per_device(setting, 10, one_device())
+    monkeypatch.setattr(memory, "available_bytes", lambda device: fixed + lane)
+    assert memory.lanes_per_device(setting, 10, one_device()) == 1
+
+
+def test_available_memory_is_shared_by_the_devices(monkeypatch):
+    """A CPU device may take its share of half the free memory of the host."""
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": GIBIBYTE // 4096}
+    monkeypatch.setattr(memory.os, "sysconf", sizes.__getitem__)
+    assert memory.available_bytes(jax.devices()[0]) == GIBIBYTE // 2 // 8

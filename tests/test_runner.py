@@ -1,0 +1,222 @@
+"""`mbsim.run`: what it computes follows from its own time series, in memory as on disk, whatever fails."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import xarray as xr
+from test_store import result_of
+
+import mbsim
+from mbsim import interrupts, progress, runner
+from mbsim.config import load_config
+from mbsim.errors import ConfigError
+from mbsim.grid import units
+from mbsim.kernel import selfcheck
+from mbsim.progress import Progress, Reporter
+
+
+def config(model: str, m: list[int], hot: float) -> dict:
+    grid = {"N": [9], "d": [3], "m": m, "teachers": 2, "replicas": 3}
+    return {
+        "model": model,
+        "grid": grid | {"init_overlap": [0.0, 1.0], "temperature": [0.0, hot]},
+        "dynamics": {"sweeps": 40},
+        "measure": {"measurements": 14},
+    }
+
+
+CONFIG = config("sparse-vector", [4, 20], 1.0)
+SCALAR = config("sparse-scalar", [130, 250], 50.0)
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[Progress]:
+    return []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_self_check():
+    """The self-check has its own tests, and takes seconds to compile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selfcheck, "passes", lambda kind: True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, reports) -> xr.Dataset:
+    """A run on disk; its reports are kept."""
+    return mbsim.run(CONFIG, tmp_path_factory.mktemp("runs") / "run", report=reports.append)
+
+
+@pytest.fixture(scope="module")
+def scalar() -> xr.Dataset:
+    return mbsim.run(SCALAR)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Training without JAX: random numbers that follow from the unit."""
+
+    def train(unit, config, advance):
+        advance(runner.proposals_of(unit, config))
+        return result_of(unit, len(runner._times(config)))
+
+    monkeypatch.setattr(runner, "train_unit", train)
+
+
+# -- what is computed
+
+
+def test_memory_and_disk_give_the_same_numbers(trained):
+    in_memory = mbsim.run(CONFIG)
+    assert in_memory.drop_attrs(deep=False).identical(trained.drop_attrs(deep=False))
+    assert in_memory.attrs.keys() == trained.attrs.keys()
+    assert in_memory.attrs["config_hash"] == load_config(CONFIG).hash
+
+
+def test_every_lane_has_run(trained):
+    assert (trained.status == 1).all()
+    assert trained.sizes == {
+        "N": 1, "d": 1, "init_overlap": 2, "temperature": 2, "m": 2, "teacher": 2, "replica": 3, "time": 14
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["overlap", "generalization_error"])
+def test_tail_moments_are_those_of_the_series(trained, name):
+    tail = trained[name].values[..., trained.time.values > 30].astype(float)  # the last quarter of 40 sweeps
+    assert tail.shape[-1] == 8
+    for moment, power in (("mean", 1), ("second", 2), ("fourth", 4)):
+        expected = (tail**power).mean(axis=-1)
+        np.testing.assert_allclose(trained[f"{name}_{moment}"], expected, rtol=1e-6, atol=1e-9)
+    assert trained[f"{name}_mean"].std() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["vector", "scalar"])
+def test_success_is_where_the_teacher_is_met(kind, request):
+    """Vector output: the overlap is one. Scalar output: no test example is wrong."""
+    ds = request.getfixturevalue("trained" if kind == "vector" else "scalar")
+    met = ds.overlap.values == 1 if kind == "vector" else ds.generalization_error.values == 0
+    assert 0 < met[..., -1].mean() < 1
+    np.testing.assert_array_equal(ds.success, met[..., -1])
+    first = np.where(met.any(axis=-1), ds.time.values[met.argmax(axis=-1)], np.nan)
+    np.testing.assert_array_equal(ds.success_time, first)
+    assert np.isnan(first).any()
+
+
+def test_lanes_stand_at_their_labels(trained, scalar):
+    for ds in (trained, scalar):
+        start = ds.isel(time=0)
+        assert (start.overlap.sel(init_overlap=1) == 1).all()
+        assert (start.generalization_error.sel(init_overlap=1) == 0).all()
+        assert abs(float(start.overlap.sel(init_overlap=0).mean())) < 0.2
+        planted = ds.overlap_mean.sel(init_overlap=1).mean(("N", "d", "teacher", "replica"))
+        cold, hot = planted.isel(m=1, temperature=0), planted.isel(m=0, temperature=1)
+        assert float(cold) > 0.9  # most flips make errors, and are refused
+        assert float(hot) < 0.3
+
+
+def test_fractions_are_fractions(trained, scalar):
+    for ds in (trained, scalar):
+        assert np.isnan(ds.acceptance.isel(time=0)).all()  # nothing was proposed before
+        for name in ("generalization_error", "training_error"):
+            assert 0 <= float(ds[name].min()) <= float(ds[name].max()) <= 1
+            assert 0.3 < float(ds[name].isel(time=0).sel(init_overlap=0).mean()) < 0.7
+        rates = ds.acceptance.isel(time=slice(1, None))
+        assert 0 <= float(rates.min()) <= float(rates.max()) <= 1
+        assert float(rates.isel(temperature=1).mean()) > float(rates.isel(temperature=0).mean())
+
+
+# -- what is told
+
+
+def test_reports_lead_from_the_start_to_the_end(trained, reports):
+    total = sum(runner.proposals_of(unit, load_config(CONFIG)) for unit in units(load_config(CONFIG)))
+    assert total == 2 * 9 * 3 * 40 * 2 * 2 * 2 * 2 * 3  # layers, units, links, sweeps, then the grid
+    assert reports[0][:5] == (0, 2, 0, total, 0)
+    assert reports[0].seconds_left is None
+    assert reports[-1][:4] == (2, 2, total, total)
+    assert reports[-1].seconds_left == 0
+    for before, after in pairwise(reports):
+        assert before.proposals_done <= after.proposals_done
+        assert before.units_done <= after.units_done
+    said = list(dict.fromkeys(report.doing for report in reports))
+    assert said[0].startswith("checking")
+    place = "N = 9, d = 3, m = 4 to 20, teacher"
+    assert said[1:] == [f"compiling {place} 0", f"training {place} 0", f"training {place} 1"]
+
+
+def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
+    clock = iter([60.0, 61.0, 61.0, 62.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    first, second = units(load_config({**CONFIG, "grid": {"N": [9], "d": [3], "m": [4], "teachers": 2}}))
+    told: list[Progress] = []
+    reporter = Reporter(Progress(0, 2, 0, 2000, 0), told.append)
+    reporter.begin_unit(first)
+    reporter.advance(500)  # a minute of compiling is over
+    reporter.advance(500)
+    assert told[-1].rate == 500
+    assert told[-1].seconds_left == 2
+    reporter.end_unit(kept=True)
+    reporter.begin_unit(second)
+    reporter.advance(400)
+    assert told[-1].rate == 450
+    reporter.end_unit(kept=False)
+    assert told[-1][:4] == (1, 2, 1000, 2000)
+
+
+# -- what goes wrong
+
+
+def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
+    train = runner.train_unit
+    broken = units(load_config(CONFIG))[1]
+
+    def out_of_memory(unit, config, advance):
+        if unit == broken:
+            raise MemoryError("RESOURCE_EXHAUSTED: out of memory\nwith a long story")
+        return train(unit, config, advance)
+
+    monkeypatch.setattr(runner, "train_unit", out_of_memory)
+    with pytest.raises(runner.UnitsFailed) as caught:
+        mbsim.run(CONFIG, tmp_path / "run")
+    assert caught.value.lines == (f"{broken.stem}: RESOURCE_EXHAUSTED: out of memory",)
+    status = mbsim.open_run(tmp_path / "run").status
+    assert int((status == 0).sum()) == broken.lanes
+    assert (status.sel(teacher=broken.teacher, m=list(broken.m)) == 0).all()
+
+    monkeypatch.setattr(runner, "train_unit", train)
+    told: list[Progress] = []
+    ds = mbsim.run(CONFIG, tmp_path / "run", report=told.append)  # again: only that one
+    assert told[0].units_done == 1
+    assert (ds.status == 1).all()
+
+
+def test_wrong_kernels_compute_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(selfcheck, "passes", lambda kind: False)
+    with pytest.raises(runner.SelfCheckFailed, match="vector kernel gives wrong numbers"):
+        mbsim.run(CONFIG, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.nc"))
+
+
+@pytest.mark.parametrize("available", [10_000, 300_000])  # too little for the dataset, then for a unit
+def test_what_does_not_fit_is_refused_with_the_estimate(tmp_path, monkeypatch, available):
+    monkeypatch.setattr(runner, "host_memory", lambda: available)
+    with pytest.raises(ConfigError, match=r"grid.replicas = .* about .* GiB of memory") as caught:
+        mbsim.run({**CONFIG, "grid": {"N": [101], "d": [3], "m": [4], "replicas": 64}}, tmp_path / "run")
+    assert len(caught.value.lines) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_counts_stay_exact(tmp_path):
+    with pytest.raises(ConfigError, match=r"grid.m = 300000: must be at most 214748 at N = 10000"):
+        mbsim.run(CONFIG, tmp_path / "run", overrides=("grid.N=[10000]", "grid.m=[300000]"))
+    with pytest.raises(ConfigError, match=r"measure.test_size = 300000: must be at most 214748 at N = 10000"):
+        mbsim.run(CONFIG, tmp_path / "run", overrides=("grid.N=[10000]", "measure.test_size=300000"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_swallowed_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch, quick):
+    monkeypatch.setattr(interrupts, "_asked", ["SIGTERM"])
+    with pytest.raises(interrupts.Interrupted, match="SIGTERM"):
+        mbsim.run(CONFIG, tmp_path / "run")
