@@ -53,7 +53,7 @@ def test_sums_of_bits(rows):
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 11])
 def test_sums_of_all_patterns(rows):
     """Every pattern of bits, one an example."""
-    patterns = np.arange(2**max(rows, 5))
+    patterns = np.arange(2 ** max(rows, 5))
     columns = (patterns[:, None] >> np.arange(rows)) & 1
     place = np.arange(32, dtype=np.uint64)
     words = (columns.T.reshape(rows, -1, 32).astype(np.uint64) << place).sum(-1).astype(np.uint32)
@@ -131,6 +131,18 @@ def test_spread_and_popcount(dtype):
     counts = bits.popcount(jnp.asarray(values), jnp.int16)
     assert counts.dtype == jnp.int16
     assert np.asarray(counts).tolist() == [[int(x).bit_count() for x in row] for row in values.tolist()]
+
+
+@pytest.mark.parametrize("dtype", WORDS.values())
+def test_products_with_weights(dtype):
+    """Each lane's examples times its own weight, and times one that all lanes share."""
+    packed, ones = random_rows(2, dtype)
+    rows = jnp.stack(packed)
+    signs = np.array([[1, -1, -1], [-1, 1, -1]])
+    for weights in (signs, signs[:, 1:2]):
+        held = jnp.asarray(np.where(weights < 0, -1, 0).astype(bits.WEIGHT))
+        product = (1 - 2 * ones) * weights[:, None, :, None]
+        np.testing.assert_array_equal(1 - 2 * unpacked(bits.times(rows, held)), product)
 
 
 @pytest.mark.parametrize("degree", [1, 3, 5])

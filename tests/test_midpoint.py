@@ -79,12 +79,11 @@ def test_a_geometric_grid_is_fitted_in_the_logarithm():
 
 
 @pytest.mark.parametrize("left", [12, 16, 22])
-def test_a_jump_between_two_points_gives_the_whole_gap(left):
+def test_a_jump_between_two_points_is_known_to_half_the_gap(left):
     values = np.where(GRID <= left, 0.2, 1.0) + np.zeros((4, 8, 1))
     record = only(dataset({64: values}))
     assert record.m_c == pytest.approx(left + 0.5, abs=0.05)
-    assert record.low <= left
-    assert record.high >= left + 1
+    assert (record.low, record.high) == pytest.approx((left, left + 1), abs=0.1)
 
 
 @pytest.mark.parametrize("m_c", np.arange(16.2, 19.0, 0.2))
@@ -261,7 +260,7 @@ def test_intervals_cover():
     ("teacher_scatter", "lane_scatter"), [(0.5, 0.5), (0.0, 0.5), (0.5, 0.0), (0.2, 0.5)]
 )
 def test_intervals_cover_whatever_the_scatter(teachers, teacher_scatter, lane_scatter):
-    covered = coverage(teachers, 600, 1, teacher_scatter, lane_scatter, bootstrap=400)
+    covered = coverage(teachers, 300, 1, teacher_scatter, lane_scatter, bootstrap=200)
     assert 0.90 <= covered <= 0.99
 
 

@@ -1,4 +1,4 @@
-"""What is measured: the path overlap and its gauge, errors on the examples they claim, and what the physics demands."""
+"""What is measured: the path overlap and its gauge, errors counted on the right examples, and the physics."""
 
 import functools
 
@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import oracle
 import pytest
-from students import SEED, Lane, labels, one_device, unpack
-from test_bit_identity import pick
-from test_oracle import COMMITTEE, SCALAR_BOTH, VECTOR, WIDE
+from students import SEED, labels, one_device, unpack
+from test_oracle import COMMITTEE, SCALAR, SCALAR_BOTH, VECTOR, WARM, WIDE, PlainLane, examples_to_test, train
+from test_transitions import packed
 
 from mbsim.kernel import ensemble, memory, metropolis, networks, streams
 
@@ -37,7 +37,7 @@ def _initial_agreement(setting, tables, lanes, one):
 
 
 def near_copies(teacher, train_output, count):
-    """Gauge copies of the teacher, and copies with one or two links flipped or a gauge changed on one side only."""
+    """Gauge copies of the teacher, copies of one layer only, and copies with one or two links flipped."""
     rng = np.random.default_rng(SEED)
     K = len(teacher.w)
     for i in range(count):
@@ -60,10 +60,7 @@ def test_success_is_equivalence_up_to_gauge(network):
     lanes = labels([8], len(students))
     setting = memory.setting_of(shape, 8, 64, False)
 
-    def masks(weights):
-        return np.where(np.stack([x.ravel() for x in weights], axis=1) < 0, 255, 0).astype(np.uint8)
-
-    w, v = masks([w for w, _ in students]), masks([v for _, v in students])
+    w, v = packed([w for w, _ in students]), packed([v for _, v in students])
     tables = networks.tables_of(teacher, shape)
     agreement = np.asarray(_agreement(setting, tables, lanes_of(lanes, shape.N, shape.d), w, v, np.int32(1)))
     paths = shape.output_links * shape.d
@@ -78,7 +75,7 @@ def test_success_is_equivalence_up_to_gauge(network):
 
 @pytest.mark.parametrize(("network", "power"), [(VECTOR, 2), (WIDE, 2), (SCALAR_BOTH, 2), (COMMITTEE, 1)])
 def test_initial_overlap(network, power):
-    """A path of trained links, each right with probability (1 + q0)/2 on its own, has mean overlap q0^2; of one, q0."""
+    """Each link is right with probability (1 + q0)/2, on its own: a path of two has mean overlap q0^2."""
     teacher, shape = drawn(network)
     values = (0.0, 0.3, 0.6, 1.0)
     lanes = labels([8], 4096, init_overlap=np.repeat(values, 1024))
@@ -93,53 +90,53 @@ def test_initial_overlap(network, power):
     assert (overlaps[-1] == 1).all()
 
 
-@pytest.mark.parametrize("network", [VECTOR, SCALAR_BOTH])
-def test_errors_are_the_oracles(network):
+@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
+def test_errors_are_the_oracles(network, order):
     """Wrong outputs on the unpacked test examples of each time and on the next batch, counted one by one."""
-    teacher, shape = drawn(network)
-    lanes = labels([3, 8], 2, init_overlap=0.5, temperature=[0.0, 0.7, 0.7, 2.0])
-    test_size = 40 if network is VECTOR else 300  # a scalar output is tested on 256 examples at a time
-    records, weights = ensemble.train(
-        teacher,
-        lanes,
-        np.array([0, 3]),
-        seed=SEED,
-        N=shape.N,
-        teacher_label=0,
-        train_output=True,
-        test_size=test_size,
-        mesh=one_device(),
-    )
-    assert records.test_outputs == test_size * shape.M
-    links = teacher.hidden_sources, teacher.output_sources
+    N, _, M, _, train_output = network
+    lanes = labels([3, 8], 2, init_overlap=0.5, temperature=WARM)
+    teacher, records, weights = train(network, lanes, order, None, sweeps=3, measured=True)
+    tests = examples_to_test(network)
+    assert records.test_outputs == tests * M
+    words = np.arange(-(-tests // 32), dtype=np.uint32)
     for i in range(len(lanes.m)):
-        lane = Lane(teacher, shape.N, pick(lanes, [i]), True)
-        for column, time in enumerate((0, 3)):
-            w, v = lane.initial() if time == 0 else (weights.w[i], weights.v[i])
+        lane = PlainLane(teacher, N, ensemble.LaneLabels(*(c[[i]] for c in lanes)), train_output, order)
+
+        def wrong(examples, student, teacher=teacher):
+            error = oracle.generalization_error(examples, *teacher[:2], *student, *teacher[2:])
+            return round(error * len(examples) * M)
+
+        for time, student in (0, lane.initial()), (3, (weights.w[i], weights.v[i])):
             key = streams.fold(lane.keys.test, time)
-            words = np.asarray(streams.input_words(key, shape.N, -(-test_size // 32)))[:, :, 0]
-            error = oracle.generalization_error(unpack(words, test_size), *links, w, v, teacher.w, teacher.v)
-            assert records.test_wrong[i, column] == round(error * records.test_outputs)
-            batch = oracle.generalization_error(lane.examples(time), *links, w, v, teacher.w, teacher.v)
-            assert records.batch_wrong[i, column] == round(batch * lane.m * shape.M)
+            inputs = streams.threefry(key, np.arange(N, dtype=np.uint32)[:, None], words[None, :])[0]
+            assert records.test_wrong[i, time] == wrong(unpack(inputs, tests), student)
+            assert records.batch_wrong[i, time] == wrong(lane.examples(time), student)
 
 
 def test_large_batches_learn_and_small_ones_do_not():
-    """N = 64, d = 3: with m = 32 most students find the teacher within 100 sweeps; with m = 1 none comes near."""
+    """N = 64, d = 3: with m = 32 most students find the teacher in 100 sweeps; with m = 1 none comes near."""
     teacher = networks.draw_teacher(64, 64, 64, 3, True, SEED, 0)
-    times = np.array([0, 20, 60, 100])
     lanes = labels([1, 32], 16)
     records, _ = ensemble.train(
-        teacher, lanes, times, seed=SEED, N=64, teacher_label=0, train_output=True, mesh=one_device()
+        teacher,
+        lanes,
+        np.array([0, 20, 60, 100]),
+        seed=SEED,
+        N=64,
+        teacher_label=0,
+        train_output=True,
+        test_size=256,
+        mesh=one_device(),
+        lanes_per_device=512,
     )
     overlap = (records.agreement / records.paths).reshape(2, 16, -1)
     error = (records.test_wrong / records.test_outputs).reshape(2, 16, -1)
     small, large = 0, 1
     assert (overlap[large, :, -1] == 1).mean() > 0.8
-    # The same function makes no error, and functions that differ somewhere err somewhere on 256 examples of 64 outputs.
+    # Equal functions make no error, and others err somewhere on 256 examples of 64 outputs.
     np.testing.assert_array_equal(overlap[large, :, -1] == 1, error[large, :, -1] == 0)
     assert abs(overlap[small]).max() < 0.3
     assert error[small].min() > 0.4
-    # At the start both know nothing: q = 0 and half of the outputs wrong, up to five standard errors or so.
+    # At the start both know nothing: q = 0 and half of the outputs wrong, within five standard errors or so.
     assert abs(overlap[:, :, 0].mean()) < 0.05
     assert abs(error[:, :, 0].mean() - 0.5) < 0.02

@@ -159,6 +159,34 @@ def test_sequential_order_visits_every_weight_once(network):
         assert max(levels) + 1 <= (shape.output_degree if train_output else 0) + colours * d
 
 
+@pytest.mark.parametrize("network", NETWORKS[:3])
+@pytest.mark.parametrize("block", [1, 4, 100])
+def test_unit_plan_is_the_sequential_order(network, block):
+    """Done block by block, the hidden proposals come in another order only where they commute."""
+    case = Case(network)
+    _, K, M, d, train_output = network
+    shape, sources = case.shape, case.teacher.output_sources
+    plan = order.unit_plan(sources, d, K, train_output, block)
+    assert plan.groups.shape == (K, block)
+    assert (plan.groups[plan.used :] == -1).all()
+    assert (plan.groups[: plan.used] >= 0).any(axis=1).all()
+    units = [[k for k in group if k >= 0] for group in plan.groups[: plan.used].tolist()]
+    assert sorted(k for group in units for k in group) == list(range(K))
+    np.testing.assert_array_equal(case.sequential[plan.positions], shape.first_hidden + np.arange(K * d))
+    for group in units:
+        touched = [r for k in group for r in case.resources[shape.first_hidden + k * d]]
+        assert len(touched) == len(set(touched)), "two units done together share an output"
+    done = [plan.positions[k * d + b] for group in units for b in range(d) for k in group]
+    for later in range(len(done)):
+        for earlier in range(later):
+            first, second = (case.sequential[done[i]] for i in (earlier, later))
+            if not case.resources[first].isdisjoint(case.resources[second]):
+                assert done[earlier] < done[later], "proposals that do not commute changed places"
+    if train_output:
+        outputs = np.arange(M * d).reshape(M, d).T.ravel()
+        np.testing.assert_array_equal(case.sequential[: M * d], outputs)
+
+
 def test_sequential_levels_are_wide():
     """At N = 256, d = 3 a sweep of 1536 proposals takes few levels, or the order would have no advantage."""
     teacher = networks.draw_teacher(256, 256, 256, 3, True, 5, 0)

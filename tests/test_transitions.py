@@ -15,7 +15,7 @@ import oracle
 import pytest
 from scipy import stats
 
-from mbsim.kernel import memory, metropolis, networks, streams
+from mbsim.kernel import bits, memory, metropolis, networks, streams
 from mbsim.kernel import order as orders
 
 FALSE_ALARM = 5e-8  # of one test
@@ -49,6 +49,12 @@ def students_of(teacher, count, train_output):
         v = rng.choice([-1, 1], teacher.v.shape) if train_output else teacher.v
         pairs.append((rng.choice([-1, 1], teacher.w.shape), v))
     return pairs
+
+
+def packed(weights):
+    """±1 weights of the lanes as the kernel holds them (links, lanes): 0 for +1, -1 for -1."""
+    columns = np.stack([x.ravel() for x in weights], axis=1)
+    return np.where(columns < 0, -1, 0).astype(bits.WEIGHT)
 
 
 def one_proposal(proposals, shape, pad) -> orders.Schedule:
@@ -86,10 +92,6 @@ def sample(network, settings, thermal, students=4) -> Sample:
     m, temperature = (list(column) * students for column in zip(*settings, strict=True))
     setting = memory.setting_of(shape, max(m), 32, thermal)
 
-    def masks(weights):
-        columns = np.stack([x.ravel() for x in weights], axis=1)
-        return np.where(columns < 0, 255, 0).astype(setting.word)
-
     key = jax.random.wrap_key_data(streams.order_key(SEED, N, d, 0))
     sweeps = np.arange(SAMPLES, dtype=np.int32)
     order = jax.jit(orders.random_order, static_argnums=2)(key, sweeps, shape.proposals)
@@ -97,7 +99,7 @@ def sample(network, settings, thermal, students=4) -> Sample:
     keys = streams.lane_keys(SEED, N, d, 0, np.array(m), np.arange(len(m)))
     lanes = metropolis.Lanes(np.int32(m), np.zeros(len(m), np.float32), np.float32(temperature), keys)
     tables = networks.tables_of(teacher, shape)
-    w, v = masks([w for w, _ in pairs]), masks([v for _, v in pairs])
+    w, v = packed([w for w, _ in pairs]), packed([v for _, v in pairs])
     result = compiled(setting)(tables, lanes, w, v, schedule, np.int32(1))
     accepted, w_flips, v_flips = (np.asarray(x) for x in result)
 

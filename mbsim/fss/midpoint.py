@@ -163,8 +163,8 @@ def _analyse(
     centres = resampled.centre[:samples], resampled.centre[samples:]
     low, high = resample.interval(centre, *centres, _teachers_and_replicas(values))
     if np.isfinite(low):
-        left, right = _resolved(x, fitted)
-        low, high = max(min(low, left), x[0]), min(max(high, right), x[-1])
+        half_gap = _resolution(x, fitted)
+        low, high = max(min(low, centre - half_gap), x[0]), min(max(high, centre + half_gap), x[-1])
     else:
         caution.append("no interval: one teacher tells nothing of the others")
     numbers = np.array([centre, low, high, centre - half_width, centre + half_width])
@@ -203,21 +203,17 @@ def _branches_seen(x: Array, fitted: curve.Curve) -> tuple[bool, bool]:
     return bool(before), bool(after)
 
 
-def _resolved(x: Array, fitted: curve.Curve) -> tuple[float, float]:
-    """The narrowest interval that the grid allows: the centre may be off where the grid steps over the rise.
+def _resolution(x: Array, fitted: curve.Curve) -> float:
+    """How far the centre may be off, either way, because the grid steps over the rise.
 
-    I = Σ 4 s (1 - s) over the grid tells how many points lie in the rise. With I ≤ 1/2 the interval is the
-    whole gap between the neighbouring points, as the centre then rests on the form of the curve, which cannot
-    be seen between two points; from there to I = 3/2 it shrinks to nothing. A centre close to a point may be
-    on either side of it: each arm is at least half of what the gap would give.
+    I = Σ 4 s (1 - s) over the grid tells how many points lie in the rise. With I ≤ 1/2 it is half of the gap
+    between the neighbouring points, as the centre then rests on the form of the curve, which cannot be seen
+    between two points; from there to I = 3/2 it shrinks to nothing.
     """
     share, centre = fitted.share(x)[0], fitted.centre[0]
-    part = np.clip(1.5 - (4 * share * (1 - share)).sum(), 0, 1)
     right = int(np.clip(np.searchsorted(x, centre), 1, len(x) - 1))
-    half_gap = (x[right] - x[right - 1]) / 2
-    low = centre - part * max(centre - x[right - 1], half_gap)
-    high = centre + part * max(x[right] - centre, half_gap)
-    return float(low), float(high)
+    part = np.clip(1.5 - (4 * share * (1 - share)).sum(), 0, 1)
+    return float(part * (x[right] - x[right - 1]) / 2)
 
 
 def _check_scale(control: xr.DataArray, scale: str) -> None:

@@ -1,10 +1,10 @@
 """Arithmetic on ±1 values packed into machine words, many examples to a word.
 
 Conventions. A bit 1 stands for the value -1 and a bit 0 for +1, so a product of ±1 values is an XOR and the
-sign of a sum of an odd number of them is a majority of bits. Example e of a batch is bit e % B of word e // B,
-where B is the number of bits in a word. Arrays of examples are (rows, words, lanes): the lanes are innermost
-and contiguous, so every operation below runs along them. A weight is an int8 for each lane, 0 (+1) or -1: a
-byte where words take up to four, which spreads to a word of zeros or ones by its sign.
+sign of a sum of an odd number of them is a majority of bits. Example e of a batch is bit e % B of word e // B
+in words of B bits. Arrays of examples are (rows, words, lanes): the lanes are innermost and contiguous, so
+every operation below runs along them. A weight is an int8 for each lane, 0 (+1) or -1: a byte where words
+take up to four, which spreads to a word of zeros or ones by its sign.
 
 Sums of bits are *bit-sliced*: a list of planes, plane i holding bit i of every example's count.
 """

@@ -110,7 +110,7 @@ def _launch_of(
     if dynamics.order == "random":
         return Launch(setting, lanes, sweeps, True), key, refresh
     graph = teacher.output_sources, shape.d, shape.K, shape.train_output
-    if refresh == shape.proposals and not shape.scalar:
+    if refresh == shape.proposals and not shape.scalar and shape.regular:
         return (
             Launch(setting, lanes, 1, False, by_units=True),
             orders.unit_plan(*graph, setting.block),

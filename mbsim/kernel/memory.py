@@ -64,7 +64,8 @@ def lane_bytes(setting: Setting) -> int:
     forward = (shape.N + 2 * shape.K + 2 * shape.M) * setting.words * size
     test_words = TEST_WORDS if shape.scalar else 1
     test = ((shape.N + 2 * shape.K + 3 * shape.M) * test_words + shape.K + shape.M) * 4
-    block = setting.block * setting.words * (4 * size + 4)
+    # The words of a block of proposals, with those of the outputs that its units decide.
+    block = setting.block * setting.words * ((2 * shape.readers + 4) * size + 4)
     return state + max(forward, test) + block + 64
 
 
