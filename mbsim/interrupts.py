@@ -33,10 +33,10 @@ def interruptible() -> Iterator[None]:
     """
 
     def stop(number: int, frame: Any) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
-        _asked.append(signal.Signals(number).name)
-        raise Interrupted(_asked[0])
+        # Not SIG_IGN from then on: Python makes an error of a signal that was on its way when that was set.
+        if not _asked:
+            _asked.append(signal.Signals(number).name)
+            raise Interrupted(_asked[0])
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:

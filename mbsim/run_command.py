@@ -85,8 +85,8 @@ def train(config: Config, path: Path, command: Sequence[str]) -> int:
         say_results(dataset, path, draw=bool(watch.summary()))
     except Interrupted as error:
         return _interrupted(f"interrupted by {error.reason}", watch, command)
-    except runner.DiskFull as error:
-        return _interrupted(f"error: {error}", watch, command)
+    except runner.DiskFull:
+        return _interrupted(f"error: no space left to write {path}", watch, command)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

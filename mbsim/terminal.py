@@ -142,8 +142,6 @@ class Bar:
 
     def show(self, report: Report) -> None:
         """Take the newest report."""
-        if not self._progress.live.is_started:
-            self._progress.start()
         self._spinner.update(text=report.doing)
         self._progress.update(
             self._task,
@@ -152,6 +150,8 @@ class Bar:
             units=f"{report.units_done}/{counted(report.units, 'unit')}",
             pace="  ".join(pace(report)),
         )
+        if not self._progress.live.is_started:
+            self._progress.start()
 
     def close(self) -> None:
         """Take the lines away."""

@@ -141,7 +141,8 @@ def test_kill_interrupt_and_terminate_change_nothing(place, whole):
             continue
         assert code == 75
         stopped, advice = errors.splitlines()[-2:]
-        assert stopped == f"interrupted by {number.name}: {len(safe)} of {UNITS} units are done and safe in run"
+        state = f"{len(safe)} of {UNITS} units are done and safe in run"
+        assert stopped == f"interrupted by {number.name}: {state}"
         assert advice == "go on with: mbsim run config.toml --out run"
         assert "Traceback" not in errors
         assert not list(place.run.glob(".tmp-*"))
@@ -170,9 +171,12 @@ def test_a_second_signal_does_no_harm(place, whole):
     """Ctrl-C twice, at any moment after the start: one clean end, no traceback."""
     chance = random.Random(1)
     for first, second in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)):
-        for delay in (0.5, 1.5, 3.0, 5.0):
+        for _ in range(6):
             process = place.start()
-            time.sleep(delay + chance.uniform(0, 0.5))
+            lock = place.run / ".lock"
+            while not (lock.exists() and f"process {process.pid} on" in lock.read_text()):
+                time.sleep(0.01)  # until the run has begun
+            time.sleep(chance.uniform(0, 5))
             process.send_signal(first)
             time.sleep(chance.uniform(0, 0.1))
             process.send_signal(second)
@@ -189,10 +193,10 @@ def test_killed_at_random_moments_until_it_is_done(place, whole):
     for _ in range(25):
         process = place.start()
         try:
-            process.wait(chance.uniform(0.1, 9.0))
+            process.communicate(timeout=chance.uniform(0.1, 12.0))
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.communicate()
         if (place.run / "config.toml").exists():
             place.verified()
     place.finish()
