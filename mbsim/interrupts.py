@@ -1,19 +1,18 @@
 """Ending a process in good order when a signal asks for it.
 
 Light to import, so that signals are answered from the first moment. `Interrupted` is no `Exception`, for the
-reason that KeyboardInterrupt is none: code that handles its own errors must not swallow it. Where it is
-raised in a place that can raise nothing (a finaliser, a callback from C), Python drops it; `raise_if_asked`,
-called now and then, raises it again.
+reason that KeyboardInterrupt is none: code that handles its own errors must not swallow it. Raised in a place
+that can raise nothing (a finaliser, JAX's callback from the garbage collector), Python drops it;
+`raise_if_asked`, called now and then, raises it again.
 """
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-_asked: list[str] = []
 
 
 class Interrupted(BaseException):
@@ -24,30 +23,47 @@ class Interrupted(BaseException):
         super().__init__(reason)
 
 
+class _Asked:
+    """The signal that came first, if any, and whether its exception is on its way."""
+
+    reason = ""
+    under_way = False
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Within, SIGINT and SIGTERM raise `Interrupted`. For a process that then ends, in its main thread.
 
-    The first signal is the last to be heard, until the process ends: wrappers (make, srun) pass Ctrl-C on a
+    From then to the end of the process further signals are not heard: wrappers (make, srun) pass Ctrl-C on a
     second time, and people press it twice; neither may cut the end short.
     """
 
     def stop(number: int, frame: Any) -> None:
-        # Not SIG_IGN from then on: Python makes an error of a signal that was on its way when that was set.
-        if not _asked:
-            _asked.append(signal.Signals(number).name)
-            raise Interrupted(_asked[0])
+        if not _Asked.under_way:
+            _Asked.reason = _Asked.reason or signal.Signals(number).name
+            _Asked.under_way = True
+            raise Interrupted(_Asked.reason)
 
+    def dropped(unraisable: Any) -> None:
+        if unraisable.exc_type is Interrupted:
+            _Asked.under_way = False
+        else:
+            report_others(unraisable)
+
+    report_others, sys.unraisablehook = sys.unraisablehook, dropped
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
         yield
     finally:
-        if not _asked:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        sys.unraisablehook = report_others
+        # SIG_IGN outlasts Python's own end, where its handlers are reset. It comes no earlier, since Python
+        # makes an error of a signal that was on its way when SIG_IGN was set.
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if _Asked.reason else handler)
 
 
 def raise_if_asked() -> None:
-    """Raise `Interrupted` if a signal came within `interruptible`, and something swallowed it."""
-    if _asked:
-        raise Interrupted(_asked[0])
+    """Raise `Interrupted` if a signal came within `interruptible`, and something dropped it."""
+    if _Asked.reason:
+        _Asked.under_way = True
+        raise Interrupted(_Asked.reason)

@@ -82,7 +82,7 @@ SLOW = pytest.mark.slow
 def test_law_notices(mutant, monkeypatch):
     mutant(monkeypatch)
     with pytest.raises(AssertionError, match=r"their law|impossible"):
-        check_law(REGULAR, THERMAL, thermal=True)
+        check_law(REGULAR, THERMAL, thermal=True, students=2)
 
 
 def forgotten_batch(patch):
@@ -146,7 +146,7 @@ def uniforms_of_another_sweep(patch):
     [
         (VECTOR, "sequential", forgotten_batch),
         (VECTOR, "sequential", stale_units),
-        (VECTOR, "random", stale_links),
+        pytest.param(VECTOR, "random", stale_links, marks=SLOW),
         pytest.param(VECTOR, "sequential", units_that_conflict, marks=SLOW),
         pytest.param(VECTOR, "random", levels_that_conflict, marks=SLOW),
         pytest.param(SCALAR, "sequential", stale_counts, marks=SLOW),

@@ -1,5 +1,6 @@
 """`mbsim.run`: what it computes follows from its own time series, in memory as on disk, whatever fails."""
 
+import signal
 from itertools import pairwise
 
 import numpy as np
@@ -216,7 +217,48 @@ def test_counts_stay_exact(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_swallowed_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch, quick):
-    monkeypatch.setattr(interrupts, "_asked", ["SIGTERM"])
-    with pytest.raises(interrupts.Interrupted, match="SIGTERM"):
-        mbsim.run(CONFIG, tmp_path / "run")
+@pytest.fixture
+def signals(monkeypatch):
+    """What `interruptible` leaves behind in a process that is about to end is put back."""
+    before = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
+    for name in ("reason", "under_way"):
+        monkeypatch.setattr(interrupts._Asked, name, getattr(interrupts._Asked, name))
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch, capsys, quick, signals):
+    """Raised in a finaliser, where nothing can be raised, it comes again; others after it are not heard."""
+
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    train = runner.train_unit
+
+    def interrupted(unit, config, advance):
+        if unit.teacher == 1:
+            Finalised()
+        return train(unit, config, advance)
+
+    monkeypatch.setattr(runner, "train_unit", interrupted)
+
+    def run() -> None:
+        try:
+            mbsim.run(CONFIG, tmp_path / "run")
+        finally:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(interrupts.Interrupted, match="SIGTERM"), interrupts.interruptible():
+        run()
+    assert len(list((tmp_path / "run").glob("*.nc"))) == 1
+    assert capsys.readouterr().err == ""
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_signals_are_as_before_where_none_came(signals):
+    before = [signal.getsignal(number) for number in interrupts.SIGNALS]
+    with interrupts.interruptible():
+        assert [signal.getsignal(number) for number in interrupts.SIGNALS] != before
+    assert [signal.getsignal(number) for number in interrupts.SIGNALS] == before

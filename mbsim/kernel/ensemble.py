@@ -79,7 +79,8 @@ class _Schedules:
     ):
         self.compiled, self.launch, self.source = compiled, launch, source
         self.refresh, self.tables, self.one = refresh, tables, one
-        self.constant = launch.sweeps == 1 and not launch.random_order
+        n = launch.setting.shape.proposals
+        self.constant = not launch.random_order and n % refresh == 0
         self.first: int | None = None
         self.schedule: Schedule | UnitPlan | None = None
 

@@ -60,13 +60,15 @@ def lane_bytes(setting: Setting) -> int:
     sums = shape.K.bit_length() if shape.scalar else shape.K
     weights = shape.hidden_links + shape.output_links
     state = (shape.N + shape.M + sums) * setting.words * size + weights
-    # A forward pass holds inputs, and hidden states and outputs of student and teacher, beside the state.
+    # A forward pass holds inputs, and hidden states and outputs of student and teacher, beside the state; a
+    # measurement does so in words of 32 bits, with the weights widened, and parts of the sums of d terms.
     forward = (shape.N + 2 * shape.K + 2 * shape.M) * setting.words * size
-    test_words = TEST_WORDS if shape.scalar else 1
-    test = ((shape.N + 2 * shape.K + 3 * shape.M) * test_words + shape.K + shape.M) * 4
+    rows = shape.N + (2 + (shape.d - 1) / 2) * shape.K + 3 * shape.M
+    test = 4 * (rows * (TEST_WORDS if shape.scalar else 1) + weights + shape.K + shape.M)
     # The words of a block of proposals, with those of the outputs that its units decide.
     block = setting.block * setting.words * ((2 * shape.readers + 4) * size + 4)
-    return state + max(forward, test) + block + 64
+    # The compiler reports up to 1.75 times the arrays that have a name: loops hold some of them twice.
+    return int(state + 1.75 * (forward + test)) + block + 64
 
 
 def available_bytes(device: jax.Device) -> int:
