@@ -15,9 +15,14 @@ disturbs a run only ever makes it slower. `ratio` is the kernel from call to res
 """
 
 import argparse
+import os
 from pathlib import Path
 
-import jax
+# The kernel on one core, really: with more threads in its pool XLA hands small operations to and fro between
+# them, which took three times the CPU time (measured).
+os.environ.setdefault("NPROC", "1")
+
+import jax  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: the kernel on one core
 

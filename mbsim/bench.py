@@ -25,7 +25,8 @@ from rich.table import Table
 
 from mbsim.kernel import ensemble, memory, networks
 from mbsim.kernel.networks import Teacher
-from mbsim.kernel.programs import Launch, lane_mesh, programs
+from mbsim.kernel.programs import lane_mesh, programs
+from mbsim.kernel.streams import order_key
 
 SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
@@ -128,8 +129,8 @@ def prepare(case: Case, mesh: Mesh | None = None, lanes: int | None = None) -> P
         row = int(np.clip(ROW_BYTES[1] * 256 // case.N, *ROW_BYTES))
         wanted = max(memory.LANE_MULTIPLE, row // (setting.words * np.dtype(setting.word).itemsize))
     each = memory.lanes_per_device(setting, wanted * mesh.devices.size, mesh)
-    random = case.order == "random"
-    launch = Launch(setting, each, memory.schedule_sweeps(shape) if random else 1, random)
+    key = order_key(SEED, case.N, case.d, 0)
+    launch, _, _ = ensemble.launch_of(setting, each, teacher, ensemble.Dynamics(case.order), key)
     began = perf_counter()
     compiled = programs(launch, mesh)
     seconds = perf_counter() - began

@@ -101,7 +101,7 @@ class _Schedules:
         return self.compiled.schedule(self.source, *numbers, self.tables.readers, self.one)
 
 
-def _launch_of(
+def launch_of(
     setting: Setting, lanes: int, teacher: Teacher, dynamics: Dynamics, key: np.ndarray
 ) -> tuple[Launch, np.ndarray | UnitPlan, int]:
     """The launch, the source of its order, and the proposals between fresh batches."""
@@ -169,7 +169,7 @@ def train(
     size = each * mesh.devices.size
 
     key = order_key(seed, N, shape.d, teacher_label)
-    launch, source, refresh = _launch_of(setting, each, teacher, dynamics, key)
+    launch, source, refresh = launch_of(setting, each, teacher, dynamics, key)
     compiled = programs(launch, mesh)
 
     everywhere = NamedSharding(mesh, P())
