@@ -22,7 +22,7 @@ from pathlib import Path
 # them, which took three times the CPU time (measured).
 os.environ.setdefault("NPROC", "1")
 
-import jax  # noqa: E402
+import jax
 
 jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: the kernel on one core
 
