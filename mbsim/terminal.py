@@ -192,8 +192,9 @@ def print_critical(critical: "Sequence[Critical]") -> None:
 
 
 def print_table(table: Table) -> None:
-    """A table, on standard output; where that is no terminal, as wide as it is."""
-    Console(width=None if is_terminal(sys.stdout) else 200).print(table)
+    """A table, on standard output, as wide as it is: a terminal too narrow wraps it, but no number is cut."""
+    endless = Console(width=1000)
+    Console(width=endless.measure(table).maximum).print(table)
 
 
 def aligned(rows: Sequence[Sequence[object]]) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from rich.console import Console
+from rich.table import Table
 from test_store import PROVENANCE, contents, fill, result_of, small_config
 
 from mbsim import doctor, runner, status, store, terminal
@@ -559,6 +560,16 @@ def test_bar_fits_a_terminal_and_is_taken_away():
         assert part in shown
     assert max(map(len, re.split(r"[\r\n]+", shown))) <= 80
     assert screen.getvalue().rstrip().endswith("\x1b[2K")  # the last line is erased
+
+
+def test_wide_tables_are_not_cut(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    table = Table("a" * 30, "b" * 30, "c" * 30)
+    table.add_row(*(letter * 30 for letter in "xyz"))
+    terminal.print_table(table)
+    said = capsys.readouterr().out
+    for letter in "abcxyz":
+        assert letter * 30 in said
 
 
 def test_no_terminal_without_a_cursor(monkeypatch):
