@@ -1,0 +1,97 @@
+"""Forward passes of a block of students and of their teacher, and what is counted of them.
+
+Rows, words and weights as the package says. A layer's unit u reads `degree` rows, whose numbers are
+sources[u * degree : (u + 1) * degree]; the row with number s begins at word s * stride + offset of `rows`, so that
+the sign planes of counters can be read as rows. Weights of a link lie `apart` from those of the next, and the students
+at hand begin at `first`, so that part of a block can be looked at. The counter of unit u has planes `words * students` apart, from
+word u * planes * words * students on.
+"""
+
+from functools import cache
+
+from numba import njit
+
+from mbsim.kernel.native.vectors import (
+    add_widened,
+    counted,
+    counted_pair,
+    filled,
+    load,
+    load_widened,
+    new_counter,
+    popcount,
+    sign,
+    store,
+    store_counter,
+    students_in,
+)
+
+
+@cache
+def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep: bool):
+    """Compile run(units, degree, words, rows, stride, begin, sources, weights, apart, first, result).
+
+    Args:
+        bits: of a word.
+        single: whether a batch is a single word, so that `words` is 1.
+        planes: of a unit's counter.
+        offset: with which the counter begins.
+        shared: whether all students have the same weights (the teacher's).
+        keep: whether the result are the counters, not the signs alone.
+    """
+    students = students_in(bits)
+
+    @njit(nogil=True)
+    def term(link, at, rows, stride, begin, sources, weights, apart, first, like):
+        row = load(rows, sources[link] * stride + begin + at)
+        if shared:
+            return row ^ filled(like, weights[link])
+        return row ^ load_widened(weights, link * apart + first, like)
+
+    @njit(nogil=True)
+    def run(units, degree, words, rows, stride, begin, sources, weights, apart, first, result):
+        like = load(rows, 0)
+        width = students if single else words * students
+        for unit in range(units):
+            link = unit * degree
+            for at in range(0, width, students):
+                counter = new_counter(like, planes, offset)
+                counter = counted(counter, term(link, at, rows, stride, begin, sources, weights, apart, first, like))
+                for pair in range(link + 1, link + degree, 2):
+                    one = term(pair, at, rows, stride, begin, sources, weights, apart, first, like)
+                    other = term(pair + 1, at, rows, stride, begin, sources, weights, apart, first, like)
+                    counter = counted_pair(counter, one, other)
+                if keep:
+                    store_counter(result, unit * planes * width + at, width, counter)
+                else:
+                    store(result, unit * width + at, sign(counter))
+
+    return run
+
+
+@cache
+def wrong_counter(bits: int):
+    """Compile count(outputs, answers, targets, valid, place, total): add wrong answers, a word of each output, to
+    the totals of the students.
+    """
+    students = students_in(bits)
+
+    @njit(nogil=True)
+    def count(outputs, answers, targets, valid, place, total):
+        mask = load(valid, place)
+        for at in range(0, outputs * students, students):
+            add_widened(total, 0, popcount((load(answers, at) ^ load(targets, at)) & mask))
+
+    return count
+
+
+@njit(nogil=True)
+def path_agreement(degree, output_links, students, sources, w, v, teacher_w, teacher_v, result):
+    """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), added to each student's `result`."""
+    for link in range(output_links):
+        first = sources[link] * degree
+        for s in range(students):
+            agreement = 0
+            for hidden in range(first, first + degree):
+                agreement += 1 - 2 * ((w[hidden * students + s] ^ teacher_w[hidden]) & 1)
+            result[s] += agreement * (1 - 2 * ((v[link * students + s] ^ teacher_v[link]) & 1))
