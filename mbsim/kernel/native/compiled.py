@@ -31,33 +31,42 @@ def kind_of(bits: int, single: bool, degree: int, output_degree: int, scalar: bo
 
 
 @njit(nogil=True)
-def initial_weights(layer, teacher, weights, students, keys_1, keys_2, below, numbers):
+def initial_weights(layer, links, students, ciphers, arrays):
     """Draw weights (links * students,): the teacher's (links,) where the link's 24-bit number is below `below`
     (students,), its negative elsewhere, as `metropolis.initial_weights`.
+
+    arrays = addresses of (teacher, weights: int8; below, both halves of the keys, room for as many: uint32).
     """
-    first, second, drawn = pointer(keys_1), pointer(keys_2), pointer(numbers)
-    for link in range(teacher.size):
-        for at in range(0, keys_1.size, CIPHERS):
+    teacher, weights, below = pointer(arrays[0], np.int8), pointer(arrays[1], np.int8), pointer(arrays[2], np.uint32)
+    first, second = pointer(arrays[3], np.uint32), pointer(arrays[4], np.uint32)
+    drawn = pointer(arrays[5], np.uint32)
+    for link in range(links):
+        for at in range(0, ciphers, CIPHERS):
             like = load(first, at)
             x, y = filled(like, np.uint32(layer)), filled(like, np.uint32(link))
             store(drawn, at, threefry(like, load(second, at), x, y)[0])
         for s in range(students):
-            agrees = (numbers[s] >> np.uint32(8)) < below[s]
+            agrees = (drawn[s] >> np.uint32(8)) < below[s]
             weights[link * students + s] = teacher[link] if agrees else ~teacher[link]
 
 
 @cache
 def trainer(kind: Kind):
-    """Compile train(first, stop, orders, begin, refresh, sizes, tables, teacher, valid, student, batch, keys, heat,
-    accepted).
+    """Compile train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, results).
 
-    Sweeps first to stop, their orders in rows of `orders`, of which row 0 is sweep `begin` (a single row serves all).
-    Proposal i of sweep s is number s * n + i, and belongs to batch number (s * n + i) // refresh.
-    sizes = ((N, K, M, D), (d, links proposed first, words)); teacher = (w, v, room for its hidden units);
-    keys = (key_1, key_2, word numbers, room for the batch's two).
+    Sweeps first to stop, with a fresh batch every `refresh` proposals: proposal i of sweep s is number s * n + i, and
+    belongs to batch number (s * n + i) // refresh. Arrays are told by their addresses.
+        sizes: ((N, K, M, D, n), (d, links into outputs that are proposed, words)).
+        order: (proposals (S, n) int32, S, sweep of row 0); a single row serves every sweep.
+        tables: (hidden sources, output sources, readers: int32; most readers of a unit).
+        teacher: (w, v: int8; room for its hidden units). student: (w, v: int8).
+        batch: room for (inputs, counters of hidden units and of outputs, teacher's outputs, a row).
+        keys: of the examples, (both halves, word numbers, room for both halves: uint32).
+        heat: as `decisions.decision`. results: (valid examples, accepted proposals: int64).
     """
     bits, single, (planes, offset), (output_planes, output_offset), scalar, thermal = kind
     students, ciphers = students_in(bits), CIPHERS * groups_of(bits)
+    word, signed = getattr(np, f"uint{bits}"), getattr(np, f"int{bits}")
     fill = row_filler(bits)
     teacher_layer = layer(bits, single, planes, offset, shared=True, keep=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, keep=False)
@@ -70,7 +79,7 @@ def trainer(kind: Kind):
 
     @njit(nogil=True)
     def draw(number, sizes, tables, teacher, student, batch, keys):
-        (inputs, units, outputs, output_degree), (degree, _, words) = sizes
+        (inputs, units, outputs, output_degree, _), (degree, _, words) = sizes
         hidden_sources, output_sources = tables[0], tables[1]
         teacher_w, teacher_v, teacher_h = teacher
         w, v = student
@@ -87,23 +96,22 @@ def trainer(kind: Kind):
         output_layer(outputs, output_degree, words, h, planes * row, top, output_sources, v, students, 0, y)
 
     @njit(nogil=True)
-    def train(
-        first, stop, orders, begin, refresh, sizes, tables, teacher, valid, student, batch, keys, heat, accepted
-    ):
-        rows, n = orders.shape
-        order_at = pointer(orders)
-        hidden_sources, output_sources, readers, most = tables
-        tables_at = pointer(hidden_sources), pointer(output_sources), pointer(readers), most
-        teacher_at = pointer(teacher[0]), pointer(teacher[1]), pointer(teacher[2])
-        student_at = pointer(student[0]), pointer(student[1])
-        batch_at = pointer(batch[0]), pointer(batch[1]), pointer(batch[2]), pointer(batch[3]), pointer(batch[4])
-        keys_at = pointer(keys[0]), pointer(keys[1]), pointer(keys[2]), pointer(keys[3]), pointer(keys[4])
-        limits, columns, which, key_1, key_2, numbers, changes, flags = heat
-        room = pointer(numbers), pointer(changes), pointer(flags)
-        heat_at = (
-            pointer(limits), limits.size // columns, columns, pointer(which), pointer(key_1), pointer(key_2), *room
-        )
-        valid_at, accepted_at = pointer(valid), pointer(accepted)
+    def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, results):
+        (_, _, _, _, n), steps = sizes
+        orders, rows, begin = pointer(order[0], np.int32), order[1], order[2]
+        hidden_sources, output_sources = pointer(tables[0], np.int32), pointer(tables[1], np.int32)
+        tables_at = hidden_sources, output_sources, pointer(tables[2], np.int32), tables[3]
+        teacher_at = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8), pointer(teacher[2], word)
+        student_at = pointer(student[0], np.int8), pointer(student[1], np.int8)
+        x, h, y = pointer(batch[0], word), pointer(batch[1], word), pointer(batch[2], word)
+        batch_at = x, h, y, pointer(batch[3], word), pointer(batch[4], word)
+        valid, accepted = pointer(results[0], word), pointer(results[1], np.int64)
+        key_1, key_2, numbers = pointer(keys[0], np.uint32), pointer(keys[1], np.uint32), pointer(keys[2], np.uint32)
+        keys_at = key_1, key_2, numbers, pointer(keys[3], np.uint32), pointer(keys[4], np.uint32)
+        limits, most, columns, which, hot_1, hot_2, drawn, changes, flags = heat
+        hot = pointer(hot_1, np.uint32), pointer(hot_2, np.uint32), pointer(drawn, np.uint32)
+        room = pointer(changes, signed), pointer(flags, np.int8)
+        heat_at = (pointer(limits, np.uint32), most, columns, pointer(which, np.int64), *hot, *room)
         current = np.int64(-1)
         for sweep in range(first, stop):
             place = np.int64(0) if rows == 1 else (sweep - begin) * n
@@ -114,10 +122,8 @@ def trainer(kind: Kind):
                 if number != current:
                     draw(number, sizes, tables_at, teacher_at, student_at, batch_at, keys_at)
                     current = number
-                propose(
-                    sweep, order_at, place, i, end, sizes[1], tables_at, valid_at, student_at, batch_at, heat_at,
-                    accepted_at,
-                )
+                span = sweep, orders, place, i, end
+                propose(span, steps, tables_at, valid, student_at, batch_at, heat_at, accepted)
                 i = end
 
     return train
@@ -125,31 +131,34 @@ def trainer(kind: Kind):
 
 @cache
 def examiner(kind: Kind):
-    """Compile examine(label, sizes, tables, teacher, student, students, begin, valid, words, keys, room, total).
+    """Compile examine(label, sizes, tables, teacher, student, keys, room, results).
 
-    Adds to `total` the wrong answers of some students of a block to a fresh batch: those from `begin` on, as many as
-    fill a register, of `students`. The batch is drawn under their key with the label folded in, and has `words`
-    words, of which `valid` counts. room = (inputs, and hidden units and outputs of student and teacher), a word of
-    each. bits is 32 or 64, as 32 bits are drawn at a time.
+    Adds to the totals the wrong answers of some students of a block to a fresh batch, drawn under their key with the
+    label folded in. bits is 32 or 64, as 32 bits are drawn at a time. Arrays are told by their addresses.
+        sizes: ((N, K, M, D, d), (words, students of the block, the first to look at)).
+        room: for (inputs, hidden units, outputs, and both of the teacher), one word of each.
+        results: (valid examples, totals: int64).
+        Others: as in `trainer`.
     """
     bits, single, (planes, offset), (output_planes, output_offset), _, _ = kind
     fill, count, apiece = row_filler(bits), wrong_counter(bits), bits // 32
-    here = students_in(bits)
+    here, word = students_in(bits), getattr(np, f"uint{bits}")
     teacher_layer = layer(bits, single, planes, offset, shared=True, keep=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, keep=False)
     hidden_layer = layer(bits, single, planes, offset, shared=False, keep=False)
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, keep=False)
 
     @njit(nogil=True)
-    def examine(label, sizes, tables, teacher, student, students, begin, valid, words, keys, room, total):
-        (inputs, units, outputs, output_degree), degree = sizes
-        hidden_sources, output_sources = pointer(tables[0]), pointer(tables[1])
-        teacher_w, teacher_v = pointer(teacher[0]), pointer(teacher[1])
-        w, v, totals, mask = pointer(student[0]), pointer(student[1]), pointer(total), pointer(valid)
-        key_1, key_2, numbers = pointer(keys[0]), pointer(keys[1]), pointer(keys[2])
-        batch_1, batch_2 = pointer(keys[3]), pointer(keys[4])
-        x, h, y = pointer(room[0]), pointer(room[1]), pointer(room[2])
-        teacher_h, target = pointer(room[3]), pointer(room[4])
+    def examine(label, sizes, tables, teacher, student, keys, room, results):
+        (inputs, units, outputs, output_degree, degree), (words, students, begin) = sizes
+        hidden_sources, output_sources = pointer(tables[0], np.int32), pointer(tables[1], np.int32)
+        teacher_w, teacher_v = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8)
+        w, v = pointer(student[0], np.int8), pointer(student[1], np.int8)
+        mask, totals = pointer(results[0], word), pointer(results[1], np.int64)
+        key_1, key_2, numbers = pointer(keys[0], np.uint32), pointer(keys[1], np.uint32), pointer(keys[2], np.uint32)
+        batch_1, batch_2 = pointer(keys[3], np.uint32), pointer(keys[4], np.uint32)
+        x, h, y = pointer(room[0], word), pointer(room[1], word), pointer(room[2], word)
+        teacher_h, target = pointer(room[3], word), pointer(room[4], word)
         fold(CIPHERS, key_1, key_2, label, batch_1, batch_2)
         for q in range(words):
             for i in range(inputs):

@@ -9,6 +9,7 @@ word u * planes * words * students on.
 
 from functools import cache
 
+import numpy as np
 from numba import njit
 
 from mbsim.kernel.native.vectors import (
@@ -19,6 +20,7 @@ from mbsim.kernel.native.vectors import (
     load,
     load_widened,
     new_counter,
+    pointer,
     popcount,
     sign,
     store,
@@ -87,11 +89,17 @@ def wrong_counter(bits: int):
 
 @njit(nogil=True)
 def path_agreement(degree, output_links, students, sources, w, v, teacher_w, teacher_v, result):
-    """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), added to each student's `result`."""
+    """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), added to each student's `result`.
+
+    Addresses of int32 sources, int8 weights and int64 results.
+    """
+    source, total = pointer(sources, np.int32), pointer(result, np.int64)
+    own_w, own_v = pointer(w, np.int8), pointer(v, np.int8)
+    true_w, true_v = pointer(teacher_w, np.int8), pointer(teacher_v, np.int8)
     for link in range(output_links):
-        first = sources[link] * degree
+        first = source[link] * degree
         for s in range(students):
             agreement = 0
             for hidden in range(first, first + degree):
-                agreement += 1 - 2 * ((w[hidden * students + s] ^ teacher_w[hidden]) & 1)
-            result[s] += agreement * (1 - 2 * ((v[link * students + s] ^ teacher_v[link]) & 1))
+                agreement += 1 - 2 * ((own_w[hidden * students + s] ^ true_w[hidden]) & 1)
+            total[s] += agreement * (1 - 2 * ((own_v[link * students + s] ^ true_v[link]) & 1))

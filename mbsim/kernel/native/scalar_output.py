@@ -31,7 +31,7 @@ TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 @cache
 def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal: bool):
-    """Compile propose(sweep, orders, place, begin, end, sizes, tables, valid, student, batch, heat, accepted).
+    """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
 
     As `vector_output.proposals`; batch = (inputs, counters of hidden units, counter of the output, teacher's output,
     room for two rows).
@@ -96,7 +96,8 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
         return accept
 
     @njit(nogil=True)
-    def propose(sweep, orders, place, begin, end, sizes, tables, valid, student, batch, heat, accepted):
+    def propose(span, sizes, tables, valid, student, batch, heat, accepted):
+        sweep, orders, place, begin, end = span
         first_hidden, words = sizes[1], sizes[2]
         y, free = batch[2], batch[4]
         row = students if single else words * students

@@ -12,6 +12,7 @@ import numpy as np
 from mbsim.kernel.metropolis import Observation
 from mbsim.kernel.native import blocks, cipher, compiled, decisions, networks
 from mbsim.kernel.native.blocks import Block
+from mbsim.kernel.native.vectors import address
 from mbsim.kernel.networks import Shape, Tables, Teacher, tables_of
 from mbsim.kernel.streams import LaneKeys
 
@@ -73,21 +74,23 @@ def _initial(setting: Setting, block: Block, init_overlap: Array, keys: LaneKeys
     chance = (1 + init_overlap.astype(np.float32)) / np.float32(2)
     below = np.ceil(chance.astype(np.float64) * decisions.RESOLUTION).astype(np.uint32)
     key = blocks.student_keys(keys.weights, block)
-    room = np.empty(len(key[0]), np.uint32)
-    compiled.initial_weights(0, setting.teacher[0], w, students, *key, below, room)
-    if shape.train_output:
-        compiled.initial_weights(1, setting.teacher[1], v, students, *key, below, room)
+    drawn = np.empty(len(key[0]), np.uint32)
+    for layer, weights in enumerate((w, v) if shape.train_output else (w,)):
+        links = len(setting.teacher[layer])
+        arrays = addresses(setting.teacher[layer], weights, below, *key, drawn)
+        compiled.initial_weights(layer, links, students, len(drawn), arrays)
     return w, v
 
 
 def _heat(block: Block, temperature: Array, keys: LaneKeys, most: int) -> tuple[Any, ...]:
     """What `decisions` needs to know of a block's temperatures."""
     values, which = np.unique(temperature, return_inverse=True)
-    limits = decisions.limits_of(values, most).ravel()
+    limits = decisions.limits_of(values, most)
     key = blocks.student_keys(keys.acceptance, block)
-    room = np.empty(len(key[0]), np.uint32)
+    drawn = np.empty(len(key[0]), np.uint32)
     changes = np.empty(len(block.lanes), f"int{block.bits}")
-    return limits, len(values), which.astype(np.int64), *key, room, changes, np.empty(len(changes), np.int8)
+    flags = np.empty(len(changes), np.int8)
+    return limits, *limits.shape, which.astype(np.int64), *key, drawn, changes, flags
 
 
 class Ensemble:
@@ -170,6 +173,11 @@ class Ensemble:
             self.pool.shutdown()
 
 
+def addresses(*values: Array | int) -> tuple[int, ...]:
+    """Arrays as the compiled functions are told of them; integers as they are."""
+    return tuple(address(value) if isinstance(value, np.ndarray) else value for value in values)
+
+
 def _room(rooms: dict, key: tuple[int, ...], sizes: tuple[int, ...], bits: int) -> tuple[Array, ...]:
     """Arrays of words that are made once for each thread."""
     if key not in rooms:
@@ -184,25 +192,24 @@ def _train(
     kind = compiled.kind_of(block.bits, block.words == 1, shape.d, shape.output_degree, shape.scalar, member.thermal)
     row = block.words * len(block.lanes)
     counters = shape.K * kind.planes[0], shape.M * kind.output_planes[0]
-    sizes = tuple(rows * row for rows in (shape.N, *counters, shape.M, 1, shape.K))
-    *batch, teacher_h = _room(rooms, (block.bits, block.words), sizes, block.bits)
+    lengths = tuple(rows * row for rows in (shape.N, *counters, shape.M, 1, shape.K))
+    *batch, teacher_h = _room(rooms, (block.bits, block.words), lengths, block.bits)
     key = blocks.cipher_keys(member.keys.examples, block)
     keys = *key, cipher.word_numbers(block.bits), np.empty_like(key[0]), np.empty_like(key[0])
+    sizes = shape.N, shape.K, shape.M, shape.output_degree, shape.proposals
     compiled.trainer(kind)(
         first,
         stop,
-        orders,
-        begin,
         setting.refresh,
-        ((shape.N, shape.K, shape.M, shape.output_degree), (shape.d, shape.first_hidden, block.words)),
-        setting.tables,
-        (*setting.teacher, teacher_h),
-        member.valid,
-        (member.w, member.v),
-        tuple(batch),
-        keys,
-        member.heat,
-        accepted,
+        (sizes, (shape.d, shape.first_hidden, block.words)),
+        addresses(orders, len(orders), begin),
+        addresses(*setting.tables),
+        addresses(*setting.teacher, teacher_h),
+        addresses(member.w, member.v),
+        addresses(*batch),
+        addresses(*keys),
+        addresses(*member.heat),
+        addresses(member.valid, accepted),
     )
 
 
@@ -213,26 +220,24 @@ def _wrong(setting: Setting, member: Members, rooms: dict, key: Any, label: int,
     here = 512 // bits
     words = -(-int(examples.max()) // bits)
     kind = compiled.kind_of(bits, True, shape.d, shape.output_degree, False, False)
-    sizes = tuple(rows * here for rows in (shape.N, shape.K, shape.M, shape.K, shape.M))
-    room = _room(rooms, (bits, 0), sizes, bits)
+    lengths = tuple(rows * here for rows in (shape.N, shape.K, shape.M, shape.K, shape.M))
+    room = _room(rooms, (bits, 0), lengths, bits)
+    sizes = shape.N, shape.K, shape.M, shape.output_degree, shape.d
     keys, numbers = blocks.cipher_keys(key, block), cipher.word_numbers(bits)
     folded = np.empty(cipher.CIPHERS, np.uint32), np.empty(cipher.CIPHERS, np.uint32)
     total = np.zeros(len(block.lanes), np.int64)
     for group, start in enumerate(range(0, len(block.lanes), here)):
         part = slice(group * cipher.CIPHERS, (group + 1) * cipher.CIPHERS)
+        valid = blocks.valid_examples(examples[start : start + here], words, bits)
         compiled.examiner(kind)(
             label,
-            ((shape.N, shape.K, shape.M, shape.output_degree), shape.d),
-            setting.tables,
-            setting.teacher,
-            (member.w, member.v),
-            len(block.lanes),
-            start,
-            blocks.valid_examples(examples[start : start + here], words, bits),
-            words,
-            (keys[0][part], keys[1][part], numbers, *folded),
-            room,
-            total[start : start + here],
+            (sizes, (words, len(block.lanes), start)),
+            addresses(*setting.tables),
+            addresses(*setting.teacher),
+            addresses(member.w, member.v),
+            addresses(keys[0][part], keys[1][part], numbers, *folded),
+            addresses(*room),
+            addresses(valid, total[start : start + here]),
         )
     return total
 
@@ -240,6 +245,6 @@ def _wrong(setting: Setting, member: Members, rooms: dict, key: Any, label: int,
 def _agreement(setting: Setting, member: Members) -> Array:
     shape, result = setting.shape, np.zeros(len(member.block.lanes), np.int64)
     sizes = shape.d, shape.output_links, len(result)
-    weights = member.w, member.v, *setting.teacher
-    networks.path_agreement(*sizes, setting.tables[1], *weights, result)
+    arrays = addresses(setting.tables[1], member.w, member.v, *setting.teacher, result)
+    networks.path_agreement(*sizes, *arrays)
     return result

@@ -31,10 +31,10 @@ TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 @cache
 def proposals(bits: int, single: bool, planes: int, thermal: bool):
-    """Compile propose(sweep, orders, place, begin, end, sizes, tables, valid, student, batch, heat, accepted).
+    """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
 
     Args of what is compiled:
-        sweep, orders, place, begin, end: proposals begin to end of this sweep, whose order begins at `place`.
+        span = (sweep, orders, place, begin, end): proposals begin to end of this sweep, whose order begins at `place`.
         sizes: (d, links into outputs that are proposed, words).
         tables: (hidden sources, output sources, readers, most readers of a unit).
         valid: the examples that count, a row.
@@ -125,7 +125,8 @@ def proposals(bits: int, single: bool, planes: int, thermal: bool):
         return accept
 
     @njit(nogil=True)
-    def propose(sweep, orders, place, begin, end, sizes, tables, valid, student, batch, heat, accepted):
+    def propose(span, sizes, tables, valid, student, batch, heat, accepted):
+        sweep, orders, place, begin, end = span
         first_hidden = sizes[1]
         for start in range(begin, end, TOTAL):
             total = zero_like(load(valid, 0))

@@ -12,6 +12,7 @@ Source: carry-save addition (H. Warren, Hacker's Delight, 5-1).
 
 import operator
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -75,15 +76,23 @@ def _address(builder, pointee, values):
 
 
 @intrinsic
-def pointer(typing, array):
-    """Where a flat array begins. Pointers are not counted as references, which costs more than what is done with
-    them here; the array must outlive its pointer.
+def pointer(typing, address, kind):
+    """The pointer to numbers of a type that an address (an integer) stands for.
+
+    Functions are handed addresses, not arrays: an array costs a counted reference wherever it is passed on, which is
+    more than what is done with it, and compiling its unpacking takes longer than compiling the rest.
     """
+    result = types.CPointer(kind.instance_type)
 
     def generate(context, builder, signature, values):
-        return context.make_array(array)(context, builder, values[0]).data
+        return builder.inttoptr(values[0], context.get_value_type(result))
 
-    return types.CPointer(array.dtype)(array), generate
+    return result(address, kind), generate
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array begins. It must be contiguous, and outlive what is done with its address."""
+    return array.ctypes.data
 
 
 @intrinsic
