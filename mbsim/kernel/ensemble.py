@@ -97,5 +97,5 @@ def train(
 
 
 def engine_for(mesh: Mesh) -> str:
-    """"native" on CPU, "xla" elsewhere."""
+    """ "native" on CPU, "xla" elsewhere."""
     return "native" if mesh.devices.flat[0].platform == "cpu" else "xla"

@@ -16,9 +16,8 @@ Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2
 from functools import cache
 
 import numpy as np
-from numba import njit
 
-from mbsim.kernel.native.vectors import filled, load, rotated, store, store_narrowed, students_in
+from mbsim.kernel.native.vectors import filled, inner, load, rotated, store, store_narrowed, students_in
 
 CIPHERS = 16
 PARITY = np.uint32(0x1BD11BDA)
@@ -40,7 +39,7 @@ def word_numbers(bits: int) -> np.ndarray:
     return (np.arange(count) % 2 if bits == 64 else np.zeros(count)).astype(np.uint32)
 
 
-@njit(nogil=True)
+@inner
 def _even_rounds(x, y):
     x = x + y
     y = x ^ rotated(y, 13)
@@ -52,7 +51,7 @@ def _even_rounds(x, y):
     return x, x ^ rotated(y, 6)
 
 
-@njit(nogil=True)
+@inner
 def _odd_rounds(x, y):
     x = x + y
     y = x ^ rotated(y, 17)
@@ -64,7 +63,7 @@ def _odd_rounds(x, y):
     return x, x ^ rotated(y, 24)
 
 
-@njit(nogil=True)
+@inner
 def threefry(key_1, key_2, x, y):
     """Both halves of the cipher, 20 rounds, on the counters (x, y) under the keys; all are registers."""
     key_3 = key_1 ^ key_2 ^ filled(key_1, PARITY)
@@ -76,7 +75,7 @@ def threefry(key_1, key_2, x, y):
     return x + key_3, y + key_1 + filled(y, np.uint32(5))
 
 
-@njit(nogil=True)
+@inner
 def fold(ciphers, key_1, key_2, label, folded_1, folded_2):
     """Keys of `ciphers` ciphers with one more label, as `streams.fold`, written to the last two."""
     for at in range(0, ciphers, CIPHERS):
@@ -96,7 +95,7 @@ def row_filler(bits: int):
     groups, students = groups_of(bits), students_in(bits)
     within, apiece = students // groups, 2 if bits == 64 else 1
 
-    @njit(nogil=True)
+    @inner
     def fill(rows, row, index, words, first_word, key_1, key_2, numbers):
         for group in range(groups):
             at = group * CIPHERS

@@ -9,7 +9,7 @@ from numba import njit
 from mbsim.kernel.native import scalar_output, vector_output
 from mbsim.kernel.native.cipher import CIPHERS, fold, groups_of, row_filler, threefry
 from mbsim.kernel.native.networks import layer, wrong_counter
-from mbsim.kernel.native.vectors import filled, load, planes_for, pointer, store, students_in
+from mbsim.kernel.native.vectors import filled, inner, load, planes_for, pointer, store, students_in
 
 
 class Kind(NamedTuple):
@@ -37,7 +37,11 @@ def initial_weights(layer, links, students, ciphers, arrays):
 
     arrays = addresses of (teacher, weights: int8; below, both halves of the keys, room for as many: uint32).
     """
-    teacher, weights, below = pointer(arrays[0], np.int8), pointer(arrays[1], np.int8), pointer(arrays[2], np.uint32)
+    teacher, weights, below = (
+        pointer(arrays[0], np.int8),
+        pointer(arrays[1], np.int8),
+        pointer(arrays[2], np.uint32),
+    )
     first, second = pointer(arrays[3], np.uint32), pointer(arrays[4], np.uint32)
     drawn = pointer(arrays[5], np.uint32)
     for link in range(links):
@@ -77,7 +81,7 @@ def trainer(kind: Kind):
     else:
         propose = vector_output.proposals(bits, single, planes, thermal)
 
-    @njit(nogil=True)
+    @inner
     def draw(number, sizes, tables, teacher, student, batch, keys):
         (inputs, units, outputs, output_degree, _), (degree, _, words) = sizes
         hidden_sources, output_sources = tables[0], tables[1]
@@ -90,7 +94,9 @@ def trainer(kind: Kind):
         for i in range(inputs):
             fill(x, i, i, words, 0, batch_1, batch_2, numbers)
         teacher_layer(units, degree, words, x, row, 0, hidden_sources, teacher_w, 1, 0, teacher_h)
-        teacher_output(outputs, output_degree, words, teacher_h, row, 0, output_sources, teacher_v, 1, 0, target)
+        teacher_output(
+            outputs, output_degree, words, teacher_h, row, 0, output_sources, teacher_v, 1, 0, target
+        )
         hidden_layer(units, degree, words, x, row, 0, hidden_sources, w, students, 0, h)
         top = (planes - 1) * row
         output_layer(outputs, output_degree, words, h, planes * row, top, output_sources, v, students, 0, y)
@@ -106,7 +112,11 @@ def trainer(kind: Kind):
         x, h, y = pointer(batch[0], word), pointer(batch[1], word), pointer(batch[2], word)
         batch_at = x, h, y, pointer(batch[3], word), pointer(batch[4], word)
         valid, accepted = pointer(results[0], word), pointer(results[1], np.int64)
-        key_1, key_2, numbers = pointer(keys[0], np.uint32), pointer(keys[1], np.uint32), pointer(keys[2], np.uint32)
+        key_1, key_2, numbers = (
+            pointer(keys[0], np.uint32),
+            pointer(keys[1], np.uint32),
+            pointer(keys[2], np.uint32),
+        )
         keys_at = key_1, key_2, numbers, pointer(keys[3], np.uint32), pointer(keys[4], np.uint32)
         limits, most, columns, which, hot_1, hot_2, drawn, changes, flags = heat
         hot = pointer(hot_1, np.uint32), pointer(hot_2, np.uint32), pointer(drawn, np.uint32)
@@ -155,7 +165,11 @@ def examiner(kind: Kind):
         teacher_w, teacher_v = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8)
         w, v = pointer(student[0], np.int8), pointer(student[1], np.int8)
         mask, totals = pointer(results[0], word), pointer(results[1], np.int64)
-        key_1, key_2, numbers = pointer(keys[0], np.uint32), pointer(keys[1], np.uint32), pointer(keys[2], np.uint32)
+        key_1, key_2, numbers = (
+            pointer(keys[0], np.uint32),
+            pointer(keys[1], np.uint32),
+            pointer(keys[2], np.uint32),
+        )
         batch_1, batch_2 = pointer(keys[3], np.uint32), pointer(keys[4], np.uint32)
         x, h, y = pointer(room[0], word), pointer(room[1], word), pointer(room[2], word)
         teacher_h, target = pointer(room[3], word), pointer(room[4], word)
@@ -164,7 +178,9 @@ def examiner(kind: Kind):
             for i in range(inputs):
                 fill(x, i, i, 1, q * apiece, batch_1, batch_2, numbers)
             teacher_layer(units, degree, 1, x, here, 0, hidden_sources, teacher_w, 1, 0, teacher_h)
-            teacher_output(outputs, output_degree, 1, teacher_h, here, 0, output_sources, teacher_v, 1, 0, target)
+            teacher_output(
+                outputs, output_degree, 1, teacher_h, here, 0, output_sources, teacher_v, 1, 0, target
+            )
             hidden_layer(units, degree, 1, x, here, 0, hidden_sources, w, students, begin, h)
             output_layer(outputs, output_degree, 1, h, here, 0, output_sources, v, students, begin, y)
             count(outputs, y, target, mask, q * here, totals)

@@ -8,10 +8,18 @@ proposal, as `blocks.acceptance_uniforms` draws it, is below `limits`.
 from functools import cache
 
 import numpy as np
-from numba import njit
 
 from mbsim.kernel.native.cipher import CIPHERS, threefry
-from mbsim.kernel.native.vectors import any_bit, at_most_zero, filled, load, load_widened, store, students_in
+from mbsim.kernel.native.vectors import (
+    any_bit,
+    at_most_zero,
+    filled,
+    inner,
+    load,
+    load_widened,
+    store,
+    students_in,
+)
 
 RESOLUTION = 2**24
 
@@ -40,7 +48,7 @@ def decision(bits: int, thermal: bool):
     """
     students = students_in(bits)
 
-    @njit(nogil=True)
+    @inner
     def decide(change, sweep, position, heat):
         accept = at_most_zero(change)
         if thermal:

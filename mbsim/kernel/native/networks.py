@@ -17,6 +17,7 @@ from mbsim.kernel.native.vectors import (
     counted,
     counted_pair,
     filled,
+    inner,
     load,
     load_widened,
     new_counter,
@@ -43,14 +44,14 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep:
     """
     students = students_in(bits)
 
-    @njit(nogil=True)
+    @inner
     def term(link, at, rows, stride, begin, sources, weights, apart, first, like):
         row = load(rows, sources[link] * stride + begin + at)
         if shared:
             return row ^ filled(like, weights[link])
         return row ^ load_widened(weights, link * apart + first, like)
 
-    @njit(nogil=True)
+    @inner
     def run(units, degree, words, rows, stride, begin, sources, weights, apart, first, result):
         like = load(rows, 0)
         width = students if single else words * students
@@ -58,7 +59,9 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep:
             link = unit * degree
             for at in range(0, width, students):
                 counter = new_counter(like, planes, offset)
-                counter = counted(counter, term(link, at, rows, stride, begin, sources, weights, apart, first, like))
+                counter = counted(
+                    counter, term(link, at, rows, stride, begin, sources, weights, apart, first, like)
+                )
                 for pair in range(link + 1, link + degree, 2):
                     one = term(pair, at, rows, stride, begin, sources, weights, apart, first, like)
                     other = term(pair + 1, at, rows, stride, begin, sources, weights, apart, first, like)
@@ -78,7 +81,7 @@ def wrong_counter(bits: int):
     """
     students = students_in(bits)
 
-    @njit(nogil=True)
+    @inner
     def count(outputs, answers, targets, valid, place, total):
         mask = load(valid, place)
         for at in range(0, outputs * students, students):

@@ -6,12 +6,11 @@ sum is ±1: its counter has too many planes to look at for each proposal.
 
 from functools import cache
 
-from numba import njit
-
 from mbsim.kernel.native.decisions import decision
 from mbsim.kernel.native.vectors import (
     add_widened,
     any_bit,
+    inner,
     load,
     load_counter,
     load_widened,
@@ -39,20 +38,20 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
     students = students_in(bits)
     decide = decision(bits, thermal)
 
-    @njit(nogil=True)
+    @inner
     def more_wrong(flip, at, y, target, free, row, term):
         answer = load(y, (output_planes - 1) * row + at)
         flip &= load(free, at) & ~(answer ^ term)
         both = popcount(flip & (answer ^ load(target, at)))
         return popcount(flip) - both - both
 
-    @njit(nogil=True)
+    @inner
     def move_output(at, y, free, valid, row, where, term):
         counter = negated(load_counter(y, at, row, output_planes), where, term)
         store_counter(y, at, row, counter)
         store(free, at, one_from_zero(counter) & load(valid, at))
 
-    @njit(nogil=True)
+    @inner
     def flip_output(unit, sweep, position, sizes, valid, student, batch, heat):
         row = students if single else sizes[2] * students
         _, v = student
@@ -69,7 +68,7 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
         store_narrowed(v, unit * students, weight ^ accept)
         return accept
 
-    @njit(nogil=True)
+    @inner
     def flip_hidden(link, sweep, position, sizes, tables, valid, student, batch, heat):
         degree, _, words = sizes
         hidden_sources = tables[0]
@@ -95,7 +94,7 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
         store_narrowed(w, link * students, weight ^ accept)
         return accept
 
-    @njit(nogil=True)
+    @inner
     def propose(span, sizes, tables, valid, student, batch, heat, accepted):
         sweep, orders, place, begin, end = span
         first_hidden, words = sizes[1], sizes[2]

@@ -51,7 +51,9 @@ def setting_of(teacher: Teacher, shape: Shape, refresh: int, test_size: int) -> 
     return Setting(shape, sources, (-tables.w.astype(np.int8), -tables.v.astype(np.int8)), refresh, test_size)
 
 
-def init(setting: Setting, m: Array, init_overlap: Array, temperature: Array, keys: LaneKeys) -> list[Members]:
+def init(
+    setting: Setting, m: Array, init_overlap: Array, temperature: Array, keys: LaneKeys
+) -> list[Members]:
     """Students at time 0; m, init_overlap, temperature and the keys have shape (lanes,)."""
     readers = 1 if setting.shape.scalar else setting.shape.readers
     result = []
@@ -186,10 +188,19 @@ def _room(rooms: dict, key: tuple[int, ...], sizes: tuple[int, ...], bits: int) 
 
 
 def _train(
-    setting: Setting, member: Members, rooms: dict, first: int, stop: int, orders: Array, begin: int, accepted: Array
+    setting: Setting,
+    member: Members,
+    rooms: dict,
+    first: int,
+    stop: int,
+    orders: Array,
+    begin: int,
+    accepted: Array,
 ) -> None:
     shape, block = setting.shape, member.block
-    kind = compiled.kind_of(block.bits, block.words == 1, shape.d, shape.output_degree, shape.scalar, member.thermal)
+    kind = compiled.kind_of(
+        block.bits, block.words == 1, shape.d, shape.output_degree, shape.scalar, member.thermal
+    )
     row = block.words * len(block.lanes)
     counters = shape.K * kind.planes[0], shape.M * kind.output_planes[0]
     lengths = tuple(rows * row for rows in (shape.N, *counters, shape.M, 1, shape.K))

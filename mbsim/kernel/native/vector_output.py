@@ -6,12 +6,11 @@ is ±1 and has the sign of the link's term. Proposals are done one after the oth
 
 from functools import cache
 
-from numba import njit
-
 from mbsim.kernel.native.decisions import decision
 from mbsim.kernel.native.vectors import (
     add_widened,
     any_bit,
+    inner,
     load,
     load_counter,
     load_widened,
@@ -47,16 +46,16 @@ def proposals(bits: int, single: bool, planes: int, thermal: bool):
     students = students_in(bits)
     decide = decision(bits, thermal)
 
-    @njit(nogil=True)
+    @inner
     def flips_of(counter, term):
         return one_from_zero(counter) & ~(sign(counter) ^ term)
 
-    @njit(nogil=True)
+    @inner
     def more_wrong(flip, wrong):
         both = popcount(flip & wrong)
         return popcount(flip) - both - both
 
-    @njit(nogil=True)
+    @inner
     def flip_output(link, sweep, position, sizes, tables, valid, student, batch, heat):
         degree, _, words = sizes
         _, output_sources, _, _ = tables
@@ -79,7 +78,7 @@ def proposals(bits: int, single: bool, planes: int, thermal: bool):
         store_narrowed(v, link * students, weight ^ accept)
         return accept
 
-    @njit(nogil=True)
+    @inner
     def flip_hidden(link, sweep, position, sizes, tables, valid, student, batch, heat):
         degree, _, words = sizes
         hidden_sources, _, readers, most = tables
@@ -124,7 +123,7 @@ def proposals(bits: int, single: bool, planes: int, thermal: bool):
         store_narrowed(w, link * students, weight ^ accept)
         return accept
 
-    @njit(nogil=True)
+    @inner
     def propose(span, sizes, tables, valid, student, batch, heat, accepted):
         sweep, orders, place, begin, end = span
         first_hidden = sizes[1]

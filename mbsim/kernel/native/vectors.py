@@ -14,11 +14,15 @@ import operator
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 BYTES = 64
+
+# Functions that only compiled functions call: without the ways in from Python and C, each of which takes as long to
+# compile as the function.
+inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 class Vector(types.Type):
