@@ -1,8 +1,9 @@
 """Many students of one teacher, trained and measured together.
 
-A lane is one student: a value of (init_overlap, temperature, m) and a replica. Two ways to train them give the same
-bits: the programs of XLA on any device (`launches`), and on CPU, where those are slow, compiled loops over registers
-of students (`native`).
+A lane is one student: a value of (init_overlap, temperature, m) and a replica. Two ways to train them give
+the same
+bits: the programs of XLA on any device (`launches`), and on CPU, where those are slow, compiled loops over
+registers of students (`native`).
 """
 
 from typing import NamedTuple
@@ -70,7 +71,8 @@ def train(
         test_size: fresh examples at each measurement.
         mesh: devices to use; all of the process by default.
         lanes_per_device: lanes of one device in one launch of XLA; by default what fits.
-        engine: "xla" or "native"; by default what is fastest on the devices. On CPU each device is one thread of
+        engine: "xla" or "native"; by default what is fastest on the devices. On CPU each device is one thread
+        of
             the native engine.
         progress: called now and then with the number of proposals done since the last call. What it raises
             ends the training.
@@ -91,11 +93,19 @@ def train(
         columns = training.train(task, mesh.devices.size, progress)
     else:
         columns = launches.train(task, mesh, lanes_per_device, progress)
-    *counts, w, v = columns
-    records = Records(*counts, shape.output_links * shape.d, shape.M * test_size, shape.proposals)
-    return records, Weights(w.reshape(-1, *teacher.w.shape), v.reshape(-1, *teacher.v.shape))
+    records = Records(
+        columns.agreement,
+        columns.test_wrong,
+        columns.batch_wrong,
+        columns.accepted,
+        shape.output_links * shape.d,
+        shape.M * test_size,
+        shape.proposals,
+    )
+    w, v = columns.w.reshape(-1, *teacher.w.shape), columns.v.reshape(-1, *teacher.v.shape)
+    return records, Weights(w, v)
 
 
 def engine_for(mesh: Mesh) -> str:
-    """ "native" on CPU, "xla" elsewhere."""
+    """Which way to train is the fastest: "native" on CPU, "xla" elsewhere."""
     return "native" if mesh.devices.flat[0].platform == "cpu" else "xla"

@@ -1,7 +1,8 @@
 """Which students share a register, and what belongs to each block of them.
 
-Words are as narrow as the widest batch of a block allows, so that small batches waste few bits: a register of 64
-bytes holds 64 students of m <= 8, 32 of m <= 16, 16 of m <= 32, and 8 beyond, in as many words as they need.
+Words are as narrow as the widest batch of a block allows, so that small batches waste few bits: a register of
+64 bytes holds 64 students of m <= 8, 32 of m <= 16, 16 of m <= 32, and 8 beyond, in as many words as they
+need.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsim.kernel.native.cipher import CIPHERS, ciphers_of
-from mbsim.kernel.native.vectors import students_in
+from mbsim.kernel.native.sizes import students_in, word_bits
 from mbsim.kernel.streams import Key
 
 
@@ -24,16 +25,10 @@ class Block(NamedTuple):
     words: int
 
 
-def word_bits(m: int, readers: int) -> int:
-    """The narrowest word that holds m examples and the change in their wrong answers at `readers` outputs."""
-    for bits in (8, 16, 32):
-        if m <= bits and bits * readers < 2 ** (bits - 1):
-            return bits
-    return 64
-
-
 def cut(m: np.ndarray, readers: int) -> list[Block]:
-    """Blocks for lanes with batches m (lanes,): widest first, the room that is left filled with narrower ones."""
+    """Blocks for lanes with batches m (lanes,): widest first, the room that is left filled with narrower
+    ones.
+    """
     order = np.argsort(-m, kind="stable")
     blocks, begin = [], 0
     while begin < len(order):

@@ -17,7 +17,8 @@ from functools import cache
 
 import numpy as np
 
-from mbsim.kernel.native.vectors import filled, inner, load, rotated, store, store_narrowed, students_in
+from mbsim.kernel.native.sizes import students_in
+from mbsim.kernel.native.vectors import filled, inner, load, rotated, store, store_narrowed
 
 CIPHERS = 16
 PARITY = np.uint32(0x1BD11BDA)

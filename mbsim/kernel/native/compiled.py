@@ -9,30 +9,43 @@ from numba import njit
 from mbsim.kernel.native import scalar_output, vector_output
 from mbsim.kernel.native.cipher import CIPHERS, fold, groups_of, row_filler, threefry
 from mbsim.kernel.native.networks import layer, wrong_counter
-from mbsim.kernel.native.vectors import filled, inner, load, planes_for, pointer, store, students_in
+from mbsim.kernel.native.sizes import block_bytes, planes_for, students_in
+from mbsim.kernel.native.vectors import filled, inner, load, pointer, store
+from mbsim.kernel.networks import Shape
+
+SECOND_LEVEL = 2**20
+"""Bytes of the second level of the cache, on machines of these years."""
 
 
 class Kind(NamedTuple):
-    """What a block's functions are compiled for: bits of a word, whether a batch is a single word, terms of a hidden unit and of an output, whether a
-    single output reads everything, whether there is a temperature. Only the number of planes of a sum counts.
+    """What a block's functions are compiled for.
+
+    bits: of a word. single: whether a batch is a single word. far: whether a block's memory exceeds the
+    second level of the cache, so that it is worth asking for ahead. planes, output_planes: (planes, offset)
+    of the sums of hidden units and of outputs. scalar: whether a single output reads all units. thermal:
+    whether any temperature is positive.
     """
 
     bits: int
     single: bool
+    far: bool
     planes: tuple[int, int]
     output_planes: tuple[int, int]
     scalar: bool
     thermal: bool
 
 
-def kind_of(bits: int, single: bool, degree: int, output_degree: int, scalar: bool, thermal: bool) -> Kind:
-    """The kind for given in-degrees."""
-    return Kind(bits, single, planes_for(degree), planes_for(output_degree), scalar, thermal)
+def kind_of(shape: Shape, bits: int, words: int, thermal: bool) -> Kind:
+    """The kind of blocks with so many words of so many bits."""
+    planes, output_planes = planes_for(shape.d), planes_for(shape.output_degree)
+    far = not shape.scalar and block_bytes(shape, bits, words) > SECOND_LEVEL
+    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, thermal)
 
 
 @njit(nogil=True)
 def initial_weights(layer, links, students, ciphers, arrays):
-    """Draw weights (links * students,): the teacher's (links,) where the link's 24-bit number is below `below`
+    """Draw weights (links * students,): the teacher's (links,) where the link's 24-bit number is below
+    `below`
     (students,), its negative elsewhere, as `metropolis.initial_weights`.
 
     arrays = addresses of (teacher, weights: int8; below, both halves of the keys, room for as many: uint32).
@@ -56,10 +69,11 @@ def initial_weights(layer, links, students, ciphers, arrays):
 
 @cache
 def trainer(kind: Kind):
-    """Compile train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, results).
+    """Compile train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat,
+    results).
 
-    Sweeps first to stop, with a fresh batch every `refresh` proposals: proposal i of sweep s is number s * n + i, and
-    belongs to batch number (s * n + i) // refresh. Arrays are told by their addresses.
+    Sweeps first to stop, with a fresh batch every `refresh` proposals: proposal i of sweep s is number s * n
+    + i, and belongs to batch number (s * n + i) // refresh. Arrays are told by their addresses.
         sizes: ((N, K, M, D, n), (d, links into outputs that are proposed, words)).
         order: (proposals (S, n) int32, S, sweep of row 0); a single row serves every sweep.
         tables: (hidden sources, output sources, readers: int32; most readers of a unit).
@@ -68,7 +82,7 @@ def trainer(kind: Kind):
         keys: of the examples, (both halves, word numbers, room for both halves: uint32).
         heat: as `decisions.decision`. results: (valid examples, accepted proposals: int64).
     """
-    bits, single, (planes, offset), (output_planes, output_offset), scalar, thermal = kind
+    bits, single, far, (planes, offset), (output_planes, output_offset), scalar, thermal = kind
     students, ciphers = students_in(bits), CIPHERS * groups_of(bits)
     word, signed = getattr(np, f"uint{bits}"), getattr(np, f"int{bits}")
     fill = row_filler(bits)
@@ -79,7 +93,7 @@ def trainer(kind: Kind):
     if scalar:
         propose = scalar_output.proposals(bits, single, planes, output_planes, thermal)
     else:
-        propose = vector_output.proposals(bits, single, planes, thermal)
+        propose = vector_output.proposals(bits, single, far, planes, thermal)
 
     @inner
     def draw(number, sizes, tables, teacher, student, batch, keys):
@@ -143,14 +157,15 @@ def trainer(kind: Kind):
 def examiner(kind: Kind):
     """Compile examine(label, sizes, tables, teacher, student, keys, room, results).
 
-    Adds to the totals the wrong answers of some students of a block to a fresh batch, drawn under their key with the
-    label folded in. bits is 32 or 64, as 32 bits are drawn at a time. Arrays are told by their addresses.
+    Adds to the totals the wrong answers of some students of a block to a fresh batch, drawn under their key
+    with the label folded in. bits is 32 or 64, as 32 bits are drawn at a time. Arrays are told by their
+    addresses.
         sizes: ((N, K, M, D, d), (words, students of the block, the first to look at)).
         room: for (inputs, hidden units, outputs, and both of the teacher), one word of each.
         results: (valid examples, totals: int64).
         Others: as in `trainer`.
     """
-    bits, single, (planes, offset), (output_planes, output_offset), _, _ = kind
+    bits, single, _, (planes, offset), (output_planes, output_offset), _, _ = kind
     fill, count, apiece = row_filler(bits), wrong_counter(bits), bits // 32
     here, word = students_in(bits), getattr(np, f"uint{bits}")
     teacher_layer = layer(bits, single, planes, offset, shared=True, keep=False)

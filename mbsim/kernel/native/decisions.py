@@ -1,8 +1,8 @@
 """Metropolis: which proposals of a register of students are accepted.
 
-dE is the change in the number of wrong outputs, a signed word for each student. It is accepted if dE <= 0; at a
-temperature T > 0 otherwise with probability exp(-dE / T), that is where the 24-bit number of this student and this
-proposal, as `blocks.acceptance_uniforms` draws it, is below `limits`.
+dE is the change in the number of wrong outputs, a signed word for each student. It is accepted if dE <= 0; at
+a temperature T > 0 otherwise with probability exp(-dE / T), that is where the 24-bit number of this student
+and this proposal, as `blocks.acceptance_uniforms` draws it, is below `limits`.
 """
 
 from functools import cache
@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 
 from mbsim.kernel.native.cipher import CIPHERS, threefry
+from mbsim.kernel.native.sizes import students_in
 from mbsim.kernel.native.vectors import (
     any_bit,
     at_most_zero,
@@ -18,7 +19,6 @@ from mbsim.kernel.native.vectors import (
     load,
     load_widened,
     store,
-    students_in,
 )
 
 RESOLUTION = 2**24
@@ -27,8 +27,8 @@ RESOLUTION = 2**24
 def limits_of(temperatures: np.ndarray, most: int) -> np.ndarray:
     """Numbers (E, temperatures) uint32: dE = e is accepted where the 24-bit number is below limits[e].
 
-    limits[e] = ceil(2^24 exp(-e / T)), and nothing for T = 0. The rows end where the number to be below is 1 at
-    all temperatures, or at the largest change that there can be, `most`.
+    limits[e] = ceil(2^24 exp(-e / T)), and nothing for T = 0. The rows end where the number to be below is 1
+    at all temperatures, or at the largest change that there can be, `most`.
     """
     hottest = float(temperatures.max(initial=0.0))
     rows = int(min(most, np.ceil(np.log(RESOLUTION) * hottest) + 1)) + 1
@@ -42,9 +42,9 @@ def limits_of(temperatures: np.ndarray, most: int) -> np.ndarray:
 def decision(bits: int, thermal: bool):
     """Compile decide(change, sweep, position, heat) -> all ones for each student that accepts.
 
-    heat = (limits, E, columns, which, keys_1, keys_2, numbers, changes, flags): `limits_of` and its two sizes, the
-    column of each student's temperature, its acceptance key, padded to whole registers of ciphers, and room for the
-    numbers drawn, the changes and the answers. All but the sizes are pointers.
+    heat = (limits, E, columns, which, keys_1, keys_2, numbers, changes, flags): `limits_of` and its two
+    sizes, the column of each student's temperature, its acceptance key, padded to whole registers of ciphers,
+    and room for the numbers drawn, the changes and the answers. All but the sizes are pointers.
     """
     students = students_in(bits)
 

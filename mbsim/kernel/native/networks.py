@@ -1,10 +1,10 @@
 """Forward passes of a block of students and of their teacher, and what is counted of them.
 
 Rows, words and weights as the package says. A layer's unit u reads `degree` rows, whose numbers are
-sources[u * degree : (u + 1) * degree]; the row with number s begins at word s * stride + offset of `rows`, so that
-the sign planes of counters can be read as rows. Weights of a link lie `apart` from those of the next, and the students
-at hand begin at `first`, so that part of a block can be looked at. The counter of unit u has planes `words * students` apart, from
-word u * planes * words * students on.
+sources[u * degree : (u + 1) * degree]; the row with number s begins at word s * stride + offset of `rows`, so
+that the sign planes of counters can be read as rows. Weights of a link lie `apart` from those of the next,
+and the students at hand begin at `first`, so that part of a block can be looked at. The counter of unit u has
+planes `words * students` apart, from word u * planes * words * students on.
 """
 
 from functools import cache
@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from mbsim.kernel.native.sizes import students_in
 from mbsim.kernel.native.vectors import (
     add_widened,
     counted,
@@ -26,7 +27,6 @@ from mbsim.kernel.native.vectors import (
     sign,
     store,
     store_counter,
-    students_in,
 )
 
 
@@ -76,7 +76,8 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep:
 
 @cache
 def wrong_counter(bits: int):
-    """Compile count(outputs, answers, targets, valid, place, total): add wrong answers, a word of each output, to
+    """Compile count(outputs, answers, targets, valid, place, total): add wrong answers, a word of each
+    output, to
     the totals of the students.
     """
     students = students_in(bits)
@@ -91,18 +92,26 @@ def wrong_counter(bits: int):
 
 
 @njit(nogil=True)
-def path_agreement(degree, output_links, students, sources, w, v, teacher_w, teacher_v, result):
-    """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), added to each student's `result`.
+def path_agreement(
+    units, degree, output_links, students, sources, w, v, teacher_w, teacher_v, of_units, result
+):
+    """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), added to each student's
+    `result`.
 
-    Addresses of int32 sources, int8 weights and int64 results.
+    Addresses of int32 sources, int8 weights, zeros (units * students,) int32 to work in, and int64 results.
     """
-    source, total = pointer(sources, np.int32), pointer(result, np.int64)
+    source, total, unit_sum = (
+        pointer(sources, np.int32),
+        pointer(result, np.int64),
+        pointer(of_units, np.int32),
+    )
     own_w, own_v = pointer(w, np.int8), pointer(v, np.int8)
     true_w, true_v = pointer(teacher_w, np.int8), pointer(teacher_v, np.int8)
-    for link in range(output_links):
-        first = source[link] * degree
+    for link in range(units * degree):
+        at, true = (link // degree) * students, true_w[link]
         for s in range(students):
-            agreement = 0
-            for hidden in range(first, first + degree):
-                agreement += 1 - 2 * ((own_w[hidden * students + s] ^ true_w[hidden]) & 1)
-            total[s] += agreement * (1 - 2 * ((own_v[link * students + s] ^ true_v[link]) & 1))
+            unit_sum[at + s] += 1 - 2 * ((own_w[link * students + s] ^ true) & 1)
+    for link in range(output_links):
+        at, true = source[link] * students, true_v[link]
+        for s in range(students):
+            total[s] += unit_sum[at + s] * (1 - 2 * ((own_v[link * students + s] ^ true) & 1))

@@ -1,12 +1,13 @@
 """Proposals where a single output reads all K hidden units.
 
-The counters of hidden units and of the output are kept up to date, and with them the examples on which the output's
-sum is ±1: its counter has too many planes to look at for each proposal.
+The counters of hidden units and of the output are kept up to date, and with them the examples on which the
+output's sum is ±1: its counter has too many planes to look at for each proposal.
 """
 
 from functools import cache
 
 from mbsim.kernel.native.decisions import decision
+from mbsim.kernel.native.sizes import students_in
 from mbsim.kernel.native.vectors import (
     add_widened,
     any_bit,
@@ -21,7 +22,6 @@ from mbsim.kernel.native.vectors import (
     store,
     store_counter,
     store_narrowed,
-    students_in,
     zero_like,
 )
 
@@ -32,8 +32,8 @@ TOTAL = 127  # accepted proposals that a word of eight bits counts
 def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal: bool):
     """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
 
-    As `vector_output.proposals`; batch = (inputs, counters of hidden units, counter of the output, teacher's output,
-    room for two rows).
+    As `vector_output.proposals`; batch = (inputs, counters of hidden units, counter of the output, teacher's
+    output, room for two rows).
     """
     students = students_in(bits)
     decide = decision(bits, thermal)

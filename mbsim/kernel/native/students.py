@@ -1,7 +1,7 @@
 """All students of a teacher on the cores of this machine: `init`, `advance`, `observe`, `weights`.
 
-Blocks of students (`blocks.py`) are independent, so each core takes the next as soon as it is free. What a student
-does follows from its labels alone, and is the same, bit for bit, as what the programs of XLA compute.
+Blocks of students (`blocks.py`) are independent, so each core takes the next as soon as it is free. What a
+student does follows from its labels alone, and is the same, bit for bit, as what the programs of XLA compute.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +12,7 @@ import numpy as np
 from mbsim.kernel.metropolis import Observation
 from mbsim.kernel.native import blocks, cipher, compiled, decisions, networks
 from mbsim.kernel.native.blocks import Block
+from mbsim.kernel.native.sizes import readers_of, students_in
 from mbsim.kernel.native.vectors import address
 from mbsim.kernel.networks import Shape, Tables, Teacher, tables_of
 from mbsim.kernel.streams import LaneKeys
@@ -20,7 +21,8 @@ Array = np.ndarray
 
 
 class Setting(NamedTuple):
-    """What all students share: sizes, the teacher's graph and weights (int8, 0 or -1), the length of a batch in
+    """What all students share: sizes, the teacher's graph and weights (int8, 0 or -1), the length of a batch
+    in
     proposals, the number of test examples.
     """
 
@@ -55,7 +57,7 @@ def init(
     setting: Setting, m: Array, init_overlap: Array, temperature: Array, keys: LaneKeys
 ) -> list[Members]:
     """Students at time 0; m, init_overlap, temperature and the keys have shape (lanes,)."""
-    readers = 1 if setting.shape.scalar else setting.shape.readers
+    readers = readers_of(setting.shape)
     result = []
     for block in blocks.cut(m, readers):
         own = m[block.lanes]
@@ -198,9 +200,7 @@ def _train(
     accepted: Array,
 ) -> None:
     shape, block = setting.shape, member.block
-    kind = compiled.kind_of(
-        block.bits, block.words == 1, shape.d, shape.output_degree, shape.scalar, member.thermal
-    )
+    kind = compiled.kind_of(shape, block.bits, block.words, member.thermal)
     row = block.words * len(block.lanes)
     counters = shape.K * kind.planes[0], shape.M * kind.output_planes[0]
     lengths = tuple(rows * row for rows in (shape.N, *counters, shape.M, 1, shape.K))
@@ -228,9 +228,9 @@ def _wrong(setting: Setting, member: Members, rooms: dict, key: Any, label: int,
     """Wrong outputs (students,) on fresh batches, `examples` (students,) large, under a key with a label."""
     shape, block = setting.shape, member.block
     bits = max(32, block.bits)
-    here = 512 // bits
+    here = students_in(bits)
     words = -(-int(examples.max()) // bits)
-    kind = compiled.kind_of(bits, True, shape.d, shape.output_degree, False, False)
+    kind = compiled.kind_of(shape, bits, 1, False)._replace(far=False)
     lengths = tuple(rows * here for rows in (shape.N, shape.K, shape.M, shape.K, shape.M))
     room = _room(rooms, (bits, 0), lengths, bits)
     sizes = shape.N, shape.K, shape.M, shape.output_degree, shape.d
@@ -255,7 +255,8 @@ def _wrong(setting: Setting, member: Members, rooms: dict, key: Any, label: int,
 
 def _agreement(setting: Setting, member: Members) -> Array:
     shape, result = setting.shape, np.zeros(len(member.block.lanes), np.int64)
-    sizes = shape.d, shape.output_links, len(result)
-    arrays = addresses(setting.tables[1], member.w, member.v, *setting.teacher, result)
+    sizes = shape.K, shape.d, shape.output_links, len(result)
+    units = np.zeros(shape.K * len(result), np.int32)
+    arrays = addresses(setting.tables[1], member.w, member.v, *setting.teacher, units, result)
     networks.path_agreement(*sizes, *arrays)
     return result

@@ -75,7 +75,8 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
             sweep = time
             accepted.append(count)
             seen.append(ensemble.observe(time))
-        counts = [np.stack(column, axis=1) for column in (*zip(*seen, strict=True), accepted)]
-        return Columns(*counts, *ensemble.weights())
+        counts = [np.stack(column, axis=1) for column in zip(*seen, strict=True)]
+        w, v = ensemble.weights()
+        return Columns(counts[0], counts[1], counts[2], np.stack(accepted, axis=1), w, v)
     finally:
         ensemble.close()

@@ -1,12 +1,13 @@
 """Proposals where every output reads d hidden units.
 
-The counters of hidden units and of outputs are kept up to date: flipping a link changes a unit's sign where its sum
-is ±1 and has the sign of the link's term. Proposals are done one after the other, in any order.
+The counters of hidden units and of outputs are kept up to date: flipping a link changes a unit's sign where
+its sum is ±1 and has the sign of the link's term. Proposals are done one after the other, in any order.
 """
 
 from functools import cache
 
 from mbsim.kernel.native.decisions import decision
+from mbsim.kernel.native.sizes import students_in
 from mbsim.kernel.native.vectors import (
     add_widened,
     any_bit,
@@ -17,23 +18,25 @@ from mbsim.kernel.native.vectors import (
     negated,
     one_from_zero,
     popcount,
+    prefetch,
     sign,
     store,
     store_counter,
     store_narrowed,
-    students_in,
     zero_like,
 )
 
+AHEAD = 4  # proposals between asking for memory and reading it (measured)
 TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 
 @cache
-def proposals(bits: int, single: bool, planes: int, thermal: bool):
+def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
     """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
 
     Args of what is compiled:
-        span = (sweep, orders, place, begin, end): proposals begin to end of this sweep, whose order begins at `place`.
+        span = (sweep, orders, place, begin, end): proposals begin to end of this sweep, whose order begins at
+        `place`.
         sizes: (d, links into outputs that are proposed, words).
         tables: (hidden sources, output sources, readers, most readers of a unit).
         valid: the examples that count, a row.
@@ -124,12 +127,51 @@ def proposals(bits: int, single: bool, planes: int, thermal: bool):
         return accept
 
     @inner
+    def fetch_output(link, sizes, tables, student, batch):
+        """Ask for the memory that `flip_output` will read."""
+        degree, words = sizes[0], sizes[2]
+        h, y, target, v = batch[1], batch[2], batch[3], student[1]
+        row = students if single else words * students
+        output = link // degree
+        source = (tables[1][link] * planes + planes - 1) * row
+        prefetch(v, link * students)
+        for at in range(0, row, students):
+            prefetch(h, source + at)
+            prefetch(target, output * row + at)
+            for plane in range(planes):
+                prefetch(y, (output * planes + plane) * row + at)
+
+    @inner
+    def fetch_hidden(link, sizes, tables, student, batch):
+        """Ask for the memory that `flip_hidden` will read."""
+        degree, words = sizes[0], sizes[2]
+        hidden_sources, _, readers, most = tables
+        x, h = batch[0], batch[1]
+        row = students if single else words * students
+        unit = link // degree
+        prefetch(student[0], link * students)
+        for at in range(0, row, students):
+            prefetch(x, hidden_sources[link] * row + at)
+            for plane in range(planes):
+                prefetch(h, (unit * planes + plane) * row + at)
+        for reader in range(unit * most, (unit + 1) * most):
+            if readers[reader] < 0:
+                break
+            fetch_output(readers[reader], sizes, tables, student, batch)
+
+    @inner
     def propose(span, sizes, tables, valid, student, batch, heat, accepted):
         sweep, orders, place, begin, end = span
         first_hidden = sizes[1]
         for start in range(begin, end, TOTAL):
             total = zero_like(load(valid, 0))
             for i in range(start, min(start + TOTAL, end)):
+                if far and i + AHEAD < end:
+                    coming = orders[place + i + AHEAD]
+                    if coming < first_hidden:
+                        fetch_output(coming, sizes, tables, student, batch)
+                    else:
+                        fetch_hidden(coming - first_hidden, sizes, tables, student, batch)
                 link = orders[place + i]
                 if link < first_hidden:
                     total -= flip_output(link, sweep, i, sizes, tables, valid, student, batch, heat)

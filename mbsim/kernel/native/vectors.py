@@ -1,11 +1,11 @@
 """Vector registers and bit-sliced counters as types of numba.
 
-`Vector(bits, count)` is a register of `count` unsigned words; &, |, ^, ~, + and - work on it word by word. LLVM
-splits it where the machine's registers are narrower than `BYTES`.
+`Vector(bits, count)` is a register of `count` unsigned words; &, |, ^, ~, + and - work on it word by word.
+LLVM splits it where the machine's registers are narrower than `BYTES`.
 
-`Counter(vector, planes)` is a sum of an odd number of ±1 terms for every bit of a vector: P planes in registers,
-plane p holding bit p of (the number of -1 terms + an offset), chosen so that the highest plane is the sign of the
-sum, 1 for negative. The sum is ±1 exactly where the highest plane differs from all others.
+`Counter(vector, planes)` is a sum of an odd number of ±1 terms for every bit of a vector: P planes in
+registers, plane p holding bit p of (the number of -1 terms + an offset), chosen so that the highest plane is
+the sign of the sum, 1 for negative. The sum is ±1 exactly where the highest plane differs from all others.
 
 Source: carry-save addition (H. Warren, Hacker's Delight, 5-1).
 """
@@ -18,10 +18,10 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-BYTES = 64
+from mbsim.kernel.native.sizes import BYTES, students_in
 
-# Functions that only compiled functions call: without the ways in from Python and C, each of which takes as long to
-# compile as the function.
+# Functions that only compiled functions call: without the ways in from Python and C, each of which takes as
+# long to compile as the function.
 inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
@@ -54,18 +54,6 @@ class _CounterModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.ArrayType(plane, kind.planes))
 
 
-def planes_for(terms: int) -> tuple[int, int]:
-    """(P, offset) of a sum of an odd number of terms."""
-    half = (terms + 1) // 2
-    planes = (half - 1).bit_length() + 1
-    return planes, 2 ** (planes - 1) - half
-
-
-def students_in(bits: int) -> int:
-    """How many words of `bits` bits fill a vector."""
-    return BYTES * 8 // bits
-
-
 def _vector_of(array) -> Vector:
     return Vector(array.dtype.bitwidth, students_in(array.dtype.bitwidth))
 
@@ -83,8 +71,8 @@ def _address(builder, pointee, values):
 def pointer(typing, address, kind):
     """The pointer to numbers of a type that an address (an integer) stands for.
 
-    Functions are handed addresses, not arrays: an array costs a counted reference wherever it is passed on, which is
-    more than what is done with it, and compiling its unpacking takes longer than compiling the rest.
+    Functions are handed addresses, not arrays: an array costs a counted reference wherever it is passed on,
+    which is more than what is done with it, and compiling its unpacking takes longer than compiling the rest.
     """
     result = types.CPointer(kind.instance_type)
 
