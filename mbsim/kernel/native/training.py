@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mbsim.kernel import order as orders
-from mbsim.kernel.native import students
+from mbsim.kernel.native import members, students
 from mbsim.kernel.streams import lane_keys, order_key
 from mbsim.kernel.task import Columns, ReportProgress, Task
 
@@ -58,10 +58,11 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
     """Train the lanes of a task on `workers` cores."""
     shape, labels = task.shape, task.labels
     refresh = shape.proposals if task.dynamics.refresh is None else task.dynamics.refresh
-    setting = students.setting_of(task.teacher, shape, refresh, task.test_size)
+    thermal = bool((labels.temperature > 0).any())
+    setting = members.setting_of(task.teacher, shape, refresh, task.test_size, thermal)
     keys = lane_keys(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
-    members = students.init(setting, labels.m, labels.init_overlap, labels.temperature, keys)
-    ensemble = students.Ensemble(setting, members, workers)
+    drawn = members.init(setting, labels.m, labels.init_overlap, labels.temperature, keys)
+    ensemble = students.Ensemble(setting, drawn, workers)
     orders_of = _Orders(task)
     each = shape.proposals * len(labels.m)
     most = max(1, int(PROPOSALS_AT_A_TIME / each))
