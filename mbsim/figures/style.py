@@ -1,0 +1,99 @@
+"""How every figure of mbsim looks: colours, markers, sizes, and the words on its axes.
+
+Curves are told apart by colour (the palette of M. Okabe and K. Ito, safe for the colour-blind), by marker and
+by line style at once, so that they survive a black-and-white print. Figures are made of
+`matplotlib.figure.Figure`, never of pyplot, so that they can be drawn in a notebook, in a worker or without a
+display. Sizes are in inches of the printed page: `WIDTH` is the text width of a journal, and `PAPER` the font
+sizes that go with it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.typing import LineStyleType
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES: tuple[LineStyleType, ...] = (
+    *("-", "--", "-.", ":"),
+    *((0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3))),
+)
+CURVE: dict[str, Any] = {"markersize": 4, "linewidth": 1.1, "elinewidth": 0.9, "capsize": 2, "capthick": 0.9}
+GUIDE: dict[str, Any] = {"color": "0.55", "linewidth": 0.8, "zorder": 0}
+"""A line that is no data: zero, a reference, a limit."""
+
+WIDTH = 7.0
+PAPER: dict[str, Any] = {
+    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 9),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8),
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "svg.hashsalt": "mbsim",  # the same figure gives the same bytes
+}
+
+
+class Look(NamedTuple):
+    """What tells one curve from the others."""
+
+    color: str
+    marker: str
+    linestyle: LineStyleType
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """Keyword arguments of a marker without a line."""
+        return {"color": self.color, "marker": self.marker, "linestyle": "none"}
+
+
+def look(place: int) -> Look:
+    """The look of the curve at that place of the legend; after seven they come again."""
+    at = place % len(COLOURS)
+    return Look(COLOURS[at], MARKERS[at], LINES[at])
+
+
+def axes(ax: Axes | None, height: float = 3.2) -> Axes:
+    """The axes that were given, or those of a new figure."""
+    return Figure(figsize=(4.6, height), layout="constrained").add_subplot() if ax is None else ax
+
+
+def symbol(name: str) -> str:
+    """One letter is a symbol, in italics; more are a word, without underscores."""
+    return f"${name}$" if len(name) == 1 else name.replace("_", " ")
+
+
+def critical_symbol(control: str) -> str:
+    """m_c, or "critical temperature" where the control is a word."""
+    return f"${control}_c$" if len(control) == 1 else f"critical {symbol(control)}"
+
+
+def labels_text(labels: Mapping[str, object]) -> str:
+    """The labels of a panel or a curve: "d = 5, init overlap = 0"."""
+    return ", ".join(f"{symbol(name)} = {number(value)}" for name, value in labels.items())
+
+
+def number(value: object) -> str:
+    """A label as it is read: no trailing zeros."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def axis_label(values: xr.DataArray, name: str = "") -> str:
+    """The long name, the symbol, and the units where there are any: "mini-batch size, m"."""
+    long_name = values.attrs.get("long_name", "" if name else values.name)
+    units = values.attrs.get("units", "1")
+    words = ", ".join(filter(None, [long_name, symbol(name) if name else ""]))
+    return words + (f" ({units})" if units not in ("", "1") else "")
+
+
+def say_instead(ax: Axes, text: str) -> Axes:
+    """Axes that hold a sentence where there is nothing to draw."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", wrap=True, transform=ax.transAxes, color="0.3")
+    return ax
