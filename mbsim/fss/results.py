@@ -1,4 +1,4 @@
-"""What the finite-size scaling hands to its readers: plain records that tables, reports and figures draw from.
+"""What the finite-size scaling hands to its readers: plain records for tables, reports and figures.
 
 Conventions
 -----------
@@ -59,7 +59,7 @@ class Extrapolation:
     labels: without the size. estimator: as in `Critical`.
     law: "constant" m_c; "power correction" m_c + a N^-ω; "logarithm" m_c = a + b log N; "proportional"
         m_c = b N; "undecided" if the sizes do not tell them apart.
-    m_c: m_c(∞), averaged over the laws that have a limit; unknown unless those hold at least 95 % of the weight.
+    m_c: m_c(∞), over all laws that have a limit; unknown unless those hold at least 95 % of the weight.
     parameters: of the most likely law, by name ("m_c", "a", "omega", "b"), each with its interval.
     weights: of each law, from its likelihood and number of parameters (BIC); they add up to one.
     chi2_per_dof: of the most likely law, NaN without degrees of freedom.
@@ -91,7 +91,8 @@ class ConnectivityLaw:
 
     labels: what else is fixed. source: what the points are ("m_c at N = 256", "m_c(∞) of the midpoint").
     law: "linear", "power", or "undecided" if neither holds 95 % of the weight.
-    exponent: of the power law, whatever the law. parameters: {"linear": {"a", "b"}, "power": {"a", "exponent"}}.
+    exponent: of the power law, whatever the law.
+    parameters: of both laws: {"linear": {"a", "b"}, "power": {"a", "exponent"}}.
     d, m_c, low, high: the points, shape (point,). curve_d, curves: each law drawn, {"linear": (point,), ...}.
     """
 
@@ -159,9 +160,9 @@ class Histogram:
     weight: the share of lanes above the valley (one half at equal weights); NaN with one peak.
     valley: where the order parameter is rarest between the peaks; peaks: where it is most frequent. NaN with
     one peak.
-    barrier: ln(geometric mean of the two peaks / valley), 0 with one peak; the mean of the two logarithms does
-    not depend on the weights when one phase is favoured by a field. unresolved: the valley holds so few lanes
-    that the barrier is only bounded below, by `barrier.low`.
+    barrier: ln(geometric mean of the two peaks / valley), 0 with one peak; a field that favours one phase
+        changes the weights and not this mean, for a valley half-way.
+    unresolved: the valley holds so few lanes that the barrier is only bounded below, by `barrier.low`.
     """
 
     size: float
@@ -180,9 +181,9 @@ class Histogram:
 class Verdict:
     """The order of the transition at one combination of labels, and the evidence for it, as sentences.
 
-    order: "first", "second", "undecided" (the evidence does not suffice) or "none" (no transition on the grid).
-    histograms: one for each size that shows the transition. barrier_growth: the change of the barrier from the
-        smallest of these sizes to the largest (of the straight line through barrier against ln N).
+    order: "first", "second", "undecided" (the evidence does not suffice) or "none" (no transition seen).
+    histograms: one for each size that shows the transition.
+    barrier_growth: the change of the barrier from the smallest of these sizes to the largest.
     sizes, peak_heights, peak_low, peak_high: the peak of the susceptibility, shape (size,).
     susceptibility_exponent: x in peak ~ N^x; one where two phases coexist, less at a critical point.
     binder_minima: {size: the minimum of U4, unknown where it has none}, a hint that is never counted.
@@ -230,7 +231,7 @@ class Hysteresis:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All of it for one dataset. A list is empty where nothing could be said; `reasons` then says why, by field.
+    """All of it for one dataset. Where nothing can be said a list is empty, and `reasons` says why, by field.
 
     summaries: as `fss.summaries` gives it (an xarray.Dataset).
     """
