@@ -7,12 +7,15 @@ display. Sizes are in inches of the printed page: `WIDTH` is the text width of a
 sizes that go with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.typing import LineStyleType
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -21,12 +24,21 @@ LINES: tuple[LineStyleType, ...] = (
     *("-", "--", "-.", ":"),
     *((0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3))),
 )
-CURVE: dict[str, Any] = {"markersize": 4, "linewidth": 1.1, "elinewidth": 0.9, "capsize": 2, "capthick": 0.9}
+CURVE: dict[str, Any] = {
+    "markersize": 3.6,
+    "linewidth": 1.1,
+    "elinewidth": 0.9,
+    "capsize": 2,
+    "capthick": 0.9,
+}
 GUIDE: dict[str, Any] = {"color": "0.55", "linewidth": 0.8, "zorder": 0}
 """A line that is no data: zero, a reference, a limit."""
 
+GEOMETRIC = 10.0
+"""A grid whose steps differ by more than this factor is drawn on a logarithmic axis."""
+
 WIDTH = 7.0
-PAPER: dict[str, Any] = {
+PAPER: Any = {
     **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 9),
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8),
     "legend.frameon": False,
@@ -90,6 +102,25 @@ def axis_label(values: xr.DataArray, name: str = "") -> str:
     units = values.attrs.get("units", "1")
     words = ", ".join(filter(None, [long_name, symbol(name) if name else ""]))
     return words + (f" ({units})" if units not in ("", "1") else "")
+
+
+def geometric(x: np.ndarray) -> bool:
+    """Whether a grid is made for a logarithmic axis: positive, its steps growing by a large factor."""
+    steps = np.diff(x)
+    return bool(len(x) > 2 and x[0] > 0 and steps.max() > GEOMETRIC * steps.min())
+
+
+def integer_ticks(ax: Axes, x: np.ndarray) -> None:
+    """No fractions below an axis of integers, such as mini-batch sizes."""
+    if np.array_equal(x, np.round(x)) and ax.get_xscale() == "linear":
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=3))
+
+
+def plain_log_ticks(axis: Axis, values: Sequence[float]) -> None:
+    """On a logarithmic axis the values themselves, written out; of many only some."""
+    axis.set_major_locator(FixedLocator(values[:: max(1, len(values) // 6)]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def say_instead(ax: Axes, text: str) -> Axes:
