@@ -97,9 +97,7 @@ def critical() -> list[Critical]:
             m_c = M_C[d] + N / 1000
             order = {3: "second", 5: "first"}[d]
             records.append(Critical(labels, m_c, m_c - 0.2, m_c + 0.2, order, "midpoint"))
-    records.append(
-        Critical({"N": 64, "N_next": 128, "d": 5}, 18.1, 17.8, 18.4, "first", "binder_crossing")
-    )
+    records.append(Critical({"N": 64, "N_next": 128, "d": 5}, 18.1, 17.8, 18.4, "first", "binder_crossing"))
     return records
 
 
@@ -111,7 +109,11 @@ def extrapolation(d=5, estimator="midpoint") -> results.Extrapolation:
         estimator=estimator,
         law="power correction",
         m_c=interval(M_C[d] + 0.3, 0.15),
-        parameters={"m_c": interval(M_C[d] + 0.3, 0.15), "a": interval(1.0, 0.5), "omega": interval(1.0, 0.3)},
+        parameters={
+            "m_c": interval(M_C[d] + 0.3, 0.15),
+            "a": interval(1.0, 0.5),
+            "omega": interval(1.0, 0.3),
+        },
         weights={"constant": 0.2, "power correction": 0.8},
         chi2_per_dof=0.9,
         stability=[results.Stability(128.0, interval(M_C[d] + 0.3, 0.3))],

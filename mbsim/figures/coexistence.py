@@ -49,12 +49,13 @@ def histogram_figure(
             color=style.color,
             linestyle=style.linestyle,
             linewidth=1.3,
-            label=f"{symbol(size)} = {number(one.size)}, {symbol(control)} = {number(one.m)}",
+            label=f"{symbol(size)} = {number(one.size)} ({symbol(control)} = {number(one.m)})",
         )
         ax.stairs(density, one.edges, color=style.color, fill=True, alpha=0.12, linewidth=0)
     ax.set_ylim(bottom=0)
     ax.set_xlabel(quantity)
     ax.set_ylabel("probability density")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26), fontsize="small", handlelength=1.8)
     return ax
 
 

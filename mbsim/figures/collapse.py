@@ -45,6 +45,7 @@ def collapse_figure(
     scaled = collapse.beta_over_nu.known and collapse.beta_over_nu.value != 0
     factor = rf" $\times\,{S}^{{{_exponent(collapse)}}}$" if scaled else ""
     ax.set_ylabel(NAMES.get(collapse.quantity, collapse.quantity) + factor)
+    ax.legend()
     return ax
 
 

@@ -16,6 +16,8 @@ from mbsim.figures.style import (
 )
 from mbsim.fss.results import ConnectivityLaw, Extrapolation
 
+DODGE = 1.03
+"""Points of different estimators at the same size stand beside each other, by this factor."""
 LAW_LINES = {"linear": "-", "power": "--"}
 
 
@@ -42,8 +44,9 @@ def size_figure(
     for place, one in enumerate(drawn):
         style = look(place)
         bars = np.clip(np.nan_to_num([one.values - one.low, one.high - one.values]), 0, None)
+        aside = DODGE ** (place - (len(drawn) - 1) / 2)
         ax.errorbar(
-            one.sizes,
+            one.sizes * aside,
             one.values,
             yerr=bars,
             label=one.estimator.replace("_", " "),
@@ -79,12 +82,12 @@ def connectivity_figure(
         return say_instead(ax, law.reason or f"no {critical_symbol(control)} to draw")
     bars = np.clip(np.nan_to_num([law.m_c - law.low, law.high - law.m_c]), 0, None)
     points = look(0)._asdict() | {"linestyle": "none"}
-    ax.errorbar(law.d, law.m_c, yerr=bars, label=law.source or critical_symbol(control), **points, **CURVE)
+    ax.errorbar(law.d, law.m_c, yerr=bars, label=critical_symbol(control), **points, **CURVE)
     d = symbol(connectivity)
     for place, (name, curve) in enumerate(law.curves.items(), start=1):
         text = name
         if name == "power" and law.exponent.known:
-            text = f"power, {d}$^x$ with $x$ = {law.exponent}"
+            text = f"power, $x$ = {law.exponent}"
         weight = law.weights.get(name)
         text += f", weight {weight:.2f}" if weight is not None else ""
         ax.plot(

@@ -9,6 +9,9 @@ from matplotlib.axes import Axes
 from mbsim.figures.style import CURVE, axes, integer_ticks, look, number, say_instead, symbol
 from mbsim.fss.results import Hysteresis
 
+RANDOM: dict[str, Any] = {"linestyle": "-"}
+PLANTED: dict[str, Any] = {"linestyle": "--", "markerfacecolor": "white"}
+
 
 def hysteresis_figure(
     loops: Sequence[Hysteresis],
@@ -39,31 +42,22 @@ def hysteresis_figure(
     for place, loop in enumerate(drawn):
         style = look(place)
         name = f"{symbol(size)} = {number(loop.labels[size])}" if size in loop.labels else "loop"
-        branches = (
-            ("random start", loop.random_mean, loop.random_error, {"linestyle": "-"}),
-            (
-                "planted start",
-                loop.planted_mean,
-                loop.planted_error,
-                {"linestyle": "--", "markerfacecolor": "white"},
-            ),
-        )
-        for start, mean, error, line in branches:
-            ax.errorbar(
-                loop.m,
-                mean,
-                yerr=np.nan_to_num(error),
-                label=f"{name}, {start}",
-                **(style._asdict() | line),
-                **CURVE,
-            )
+        for mean, error, line, label in (
+            (loop.random_mean, loop.random_error, RANDOM, name),
+            (loop.planted_mean, loop.planted_error, PLANTED, "_"),
+        ):
+            bars = np.nan_to_num(error)
+            ax.errorbar(loop.m, mean, yerr=bars, label=label, **(style._asdict() | line), **CURVE)
         if loop.random.known and loop.planted.known:
             inside: dict[str, Any] = {"color": style.color, "alpha": 0.10, "linewidth": 0, "zorder": 0}
             ax.axvspan(loop.planted.value, loop.random.value, **inside)
         for spinodal in (loop.random, loop.planted):
             if spinodal.known:
                 ax.axvline(spinodal.value, color=style.color, linewidth=0.8, linestyle=":", zorder=0.5)
+    for name, line in (("random start", RANDOM), ("planted start", PLANTED)):
+        ax.plot([], [], color="0.3", marker="o", markersize=CURVE["markersize"], label=name, **line)
     integer_ticks(ax, drawn[0].m)
     ax.set_xlabel(f"mini-batch size, {symbol(control)}" if control == "m" else symbol(control))
     ax.set_ylabel(quantity)
+    ax.legend()
     return ax

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 from mbsim.figures.style import PAPER, WIDTH, labels_text
 
 ACROSS = 3
+LETTERS_PER_INCH = 15
+LEGEND_HANDLE = 8
+"""What the sample of a line in a legend takes, in letters."""
 Draw = Callable[[Mapping[str, Any], Axes], Axes]
 
 
@@ -24,6 +27,7 @@ def panels(
     height: float = 2.3,
     across: int = ACROSS,
     same_y: bool = True,
+    same_legend: bool = True,
 ) -> Figure:
     """One panel for each choice of labels, lettered and titled by it, as wide as a printed page.
 
@@ -33,6 +37,7 @@ def panels(
         height: of a panel, in inches.
         across: at most so many panels in a row.
         same_y: whether all panels share one vertical axis.
+        same_legend: whether one legend, below, holds for all panels; otherwise each keeps its own.
     """
     across = min(across, len(choices))
     down = math.ceil(len(choices) / across)
@@ -49,7 +54,8 @@ def panels(
                 ax.set_ylabel("")
                 ax.tick_params(labelleft=False)
             first = first or ax
-        _one_legend(figure)
+        if same_legend:
+            _one_legend(figure)
         figure.draw_without_rendering()  # ticks take their sizes now, not where the figure is shown
     return figure
 
@@ -63,5 +69,6 @@ def _one_legend(figure: Figure) -> None:
         if legend := ax.get_legend():
             legend.remove()
     if named:
-        columns = min(len(named), 6)
+        longest = max(map(len, named)) + LEGEND_HANDLE
+        columns = max(1, min(len(named), int(figure.get_figwidth() * LETTERS_PER_INCH / longest)))
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns)

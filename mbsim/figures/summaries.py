@@ -72,6 +72,8 @@ def summary_figure(
     _range_drawn(ax, x, marked)
     ax.set_xlabel(axis_label(values[control], control))
     ax.set_ylabel(axis_label(values))
+    if ax.containers:
+        ax.legend()
     return ax
 
 
