@@ -91,9 +91,7 @@ def grouped(found: list[Cell], size: str) -> list[tuple[dict[str, Label], list[C
     groups: dict[tuple[Label, ...], list[Cell]] = {}
     for cell in found:
         groups.setdefault(tuple(cell.others(size).values()), []).append(cell)
-    return [
-        (group[0].others(size), sorted(group, key=lambda cell: cell.size)) for group in groups.values()
-    ]
+    return [(group[0].others(size), sorted(group, key=lambda cell: cell.size)) for group in groups.values()]
 
 
 def counted(values: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample
 from mbsim.fss.lanes import SAMPLES, generator, lanes, teachers_and_replicas, used
+from mbsim.fss.resampled import Resampled
 from mbsim.fss.table import Critical, Label
 
 Array = NDArray[np.float64]
@@ -119,6 +120,7 @@ class _Found(NamedTuple):
     value: float = np.nan
     width: float = np.nan
     reason: str = ""
+    draws: Array | None = None
 
 
 def _analyse(
@@ -160,8 +162,9 @@ def _analyse(
         return _Found(reason=f"{span}: the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas")
 
     centre, half_width = fitted.centre[0], fitted.width[0] * TENTH_TO_NINE_TENTHS / 2
-    centres = resampled.centre[:samples], resampled.centre[samples:]
-    low, high = resample.interval(centre, *centres, teachers_and_replicas(values))
+    shape = teachers_and_replicas(values)
+    centres = Resampled(np.asarray(centre), resampled.centre[:samples], resampled.centre[samples:], shape)
+    _, low, high = centres.interval()
     if np.isfinite(low):
         half_gap = _resolution(x, fitted)
         low, high = max(min(low, centre - half_gap), x[0]), min(max(high, centre + half_gap), x[-1])
@@ -169,7 +172,9 @@ def _analyse(
         caution.append("no interval: one teacher tells nothing of the others")
     numbers = np.array([centre, low, high, centre - half_width, centre + half_width])
     m_c, low, high, begin, finish = (np.exp(numbers) if log else numbers).tolist()
-    return _Found(m_c, low, high, float(fitted.after[0] - rise / 2), finish - begin, "; ".join(caution))
+    draws = np.exp(centres.deviates()) if log else centres.deviates()
+    value = float(fitted.after[0] - rise / 2)
+    return _Found(m_c, low, high, value, finish - begin, "; ".join(caution), draws)
 
 
 def _end_of_rise(y: Array, error: Array) -> int:

@@ -5,8 +5,8 @@ With ⟨·⟩ the mean over replicas within teachers, then over teachers::
     mean = ⟨q⟩,  binder = 1 - ⟨q⁴⟩ / (3 ⟨q²⟩²),  susceptibility = N (⟨q²⟩ - ⟨q⟩²)
 
 ⟨q²⟩ and ⟨q⁴⟩ come from the variables `overlap_second` and `overlap_fourth` where the order parameter is
-called `overlap_mean` (the same for any other name that ends so), and from the squares of its values otherwise.
-The variance has the square of the standard error of ⟨q⟩ added, which finite samples take from it. Where every
+called `overlap_mean` (the same for any other name that ends so), and from its own powers otherwise. The
+variance has the square of the standard error of ⟨q⟩ added, which finite samples take from it. Where every
 lane succeeds, or none, the interval of the probability is that of Clopper and Pearson, for resamples of equal
 lanes cannot tell it.
 """
