@@ -2,7 +2,8 @@
 
 Far from a transition curves of all sizes agree, and their difference is noise about zero; so the crossing is
 sought between a point where the larger size lies below and one where it lies above, each by three standard
-errors. There the difference is smoothed (`smooth`), and the crossing is at the share of the way on which the
+errors and by a twentieth of the range of the curves (on their plateaus they differ by what saturates, not by
+what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on which the
 larger size lies below: the crossing where there is one, the middle of them where noise makes several.
 """
 
@@ -18,6 +19,7 @@ Array = NDArray[np.float64]
 
 FEWEST_POINTS = 5
 SIGNIFICANCE = 3.0
+CLEAR = 0.05
 PLACES = 2001
 
 
@@ -36,11 +38,11 @@ def crossing(
     if len(x) < FEWEST_POINTS:
         return Crossing(None, f"{names[0]} and {names[1]} share {len(x)} values of {control}: too few")
     if min(small.shape[0], large.shape[0]) < 2:
-        return Crossing(
-            None, "one teacher tells nothing of the others: whether the curves cross is not known"
-        )
+        return Crossing(None, "one teacher tells nothing of the others: no crossing is certain")
     error = difference.both.std(axis=0)
     z = np.where(error > 0, difference.estimate / np.where(error > 0, error, 1), 0.0)
+    least = CLEAR * max(np.ptp(small.estimate), np.ptp(large.estimate))
+    z = np.where(np.abs(difference.estimate) >= least, z, 0.0)
     below, above = z <= -SIGNIFICANCE, z >= SIGNIFICANCE
     pairs = np.minimum(np.maximum(-z, 0)[:, None], np.maximum(z, 0)[None, :])
     pairs = np.where(np.tri(len(x), k=-1).T > 0, pairs, 0.0)  # below comes before above
@@ -83,7 +85,7 @@ def _interpolation(x: Array, z: Array) -> Array:
 def _why(names: tuple[str, str], below: NDArray[np.bool_], above: NDArray[np.bool_], control: str) -> str:
     small, large = names
     if not below.any() and not above.any():
-        return f"{large} and {small} differ nowhere by {SIGNIFICANCE:g} standard errors: no crossing is seen"
+        return f"{large} and {small} differ nowhere by {SIGNIFICANCE:g} standard errors and {CLEAR:.0%}: no crossing"
     if below.any() and above.any():
         return f"{large} lies above {small} before it lies below: it falls later, no crossing of a rise"
     word = "below" if below.any() else "above"

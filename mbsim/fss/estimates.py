@@ -1,9 +1,9 @@
 """Every estimator of m_c(N, d), each with its own name, and the perfect-recovery threshold beside them.
 
-"midpoint": of the order parameter (`midpoint`). "susceptibility": the peak of N Var (`peak`). "binder_crossing"
-and "success_crossing": where the curves of consecutive sizes cross (`crossing`). "perfect_recovery": the
-midpoint of the probability of success, which is no estimator of m_c: with ±1 weights the m at which all N units
-are right grows like log N where the bulk does not move.
+"midpoint": of the order parameter (`midpoint`). "susceptibility": the peak of N Var (`peak`).
+"binder_crossing" and "success_crossing": where the curves of consecutive sizes cross (`crossing`).
+"perfect_recovery": the midpoint of the probability of success, which is no estimator of m_c: with ±1 weights
+the m at which all N units are right grows like log N where the bulk does not move.
 """
 
 import itertools
@@ -49,11 +49,16 @@ def estimates(
     Args:
         ds: any dataset with the order parameter over size, control, samples and any labels.
         estimators: some of `ESTIMATORS`; those of success are left out where the dataset has no `success`.
-        order_parameter, size, control, samples, bootstrap, seed: as in `summaries`.
+        order_parameter: its name.
+        size: the dimension of system sizes.
+        control: the dimension along which the transition is sought.
+        samples: the quenched disorder, then the replicas within it; either may be absent.
+        bootstrap: the number of resamples.
+        seed: of the resamples.
 
     Returns:
         Records, one estimator after the other. A crossing belongs to two sizes, in the labels `size` and
-        f"{size}_next". Where a number cannot be had it is NaN, order "none", and `reason` says why.
+        f"{size}_next". Where a number cannot be had it is NaN, and `reason` says why.
 
     Raises:
         DatasetError: an unknown estimator; a variable, a dimension or the size is not there.
@@ -102,9 +107,7 @@ def _crossings(
         pairs = [[by_cell[id(cell)] for cell in pair] for pair in itertools.pairwise(group)]
         if not pairs:
             here = {size: group[0].labels[size], **labels}
-            records.append(
-                _unknown(here, estimator, "one size only: curves of two sizes are needed to cross")
-            )
+            records.append(_unknown(here, estimator, "one size only: two are needed for a crossing"))
         for small, large in pairs:
             here = _pair_labels(small, large, size)
             curve = [one.quantities.get(quantity) for one in (small, large)]
@@ -147,4 +150,4 @@ def _record(
 
 
 def _unknown(labels: dict[str, Label], estimator: str, reason: str) -> Critical:
-    return Critical(labels, np.nan, np.nan, np.nan, "none", estimator, reason=reason)
+    return Critical(labels, np.nan, np.nan, np.nan, "undecided", estimator, reason=reason)

@@ -50,9 +50,7 @@ def peak(x: Array, curve: Resampled, control: str) -> Peak:
     noise = curve.both[:, top].std()
     ground = max(np.median(y[: top + 1]), np.median(y[top:]))
     if y[top] - ground < 3 * noise and curve.shape[0] > 1:
-        return _none(
-            "the peak of the susceptibility does not stand out of its error: more teachers or replicas"
-        )
+        return _none("no peak of the susceptibility stands out of the errors: more teachers or replicas")
 
     half = y > y[top] / 2
     first, last = _run(half, top)
