@@ -1,0 +1,177 @@
+"""The tables of the report, as rows of cells that the template lays out.
+
+A cell is a number, its interval below it, and the mark of a note; the notes (reasons why a number is missing,
+or what to mind) stand below the table, each once.
+"""
+
+import math
+import string
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mbsim.fss.results import Collapse, ConnectivityLaw, Extrapolation, Hysteresis
+from mbsim.fss.table import Critical, number_and_interval
+from mbsim.report.words import LAWS, interval_text, labels_text
+
+COLUMNS = {
+    "midpoint": "midpoint",
+    "susceptibility": "peak of χ",
+    "binder_crossing": "U4 crossing",
+    "success_crossing": "success crossing",
+    "perfect_recovery": "perfect recovery",
+}
+"""What the estimators are called at the head of a column."""
+
+
+Labelled = Critical | Extrapolation | Collapse | Hysteresis
+
+
+class Cell(NamedTuple):
+    """A number or a text, the interval below it, and the mark of its note."""
+
+    text: str
+    below: str = ""
+    note: str = ""
+
+
+class Table(NamedTuple):
+    """Heads, rows of cells, and notes as (mark, text); `labels` leading columns are labels."""
+
+    heads: list[str]
+    rows: list[list[Cell]]
+    labels: int
+    notes: list[tuple[str, str]]
+
+
+def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
+    """A row for each combination of labels, a column for each estimator; crossings at their smaller size."""
+    names = [name for name in _label_names(critical) if name != f"{size}_next"]
+    names.sort(key=lambda name: name == size)  # the size last: it changes fastest
+    estimators = list(dict.fromkeys(_estimator(record) for record in critical))
+    found: dict[tuple[object, ...], dict[str, Critical]] = {}
+    for record in critical:
+        key = tuple(record.labels.get(name, "") for name in names)
+        found.setdefault(key, {})[_estimator(record)] = record
+    notes: dict[str, str] = {}
+    rows = []
+    for key in sorted(found, key=lambda row: [(isinstance(label, str), label) for label in row]):
+        records = found[key]
+        cells = [Cell(f"{label:g}" if isinstance(label, float) else str(label)) for label in key]
+        cells += [_critical_cell(records.get(name), notes, size) for name in estimators]
+        orders = {record.order for record in records.values()}
+        cells.append(Cell("/".join(sorted(orders - {"none"} or orders))))
+        rows.append(cells)
+    heads = [name.replace("_", " ") for name in names]
+    heads += [COLUMNS.get(name, name.replace("_", " ")) for name in estimators] + ["order"]
+    return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
+
+
+def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
+    """A row for each estimator at each combination of labels: the law, its weight, m_c(∞), χ²/dof."""
+    names = _label_names(extrapolations)
+    notes: dict[str, str] = {}
+    rows = []
+    for one in extrapolations:
+        cells = [Cell(str(one.labels.get(name, ""))) for name in names]
+        weight = max(one.weights.values(), default=math.nan)
+        cells += [
+            Cell(COLUMNS.get(_bare(one.estimator), one.estimator.replace("_", " "))),
+            Cell(", ".join(f"{N:g}" for N in one.sizes)),
+            Cell(LAWS.get(one.law, one.law), note=_note(notes, one.reason)),
+            Cell(f"{weight:.2f}" if math.isfinite(weight) else "–"),
+            _split(interval_text(one.m_c)),
+            Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"),
+        ]
+        rows.append(cells)
+    heads = [*names, "estimator", "sizes", "law", "its weight", "m_c(∞)", "χ²/dof"]
+    return Table(heads, rows, len(names) + 1, [(mark, text) for text, mark in notes.items()])
+
+
+def connectivity_table(laws: Sequence[ConnectivityLaw]) -> Table:
+    """A row for each law of m_c against d: source, decision, exponent, weights."""
+    notes: dict[str, str] = {}
+    rows = []
+    for law in laws:
+        weights = ", ".join(f"{name} {weight:.2f}" for name, weight in law.weights.items())
+        cells = [
+            Cell(", ".join(filter(None, [law.source, labels_text(law.labels)]))),
+            Cell(law.law, note=_note(notes, law.reason)),
+            _split(interval_text(law.exponent)),
+            Cell(weights or "–"),
+            Cell(f"{law.chi2_per_dof:.2g}" if math.isfinite(law.chi2_per_dof) else "–"),
+        ]
+        rows.append(cells)
+    heads = ["points", "law", "exponent of d", "weights", "χ²/dof"]
+    return Table(heads, rows, 1, [(mark, text) for text, mark in notes.items()])
+
+
+def collapse_table(collapses: Sequence[Collapse]) -> Table:
+    """A row for each collapse: m_c, ν, β, χ²/dof; what was fixed is marked."""
+    names = _label_names(collapses)
+    notes: dict[str, str] = {}
+    rows = []
+    for one in collapses:
+        cells = [Cell(str(one.labels.get(name, ""))) for name in names]
+        cells.append(Cell(one.quantity, note=_note(notes, one.reason)))
+        for name, interval in (("m_c", one.m_c), ("nu", one.nu), ("beta", one.beta)):
+            fixed = name in one.fixed and interval.known
+            cells.append(Cell(f"{interval.value:g}", "fixed") if fixed else _split(interval_text(interval)))
+        cells.append(Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"))
+        rows.append(cells)
+    heads = [*names, "quantity", "m_c", "ν", "β", "χ²/dof"]
+    return Table(heads, rows, len(names) + 1, [(mark, text) for text, mark in notes.items()])
+
+
+def hysteresis_table(loops: Sequence[Hysteresis]) -> Table:
+    """A row for each loop: both spinodals and the width."""
+    names = _label_names(loops)
+    notes: dict[str, str] = {}
+    rows = [
+        [
+            *(Cell(str(loop.labels.get(name, ""))) for name in names),
+            _split(interval_text(loop.random)),
+            _split(interval_text(loop.planted)),
+            _split(interval_text(loop.width))._replace(note=_note(notes, loop.reason)),
+        ]
+        for loop in loops
+    ]
+    heads = [*names, "spinodal, random start", "spinodal, planted start", "width of the loop"]
+    return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
+
+
+def _label_names(records: Sequence[Labelled]) -> list[str]:
+    return list(dict.fromkeys(name for record in records for name in record.labels))
+
+
+def _bare(estimator: str) -> str:
+    """The name alone: "midpoint of overlap_mean" is "midpoint"."""
+    return estimator.split(" of ")[0]
+
+
+def _estimator(record: Critical) -> str:
+    return _bare(record.estimator)
+
+
+def _critical_cell(record: Critical | None, notes: dict[str, str], size: str) -> Cell:
+    if record is None:
+        return Cell("")
+    value, interval = number_and_interval(record)
+    below = interval if interval != "-" else ""
+    if value != "-" and f"{size}_next" in record.labels:
+        below += f"; with {size} = {record.labels[f'{size}_next']}"
+    return Cell("–" if value == "-" else value, below.lstrip("; "), _note(notes, record.reason))
+
+
+def _note(notes: dict[str, str], text: str) -> str:
+    """The mark of a note, a new letter where the text is new; empty without one."""
+    if not text:
+        return ""
+    letters = string.ascii_lowercase
+    place = len(notes)
+    return notes.setdefault(text, letters[place % 26] * (place // 26 + 1))
+
+
+def _split(text: str) -> Cell:
+    """A value and the interval in brackets behind it, the latter below."""
+    value, bracket, interval = text.partition(" (")
+    return Cell(value, interval.rstrip(")") if bracket else "")

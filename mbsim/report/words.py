@@ -1,0 +1,189 @@
+"""Sentences of the report: what was run, what was found, and the reasons where nothing was.
+
+Plain text becomes `Markup` here, with the symbols of physics set as such; nothing else is trusted as HTML.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import xarray as xr
+from markupsafe import Markup, escape
+
+from mbsim.fss.results import Analysis, Interval, Verdict
+
+ORDERS = {
+    "first": "discontinuous (first order)",
+    "second": "continuous (second order)",
+    "undecided": "of undecided order",
+    "none": "not seen on this grid",
+}
+SYMBOLS = (
+    (re.compile(r"\bm_c\b"), "<i>m</i><sub>c</sub>"),
+    (re.compile(r"\bU_?4\b"), "<i>U</i><sub>4</sub>"),
+    (re.compile(r"\b([NdmKM])(?= = )"), r"<i>\1</i>"),
+    (re.compile(r"\^\(?(-?[\w.ωνβγ/−]+)\)?"), r"<sup>\1</sup>"),
+)
+LAWS = {
+    "constant": "m_c",
+    "power correction": "m_c + a N^−ω",
+    "logarithm": "a + b log N",
+    "proportional": "b N",
+    "undecided": "undecided",
+}
+
+
+def typeset(text: object) -> Markup:
+    """Plain text with m_c, U4, powers and labels set as symbols."""
+    html = str(escape(text))
+    for pattern, replacement in SYMBOLS:
+        html = pattern.sub(replacement, html)
+    return Markup(html)
+
+
+def labels_text(labels: Mapping[str, object]) -> str:
+    """The labels as they are read: "d = 5, init overlap = 1"."""
+    shown = (
+        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else value)
+        for name, value in labels.items()
+    )
+    return ", ".join(f"{name} = {value}" for name, value in shown)
+
+
+def configuration(ds: xr.Dataset) -> dict[str, Any]:
+    """The run's configuration, empty where the dataset carries none."""
+    return dict(json.loads(ds.attrs.get("config", "{}")))
+
+
+def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
+    """The rows of the table of what was run: a name and a text each, as far as the dataset tells."""
+    config = configuration(ds)
+    rows = [("model", _model(ds, config.get("model", {})))]
+    for name, words in (("N", "inputs, N"), ("d", "in-degree, d"), ("m", "mini-batch sizes, m")):
+        if name in ds.dims:
+            rows.append((words, _listed(ds[name].to_numpy().tolist())))
+    for name in ("init_overlap", "temperature"):
+        if name in ds.dims:
+            rows.append((ds[name].attrs.get("long_name", name), _listed(ds[name].to_numpy().tolist())))
+    if "status" in ds:
+        asked, ran = int(ds["status"].size), int((ds["status"] != 0).sum())
+        rows.append(
+            ("students", f"{ran:,} trained" + (f", of {asked:,} cells of the grid" if ran < asked else ""))
+        )
+    if {"teacher", "replica"} <= set(ds.dims):
+        rows.append(("samples", f"{ds.sizes['teacher']} teachers, {ds.sizes['replica']} replicas of each"))
+    if dynamics := config.get("dynamics"):
+        rows.append(("dynamics", _dynamics(dynamics, ds)))
+    if measure := config.get("measure"):
+        rows.append(("measured", _measured(measure)))
+    if "seed" in ds.attrs:
+        rows.append(("root seed", str(ds.attrs["seed"])))
+    return rows
+
+
+def provenance(ds: xr.Dataset) -> list[tuple[str, str]]:
+    """Name and text of everything that identifies the numbers: hash, versions, device, generator, commit."""
+    names = {
+        "config_hash": "configuration hash",
+        "mbsim_version": "mbsim",
+        "git_commit": "commit",
+        "jax_version": "jax",
+        "jaxlib_version": "jaxlib",
+        "numpy_version": "numpy",
+        "device_kind": "device",
+        "prng": "random generator",
+    }
+    return [(words, str(ds.attrs[name])) for name, words in names.items() if ds.attrs.get(name)]
+
+
+def findings(analysis: Analysis) -> list[str]:
+    """One sentence for each combination of labels: its order, and where the transition is."""
+    found = []
+    for verdict in analysis.verdicts:
+        where = labels_text(verdict.labels)
+        sentence = (where + ": t" if where else "T") + f"he transition is {ORDERS[verdict.order]}"
+        if place := _place(verdict, analysis):
+            sentence += f", {place}"
+        sentence += "."
+        if verdict.reason and verdict.order in ("undecided", "none"):
+            sentence += f" {sentence(verdict.reason)}"
+        found.append(sentence)
+    return found
+
+
+def sentence(text: str) -> str:
+    """With a capital (unless a symbol comes first) and a full stop."""
+    text = text.strip().rstrip(".")
+    first = text.split(" ")[0]
+    begin = text[:1].upper() if first.isalpha() and len(first) > 1 else text[:1]
+    return begin + text[1:] + "."
+
+
+def interval_text(interval: Interval) -> str:
+    """A value with its interval; a dash where it is not known."""
+    return str(interval) if interval.known else "–"
+
+
+def _place(verdict: Verdict, analysis: Analysis) -> str:
+    """m_c(∞), or m_c at the largest size, by the midpoint."""
+    for one in analysis.extrapolations:
+        if one.labels == verdict.labels and one.estimator.startswith("midpoint") and one.m_c.known:
+            return f"m_c(∞) = {one.m_c}"
+    records = [
+        record
+        for record in analysis.critical
+        if record.estimator.startswith("midpoint")
+        and record.m_c == record.m_c
+        and verdict.labels.items() <= record.labels.items()
+    ]
+    if not records:
+        return ""
+    last = records[-1]
+    own = {name: value for name, value in last.labels.items() if name not in verdict.labels}
+    return f"m_c = {Interval(last.m_c, last.low, last.high)} at {labels_text(own)}"
+
+
+def _model(ds: xr.Dataset, model: Mapping[str, Any]) -> str:
+    name = str(ds.attrs.get("model") or ds.attrs.get("name") or "not named")
+    if not model:
+        return name
+    output = "one output" if model.get("output") == "scalar" else "as many outputs as inputs"
+    student = "the teacher's links" if model.get("student") == "sparse" else "all links"
+    weights = "±1 weights" if model.get("weights") == "binary" else f"{model.get('weights')} weights"
+    return f"{name}: {weights}, {output}, student with {student}"
+
+
+def _dynamics(dynamics: Mapping[str, Any], ds: xr.Dataset) -> str:
+    parts = [f"{dynamics['sweeps']:,} sweeps"] if "sweeps" in dynamics else []
+    if "order" in dynamics:
+        parts.append(f"{dynamics['order']} order")
+    if "refresh" in dynamics:
+        refresh = dynamics["refresh"]
+        every = "sweep" if refresh == "sweep" else f"{refresh} proposals"
+        parts.append(f"a fresh mini-batch every {every}")
+    if "temperature" not in ds.dims and "temperature" in dynamics:
+        parts.append(f"temperature {dynamics['temperature']:g}")
+    if "init_overlap" not in ds.dims and "init_overlap" in dynamics:
+        parts.append(f"initial overlap {dynamics['init_overlap']:g}")
+    return ", ".join(parts) or ", ".join(f"{name} {value}" for name, value in dynamics.items())
+
+
+def _measured(measure: Mapping[str, Any]) -> str:
+    parts = [f"at {measure['measurements']} log-spaced times"] if "measurements" in measure else []
+    if measure.get("test_size"):
+        parts.append(f"on {measure['test_size']:,} fresh examples")
+    return ", ".join(parts)
+
+
+def _listed(values: Sequence[float]) -> str:
+    """A range where the steps are even, else the values, of many only the ends."""
+    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    steps = {round(b - a, 12) for a, b in pairwise(values)}
+    if len(values) > 4 and len(steps) == 1:
+        step = steps.pop()
+        return f"{texts[0]} to {texts[-1]}" + ("" if step == 1 else f" in steps of {step:g}")
+    if len(texts) > 12:
+        return f"{', '.join(texts[:3])}, …, {texts[-1]} ({len(texts)} values)"
+    return ", ".join(texts)
