@@ -3,8 +3,8 @@
 Far from a transition curves of all sizes agree, and their difference is noise about zero; so the crossing is
 sought between a point where the larger size lies below and one where it lies above, each by three standard
 errors and by a twentieth of the range of the curves (on their plateaus they differ by what saturates, not by
-what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on which the
-larger size lies below: the crossing where there is one, the middle of them where noise makes several.
+what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on which
+the larger size lies below: the crossing where there is one, the middle of them where noise makes several.
 """
 
 from typing import NamedTuple
@@ -85,7 +85,9 @@ def _interpolation(x: Array, z: Array) -> Array:
 def _why(names: tuple[str, str], below: NDArray[np.bool_], above: NDArray[np.bool_], control: str) -> str:
     small, large = names
     if not below.any() and not above.any():
-        return f"{large} and {small} differ nowhere by {SIGNIFICANCE:g} standard errors and {CLEAR:.0%}: no crossing"
+        return (
+            f"{large} and {small} differ by less than {SIGNIFICANCE:g} standard errors: no crossing is seen"
+        )
     if below.any() and above.any():
         return f"{large} lies above {small} before it lies below: it falls later, no crossing of a rise"
     word = "below" if below.any() else "above"

@@ -1,8 +1,8 @@
 """Local quadratic regression as a matrix: a smooth curve through points, for thousands of resamples at once.
 
 At each place z the smoother fits a parabola to the points, weighted by (1 - |x - z|³ / h³)³, and takes its
-value there, which is linear in the data: `smoother(x, z, h) @ y`. It is exact for parabolas, so that neither the
-place nor the height of a peak is moved by its curvature.
+value there, which is linear in the data: `smoother(x, z, h) @ y`. It is exact for parabolas, so that neither
+the place nor the height of a peak is moved by its curvature.
 
 Reference: W. S. Cleveland, J. Am. Stat. Assoc. 74, 829 (1979).
 """
