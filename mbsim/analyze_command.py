@@ -7,7 +7,7 @@ reason), "units" (total, done, damaged, left) and "note" (empty for a finished r
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -43,11 +43,9 @@ def analyze(path: Path, wanted: Wanted) -> None:
     folder = RunFolder.open(path)
     units = status.counts(status.states(folder))
     dataset = open_run(path)
-    _check_variable(dataset, wanted.order_parameter)
+    check_variable(dataset, wanted.order_parameter)
     critical = fss.midpoint(dataset, wanted.order_parameter, bootstrap=wanted.bootstrap)
-    note = ""
-    if units["done"] < units["total"]:
-        note = f"{units['done']} of {units['total']} units are done: more will change the numbers"
+    note = unfinished(units)
     if wanted.as_json:
         found = {
             "model": dataset.attrs["model"],
@@ -77,7 +75,19 @@ def _check_figure(file: Path | None) -> None:
         raise DatasetError(f"--figure {file}: {file.parent} is no folder")
 
 
-def _check_variable(dataset: xr.Dataset, name: str) -> None:
+def unfinished(units: Mapping[str, int]) -> str:
+    """What to say of a run that is not finished; empty for one that is."""
+    if units["done"] == units["total"]:
+        return ""
+    return f"{units['done']} of {units['total']} units are done: more will change the numbers"
+
+
+def check_variable(dataset: xr.Dataset, name: str) -> None:
+    """Refuse a variable that holds no order parameter.
+
+    Raises:
+        DatasetError: it is not in the dataset, or is a time series; the nearest one is named.
+    """
     variables = {str(key): value for key, value in dataset.data_vars.items() if "time" not in value.dims}
     if name not in variables:
         nearest = get_close_matches(name, variables, n=1, cutoff=0.0)[0]

@@ -62,7 +62,9 @@ def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str
     if found is None:
         return say_instead(ax, collapse.reason or "no landscape: a parameter was fixed")
     heights = np.log10(found.chi2_per_dof).T
-    drawn = ax.contourf(found.m_c, found.inverse_nu, heights, levels=12, cmap="cividis")
+    drawn = ax.pcolormesh(
+        found.m_c, found.inverse_nu, heights, shading="gouraud", cmap="cividis", rasterized=True
+    )
     ax.figure.colorbar(drawn, ax=ax, label=r"$\log_{10}\,\chi^2/\mathrm{dof}$")
     best_m, best_nu = collapse.m_c, collapse.inverse_nu
     ax.errorbar(

@@ -126,8 +126,8 @@ def _range_drawn(ax: Axes, x: Array, critical: Sequence[Critical]) -> None:
     known = [record.m_c for record in critical if math.isfinite(record.m_c)]
     if not known:
         return
-    first = max(0, int(np.searchsorted(x, min(known))) - FEWEST_POINTS)
-    last = min(len(x) - 1, int(np.searchsorted(x, max(known))) + FEWEST_POINTS)
-    low, high = max(min(0.5 * min(known), x[first]), x[0]), min(max(1.7 * max(known), x[last]), x[-1])
+    first = min(np.searchsorted(x, 0.5 * min(known)), np.searchsorted(x, min(known)) - FEWEST_POINTS)
+    last = max(np.searchsorted(x, 1.7 * max(known)), np.searchsorted(x, max(known)) + FEWEST_POINTS)
+    low, high = x[max(0, int(first))], x[min(len(x) - 1, int(last))]
     margin = 0.04 * (high - low)
     ax.set_xlim(low - margin, high + margin)

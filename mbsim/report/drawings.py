@@ -13,30 +13,18 @@ from matplotlib.figure import Figure
 
 from mbsim import figures
 from mbsim.figures.style import axis_label
-from mbsim.fss.results import Analysis
+from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
 from mbsim.fss.table import Critical, Label
 
 MOST_PANELS = 12
 """In one figure; what is left out is said in its caption."""
 Labels = dict[str, Label]
 
-SUMMARIES = {  # quantity: estimator that is marked, what the caption says
-    "mean": ("midpoint", "The order parameter, its mean over teachers and replicas,"),
-    "susceptibility": (
-        "susceptibility",
-        "The susceptibility, N times the variance over teachers and replicas,",
-    ),
-    "binder": (
-        "binder_crossing",
-        "The Binder cumulant U4 (grey: 2/3, an order parameter that does not fluctuate)",
-    ),
-    "success": ("success_crossing", "The probability of success (grey: one half)"),
-}
-MARKS = {
-    "midpoint": "the midpoint",
-    "susceptibility": "the peak",
-    "binder_crossing": "the crossing with the next size",
-    "success_crossing": "the crossing with the next size",
+SUMMARIES = {  # what the captions call each quantity
+    "mean": "The order parameter, its mean over teachers and replicas,",
+    "susceptibility": "The susceptibility, N times the variance over teachers and replicas,",
+    "binder": "The Binder cumulant U4 (grey: 2/3, an order parameter that does not fluctuate)",
+    "success": "The probability of success (grey: one half)",
 }
 
 
@@ -51,21 +39,21 @@ class Drawing(NamedTuple):
 def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> dict[str, Drawing]:
     """Order parameter, susceptibility, Binder cumulant and success against the control, by quantity."""
     found = {}
-    for quantity, (estimator, words) in SUMMARIES.items():
+    midpoints = [one for one in analysis.critical if one.estimator.startswith("midpoint")]
+    for quantity, words in SUMMARIES.items():
         if quantity not in analysis.summaries:
             continue
         choices = _combinations(analysis.summaries, quantity, size, control)
         if not choices:
             continue
-        marked = [one for one in analysis.critical if one.estimator.startswith(estimator)]
         figure = figures.panels(
             choices[:MOST_PANELS],
-            _summary_panel(analysis.summaries, quantity, marked, size, control),
+            _summary_panel(analysis.summaries, quantity, midpoints, size, control),
             same_y=quantity != "susceptibility",
         )
         caption = f"{words} against {control} for each {size}. Bars are 95 % intervals"
-        if any(np.isfinite(one.m_c) for one in marked):
-            caption += f"; vertical lines and bands mark {MARKS[estimator]} and its 95 % interval"
+        if any(np.isfinite(one.m_c) for one in midpoints):
+            caption += "; vertical lines and bands mark m_c (midpoint) and its 95 % interval"
         found[quantity] = Drawing(quantity, figure, caption + "." + _left_out(choices))
     return found
 
@@ -109,25 +97,22 @@ def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> li
     caption = (
         f"The critical size against {size} by each estimator (points, 95 % intervals), the likeliest law "
     )
-    caption += "(lines) and its limit where there is one (dotted, with its interval as a band). Points at one size stand "
-    caption += "side by side." + _left_out(choices)
+    caption += "(lines) and its limit where there is one (dotted, with its interval as a band). "
+    caption += "Points at one size stand side by side." + _left_out(choices)
     return [Drawing("size", figure, caption)]
 
 
 def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawing]:
     """m_c against d, a panel for each set of points."""
-    laws = [law for law in analysis.connectivity if np.isfinite(law.m_c).any()]
-    return [
-        Drawing(
-            f"connectivity-{place}",
-            figures.panels(
-                [law.labels],
-                lambda labels, ax, law=law: figures.connectivity_figure(law, ax, control=control),
-            ),
-            f"{law.source or 'm_c'} against the connectivity d, with 95 % intervals and both laws.",
-        )
-        for place, law in enumerate(laws)
-    ]
+    drawings = []
+    for place, law in enumerate(law for law in analysis.connectivity if np.isfinite(law.m_c).any()):
+
+        def draw(labels: Mapping[str, Any], ax: Axes, law: ConnectivityLaw = law) -> Axes:
+            return figures.connectivity_figure(law, ax, control=control)
+
+        caption = f"{law.source or 'm_c'} against the connectivity d, with 95 % intervals and both laws."
+        drawings.append(Drawing(f"connectivity-{place}", figures.panels([law.labels], draw), caption))
+    return drawings
 
 
 def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
@@ -138,7 +123,7 @@ def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -
             continue
         shown = ["collapse", "landscape"] if one.landscape is not None else ["collapse"]
 
-        def draw(labels: Mapping[str, Any], ax: Axes, one: Any = one) -> Axes:
+        def draw(labels: Mapping[str, Any], ax: Axes, one: Collapse = one) -> Axes:
             if labels["panel"] == "landscape":
                 return figures.landscape_figure(one, ax, control=control)
             return figures.collapse_figure(one, ax, size=size, control=control)
@@ -256,9 +241,9 @@ def _combinations(summaries: xr.Dataset, quantity: str, *drawn: str) -> list[Lab
 def _largest_complete(values: xr.DataArray, size: str) -> Label:
     """The largest size that ran at as many values of d as any."""
     others = [dim for dim in values.dims if dim not in (size, "d")]
-    columns = np.isfinite(values).any(others).sum("d")
-    best = values[size].to_numpy()[columns.to_numpy() == columns.max().item()]
-    return best[-1].item()
+    columns = values.notnull().any(others).sum("d").to_numpy()
+    label: Label = values[size].to_numpy()[columns == columns.max()][-1].item()
+    return label
 
 
 def _grouped(items: Iterable[Any], without: str = "") -> dict[tuple[tuple[str, Label], ...], list[Any]]:

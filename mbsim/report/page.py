@@ -31,6 +31,10 @@ MISSING = {
 """What the report says of an absent part for which the analysis gives no reason."""
 
 
+RASTER = 200
+"""Dots per inch of what is a raster within a figure."""
+
+
 class Source(NamedTuple):
     """Where the dataset came from, for the words that tell how to reproduce it."""
 
@@ -64,7 +68,7 @@ def data_uri(figure: Figure) -> str:
     """The figure as an SVG data URI, the same bytes for the same figure."""
     file = io.BytesIO()
     with rc_context(PAPER):
-        figure.savefig(file, format="svg", metadata={"Date": None})
+        figure.savefig(file, format="svg", dpi=RASTER, metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mbsim.fss.results import Collapse, ConnectivityLaw, Extrapolation, Hysteresis
-from mbsim.fss.table import Critical, number_and_interval
+from mbsim.fss.table import Critical, Label, number_and_interval
 from mbsim.report.words import LAWS, interval_text, labels_text
 
 COLUMNS = {
@@ -45,10 +45,9 @@ class Table(NamedTuple):
 
 def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
     """A row for each combination of labels, a column for each estimator; crossings at their smaller size."""
-    names = [name for name in _label_names(critical) if name != f"{size}_next"]
-    names.sort(key=lambda name: name == size)  # the size last: it changes fastest
+    names = [name for name in _label_names(critical, size) if name != f"{size}_next"]
     estimators = list(dict.fromkeys(_estimator(record) for record in critical))
-    found: dict[tuple[object, ...], dict[str, Critical]] = {}
+    found: dict[tuple[Label, ...], dict[str, Critical]] = {}
     for record in critical:
         key = tuple(record.labels.get(name, "") for name in names)
         found.setdefault(key, {})[_estimator(record)] = record
@@ -135,12 +134,15 @@ def hysteresis_table(loops: Sequence[Hysteresis]) -> Table:
         ]
         for loop in loops
     ]
+    rows.sort(key=lambda row: [_as_number(cell.text) for cell in row[: len(names)]])
     heads = [*names, "spinodal, random start", "spinodal, planted start", "width of the loop"]
     return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
 
 
-def _label_names(records: Sequence[Labelled]) -> list[str]:
-    return list(dict.fromkeys(name for record in records for name in record.labels))
+def _label_names(records: Sequence[Labelled], size: str = "N") -> list[str]:
+    """The labels of all records, the size last: in a table it changes fastest."""
+    names = dict.fromkeys(name for record in records for name in record.labels)
+    return sorted(names, key=lambda name: name == size)
 
 
 def _bare(estimator: str) -> str:
@@ -160,6 +162,13 @@ def _critical_cell(record: Critical | None, notes: dict[str, str], size: str) ->
     if value != "-" and f"{size}_next" in record.labels:
         below += f"; with {size} = {record.labels[f'{size}_next']}"
     return Cell("–" if value == "-" else value, below.lstrip("; "), _note(notes, record.reason))
+
+
+def _as_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.inf
 
 
 def _note(notes: dict[str, str], text: str) -> str:

@@ -20,11 +20,11 @@ ORDERS = {
     "undecided": "of undecided order",
     "none": "not seen on this grid",
 }
-SYMBOLS = (
-    (re.compile(r"\bm_c\b"), "<i>m</i><sub>c</sub>"),
-    (re.compile(r"\bU_?4\b"), "<i>U</i><sub>4</sub>"),
-    (re.compile(r"\b([NdmKM])(?= = )"), r"<i>\1</i>"),
-    (re.compile(r"\^\(?(-?[\w.ωνβγ/−]+)\)?"), r"<sup>\1</sup>"),
+SYMBOL = re.compile(
+    r"(?P<critical>\bm_c\b)"
+    r"|(?P<binder>\bU_?4\b)"
+    r"|\^\(?(?P<power>[-−]?[\w.∞/]+)\)?"
+    r"|(?<![\w'’])(?P<letter>[NdmKM])(?![\w'’])"
 )
 LAWS = {
     "constant": "m_c",
@@ -36,11 +36,18 @@ LAWS = {
 
 
 def typeset(text: object) -> Markup:
-    """Plain text with m_c, U4, powers and labels set as symbols."""
-    html = str(escape(text))
-    for pattern, replacement in SYMBOLS:
-        html = pattern.sub(replacement, html)
-    return Markup(html)
+    """Plain text with m_c, U4, powers and the letters N, K, M, d, m set as symbols."""
+    return Markup(SYMBOL.sub(_symbol, str(escape(text))))
+
+
+def _symbol(found: re.Match[str]) -> str:
+    if found["critical"]:
+        return "<i>m</i><sub>c</sub>"
+    if found["binder"]:
+        return "<i>U</i><sub>4</sub>"
+    if found["power"]:
+        return f"<sup>{found['power']}</sup>"
+    return f"<i>{found['letter']}</i>"
 
 
 def labels_text(labels: Mapping[str, object]) -> str:
@@ -103,13 +110,13 @@ def findings(analysis: Analysis) -> list[str]:
     found = []
     for verdict in analysis.verdicts:
         where = labels_text(verdict.labels)
-        sentence = (where + ": t" if where else "T") + f"he transition is {ORDERS[verdict.order]}"
+        text = (f"{where}: t" if where else "T") + f"he transition is {ORDERS[verdict.order]}"
         if place := _place(verdict, analysis):
-            sentence += f", {place}"
-        sentence += "."
+            text += f", {place}"
+        text += "."
         if verdict.reason and verdict.order in ("undecided", "none"):
-            sentence += f" {sentence(verdict.reason)}"
-        found.append(sentence)
+            text += f" {sentence(verdict.reason)}"
+        found.append(text)
     return found
 
 
