@@ -196,9 +196,9 @@ def report(
 ) -> int:
     """Write one self-contained HTML page that reads like the results section of a paper.
 
-    What was run, m_c by every estimator, its law against N and d, the data collapse, the order of the transition
-    with its evidence, how to reproduce. What cannot be said is named with its reason. A run that is not finished
-    is reported as far as it is.
+    What was run, m_c by every estimator, its law against N and d, the data collapse, the order of the
+    transition with its evidence, how to reproduce. What cannot be said is named with its reason. A run that
+    is not finished is reported as far as it is.
     """
     from mbsim import report_command
 

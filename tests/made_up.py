@@ -18,7 +18,7 @@ GRID = np.arange(2, 31)
 M_C = {3: 7.0, 5: 18.0}
 WIDTHS = {3: 1.5, 5: 0.3}
 LONG_NAMES = {
-    "mean": "overlap of student and teacher",
+    "mean": "mean of the overlap",
     "binder": "Binder cumulant",
     "susceptibility": "susceptibility, N Var",
     "success": "success probability",
@@ -91,17 +91,32 @@ def critical() -> list[Critical]:
             if (N, d) == (256, 3):
                 nothing = dict.fromkeys(("m_c", "low", "high"), np.nan)
                 records.append(
-                    Critical(labels, order="none", estimator="midpoint", reason="nothing ran", **nothing)
+                    Critical(
+                        labels,
+                        order="none",
+                        estimator="midpoint of overlap_mean",
+                        reason="nothing ran",
+                        **nothing,
+                    )
                 )
                 continue
             m_c = M_C[d] + N / 1000
             order = {3: "second", 5: "first"}[d]
-            records.append(Critical(labels, m_c, m_c - 0.2, m_c + 0.2, order, "midpoint"))
-    records.append(Critical({"N": 64, "N_next": 128, "d": 5}, 18.1, 17.8, 18.4, "first", "binder_crossing"))
+            records.append(Critical(labels, m_c, m_c - 0.2, m_c + 0.2, order, "midpoint of overlap_mean"))
+    records.append(
+        Critical(
+            {"N": 64, "N_next": 128, "d": 5},
+            18.1,
+            17.8,
+            18.4,
+            "first",
+            "crossing of the Binder cumulant of overlap_mean",
+        )
+    )
     return records
 
 
-def extrapolation(d=5, estimator="midpoint") -> results.Extrapolation:
+def extrapolation(d=5, estimator="midpoint of overlap_mean") -> results.Extrapolation:
     values = M_C[d] + SIZES / 1000
     line = np.linspace(64, 256, 20)
     return results.Extrapolation(

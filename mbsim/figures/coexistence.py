@@ -9,9 +9,11 @@ from mbsim.figures.style import (
     CURVE,
     GUIDE,
     axes,
+    dodge,
     labels_text,
     look,
     number,
+    one_two_five,
     plain_log_ticks,
     say_instead,
     symbol,
@@ -75,17 +77,23 @@ def barrier_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size:
     ax.axhline(0, **GUIDE)
     some = False
     for place, verdict in enumerate(verdicts):
-        style = look(place)
+        style, aside = look(place), dodge(place, len(verdicts))
         name = labels_text(verdict.labels) or "all data"
         known = [one for one in verdict.histograms if one.barrier.known and not one.unresolved]
         bounds = [one for one in verdict.histograms if one.unresolved and np.isfinite(one.barrier.low)]
         if known:
-            sizes, values = [one.size for one in known], np.array([one.barrier.value for one in known])
+            sizes, values = (
+                [one.size * aside for one in known],
+                np.array([one.barrier.value for one in known]),
+            )
             low, high = np.array([one.barrier[1:] for one in known]).T
             bars = np.clip(np.nan_to_num([values - low, high - values]), 0, None)
             ax.errorbar(sizes, values, yerr=bars, label=name, **style._asdict(), **CURVE)
         if bounds:
-            sizes, values = [one.size for one in bounds], np.array([one.barrier.low for one in bounds])
+            sizes, values = (
+                [one.size * aside for one in bounds],
+                np.array([one.barrier.low for one in bounds]),
+            )
             ax.errorbar(
                 sizes,
                 values,
@@ -132,7 +140,7 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
             ax.plot(verdict.sizes, fitted, color=style.color, linestyle=style.linestyle, linewidth=1.0)
             name += rf": $x$ = {exponent.value:.2g}"
         ax.errorbar(
-            verdict.sizes,
+            verdict.sizes * dodge(place, len(drawn)),
             heights,
             yerr=bars,
             label=name,
@@ -141,6 +149,7 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
         )
     ax.set_xscale("log")
     ax.set_yscale("log")
+    one_two_five(ax.yaxis)
     plain_log_ticks(ax.xaxis, sorted({float(one) for verdict in drawn for one in verdict.sizes}))
     ax.set_xlabel(f"size {symbol(size)}")
     ax.set_ylabel(rf"peak of $\chi$, fit $\sim {symbol(size).strip('$')}^x$")

@@ -3,15 +3,9 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from mbsim.figures.names import QUANTITIES
 from mbsim.figures.style import CURVE, axes, critical_symbol, look, number, say_instead, symbol
 from mbsim.fss.results import Collapse, Interval
-
-NAMES = {
-    "mean": "order parameter",
-    "binder": "Binder cumulant $U_4$",
-    "susceptibility": r"susceptibility $\chi$",
-    "success": "success probability",
-}
 
 
 def collapse_figure(
@@ -44,7 +38,7 @@ def collapse_figure(
     ax.set_xlabel(rf"$(${m} $-$ {critical_symbol(control)}$)\,{S}^{{1/\nu}}$")
     scaled = collapse.beta_over_nu.known and collapse.beta_over_nu.value != 0
     factor = rf" $\times\,{S}^{{{_exponent(collapse)}}}$" if scaled else ""
-    ax.set_ylabel(NAMES.get(collapse.quantity, collapse.quantity) + factor)
+    ax.set_ylabel(QUANTITIES.get(collapse.quantity, collapse.quantity) + factor)
     ax.legend()
     return ax
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from mbsim.figures.names import estimator_name
 from mbsim.figures.style import (
     CURVE,
     axes,
     critical_symbol,
+    dodge,
     look,
     plain_log_ticks,
     say_instead,
@@ -16,8 +18,6 @@ from mbsim.figures.style import (
 )
 from mbsim.fss.results import ConnectivityLaw, Extrapolation
 
-DODGE = 1.03
-"""Points of different estimators at the same size stand beside each other, by this factor."""
 LAW_LINES = {"linear": "-", "power": "--"}
 
 
@@ -44,12 +44,11 @@ def size_figure(
     for place, one in enumerate(drawn):
         style = look(place)
         bars = np.clip(np.nan_to_num([one.values - one.low, one.high - one.values]), 0, None)
-        aside = DODGE ** (place - (len(drawn) - 1) / 2)
         ax.errorbar(
-            one.sizes * aside,
+            one.sizes * dodge(place, len(drawn)),
             one.values,
             yerr=bars,
-            label=one.estimator.replace("_", " "),
+            label=estimator_name(one.estimator),
             **(style._asdict() | {"linestyle": "none"}),
             **CURVE,
         )

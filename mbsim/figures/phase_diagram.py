@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.figures.style import axes, axis_label, critical_symbol, geometric, number
+from mbsim.figures.style import axes, axis_label, critical_symbol, geometric, number, quantity_label
 from mbsim.fss.table import Critical
 
 Array = NDArray[np.float64]
@@ -56,7 +56,7 @@ def phase_diagram(
     heights = np.ma.masked_invalid(_filled(values.to_numpy()))
     # As a raster, for viewers draw hairlines between vector cells.
     drawn = ax.pcolormesh(np.arange(len(columns) + 1) - 0.5, edges, heights, cmap="cividis", rasterized=True)
-    ax.figure.colorbar(drawn, ax=ax, label=axis_label(values))
+    ax.figure.colorbar(drawn, ax=ax, label=quantity_label(quantity, values))
     here = {str(name): values[name].item() for name in values.coords if values[name].ndim == 0}
     found = [_of(critical, here | {across: column}) for column in columns]
     _mark(ax, found)

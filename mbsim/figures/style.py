@@ -15,8 +15,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.typing import LineStyleType
+
+from mbsim.figures.names import QUANTITIES
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -31,6 +33,8 @@ CURVE: dict[str, Any] = {
     "capsize": 2,
     "capthick": 0.9,
 }
+DODGE = 1.03
+"""On a logarithmic axis, points of several curves at one size stand beside each other by this factor."""
 GUIDE: dict[str, Any] = {"color": "0.55", "linewidth": 0.8, "zorder": 0}
 """A line that is no data: zero, a reference, a limit."""
 
@@ -104,6 +108,12 @@ def axis_label(values: xr.DataArray, name: str = "") -> str:
     return words + (f" ({units})" if units not in ("", "1") else "")
 
 
+def quantity_label(quantity: str, values: xr.DataArray) -> str:
+    """The short name of a summary, with its units where there are any."""
+    units = values.attrs.get("units", "1")
+    return QUANTITIES.get(quantity, quantity) + (f" ({units})" if units not in ("", "1") else "")
+
+
 def geometric(x: np.ndarray) -> bool:
     """Whether a grid is made for a logarithmic axis: positive, its steps growing by a large factor."""
     steps = np.diff(x)
@@ -116,9 +126,21 @@ def integer_ticks(ax: Axes, x: np.ndarray) -> None:
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=3))
 
 
+def dodge(place: int, count: int) -> float:
+    """The factor that sets the curve at that place of `count` aside."""
+    return float(DODGE ** (place - (count - 1) / 2))
+
+
 def plain_log_ticks(axis: Axis, values: Sequence[float]) -> None:
     """On a logarithmic axis the values themselves, written out; of many only some."""
     axis.set_major_locator(FixedLocator(values[:: max(1, len(values) // 6)]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def one_two_five(axis: Axis) -> None:
+    """On a logarithmic axis ticks at 1, 2, 5, 10, ..., written out: enough for less than a decade."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 

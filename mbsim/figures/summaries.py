@@ -13,7 +13,18 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.figures.style import CURVE, GUIDE, Look, axes, axis_label, geometric, integer_ticks, look, symbol
+from mbsim.figures.style import (
+    CURVE,
+    GUIDE,
+    Look,
+    axes,
+    axis_label,
+    geometric,
+    integer_ticks,
+    look,
+    quantity_label,
+    symbol,
+)
 from mbsim.fss.table import Critical, Label
 
 Array = NDArray[np.float64]
@@ -71,7 +82,7 @@ def summary_figure(
         ax.axhline(REFERENCES[quantity], **GUIDE)
     _range_drawn(ax, x, marked)
     ax.set_xlabel(axis_label(values[control], control))
-    ax.set_ylabel(axis_label(values))
+    ax.set_ylabel(quantity_label(quantity, values))
     if ax.containers:
         ax.legend()
     return ax

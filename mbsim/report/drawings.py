@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mbsim import figures
-from mbsim.figures.style import axis_label
+from mbsim.figures.names import estimator_name
 from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
 from mbsim.fss.table import Critical, Label
 
@@ -21,8 +21,8 @@ MOST_PANELS = 12
 Labels = dict[str, Label]
 
 SUMMARIES = {  # what the captions call each quantity
-    "mean": "The order parameter, its mean over teachers and replicas,",
-    "susceptibility": "The susceptibility, N times the variance over teachers and replicas,",
+    "mean": "The order parameter ({})",
+    "susceptibility": "The susceptibility χ, N times the variance over teachers and replicas,",
     "binder": "The Binder cumulant U4 (grey: 2/3, an order parameter that does not fluctuate)",
     "success": "The probability of success (grey: one half)",
 }
@@ -39,21 +39,24 @@ class Drawing(NamedTuple):
 def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> dict[str, Drawing]:
     """Order parameter, susceptibility, Binder cumulant and success against the control, by quantity."""
     found = {}
-    midpoints = [one for one in analysis.critical if one.estimator.startswith("midpoint")]
+    name = str(analysis.summaries["mean"].attrs.get("long_name", "")) if "mean" in analysis.summaries else ""
     for quantity, words in SUMMARIES.items():
         if quantity not in analysis.summaries:
             continue
         choices = _combinations(analysis.summaries, quantity, size, control)
         if not choices:
             continue
+        estimator = "perfect recovery" if quantity == "success" else "midpoint"
+        marked = [one for one in analysis.critical if estimator_name(one.estimator) == estimator]
         figure = figures.panels(
             choices[:MOST_PANELS],
-            _summary_panel(analysis.summaries, quantity, midpoints, size, control),
+            _summary_panel(analysis.summaries, quantity, marked, size, control),
             same_y=quantity != "susceptibility",
         )
-        caption = f"{words} against {control} for each {size}. Bars are 95 % intervals"
-        if any(np.isfinite(one.m_c) for one in midpoints):
-            caption += "; vertical lines and bands mark m_c (midpoint) and its 95 % interval"
+        caption = f"{words.format(name)} against {control} for each {size}. Bars are 95 % intervals"
+        if any(np.isfinite(one.m_c) for one in marked):
+            mark = "its midpoint, perfect recovery," if quantity == "success" else "m_c (midpoint)"
+            caption += f"; vertical lines and bands mark {mark} and its 95 % interval"
         found[quantity] = Drawing(quantity, figure, caption + "." + _left_out(choices))
     return found
 
@@ -145,7 +148,6 @@ def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -
 def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
     """Histograms at coexistence; barrier and susceptibility peak against the size."""
     drawings = []
-    quantity = axis_label(analysis.summaries["mean"]) if "mean" in analysis.summaries else "order parameter"
     shown = {
         tuple(one.labels.items()): one
         for one in analysis.verdicts
@@ -155,7 +157,7 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
 
         def histograms(labels: Mapping[str, Any], ax: Axes) -> Axes:
             verdict = shown[tuple(labels.items())]
-            return figures.histogram_figure(verdict, ax, size=size, control=control, quantity=quantity)
+            return figures.histogram_figure(verdict, ax, size=size, control=control)
 
         choices = [dict(key) for key in shown]
         figure = figures.panels(
@@ -203,9 +205,7 @@ def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m")
         return []
 
     def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
-        return figures.hysteresis_figure(
-            groups[tuple(labels.items())], ax, size=size, control=control, quantity="order parameter"
-        )
+        return figures.hysteresis_figure(groups[tuple(labels.items())], ax, size=size, control=control)
 
     choices = [dict(key) for key in groups]
     figure = figures.panels(choices[:MOST_PANELS], draw)

@@ -21,16 +21,14 @@ from mbsim.fss.results import Analysis
 from mbsim.report import drawings, tables, words
 
 MISSING = {
-    "extrapolations": "two sizes or more are needed to extrapolate",
-    "connectivity": "two values of d or more are needed for a law of m_c against d",
-    "collapses": "no data collapse could be made",
-    "verdicts": "nothing can be said of the order of the transition",
-    "hysteresis": "there is no planted start beside the random one, hence no hysteresis loop: "
-    "init_overlap = [0.0, 1.0] under [grid] gives one",
+    "critical": "no estimator gave a critical size",
+    "extrapolations": "this analysis holds no law of m_c against N",
+    "connectivity": "this analysis holds no law of m_c against d",
+    "collapses": "this analysis holds no data collapse",
+    "verdicts": "nothing is said of the order of the transition",
+    "hysteresis": "this analysis holds no hysteresis loop",
 }
 """What the report says of an absent part for which the analysis gives no reason."""
-
-
 RASTER = 200
 """Dots per inch of what is a raster within a figure."""
 
@@ -59,7 +57,7 @@ def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"typeset": words.typeset, "svg": data_uri}
+    environment.filters |= {"typeset": words.typeset, "sentence": words.sentence, "svg": data_uri}
     source = source or Source()
     return environment.get_template("report.html.j2").render(**_content(ds, analysis, source))
 
@@ -87,39 +85,39 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     """Everything the template shows, by name."""
 
     def missing(field: str) -> str:
-        return analysis.reasons.get(field, MISSING.get(field, ""))
+        return words.sentence(analysis.reasons.get(field, MISSING[field]))
 
     summaries = drawings.summary_drawings(analysis)
     return {
         "title": str(ds.attrs.get("name") or ds.attrs.get("model") or "dataset"),
-        "findings": words.findings(analysis) or [words.sentence(missing("verdicts"))],
+        "findings": words.findings(analysis) or [missing("verdicts")],
         "note": source.note,
         "source": source,
         "run": words.what_was_run(ds),
         "provenance": words.provenance(ds),
         "config": configuration_toml(ds),
         "critical": tables.critical_table(analysis.critical) if analysis.critical else None,
-        "critical_missing": words.sentence(missing("critical") or "no estimator gave a critical size"),
+        "critical_missing": missing("critical"),
         "transition": [summaries[name] for name in ("mean", "success") if name in summaries],
         "fluctuations": [summaries[name] for name in ("susceptibility", "binder") if name in summaries],
         "phase": drawings.phase_drawings(analysis),
         "extrapolations": tables.extrapolation_table(analysis.extrapolations)
         if analysis.extrapolations
         else None,
-        "extrapolations_missing": words.sentence(missing("extrapolations")),
+        "extrapolations_missing": missing("extrapolations"),
         "size": drawings.size_drawings(analysis),
         "connectivity": tables.connectivity_table(analysis.connectivity) if analysis.connectivity else None,
-        "connectivity_missing": words.sentence(missing("connectivity")),
+        "connectivity_missing": missing("connectivity"),
         "connectivity_figures": drawings.connectivity_drawings(analysis),
         "collapses": tables.collapse_table(analysis.collapses) if analysis.collapses else None,
-        "collapses_missing": words.sentence(missing("collapses")),
+        "collapses_missing": missing("collapses"),
         "collapse_figures": drawings.collapse_drawings(analysis),
         "verdicts": analysis.verdicts,
-        "verdicts_missing": words.sentence(missing("verdicts")),
-        "orders": words.ORDERS,
+        "verdicts_missing": missing("verdicts"),
+        "tags": words.TAGS,
         "labels_text": words.labels_text,
         "order_figures": drawings.order_drawings(analysis),
         "hysteresis": tables.hysteresis_table(analysis.hysteresis) if analysis.hysteresis else None,
-        "hysteresis_missing": words.sentence(missing("hysteresis")),
+        "hysteresis_missing": missing("hysteresis"),
         "hysteresis_figures": drawings.hysteresis_drawings(analysis),
     }

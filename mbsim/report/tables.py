@@ -9,19 +9,10 @@ import string
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mbsim.figures.names import estimator_name
 from mbsim.fss.results import Collapse, ConnectivityLaw, Extrapolation, Hysteresis
 from mbsim.fss.table import Critical, Label, number_and_interval
 from mbsim.report.words import LAWS, interval_text, labels_text
-
-COLUMNS = {
-    "midpoint": "midpoint",
-    "susceptibility": "peak of χ",
-    "binder_crossing": "U4 crossing",
-    "success_crossing": "success crossing",
-    "perfect_recovery": "perfect recovery",
-}
-"""What the estimators are called at the head of a column."""
-
 
 Labelled = Critical | Extrapolation | Collapse | Hysteresis
 
@@ -46,11 +37,11 @@ class Table(NamedTuple):
 def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
     """A row for each combination of labels, a column for each estimator; crossings at their smaller size."""
     names = [name for name in _label_names(critical, size) if name != f"{size}_next"]
-    estimators = list(dict.fromkeys(_estimator(record) for record in critical))
+    estimators = list(dict.fromkeys(estimator_name(record.estimator) for record in critical))
     found: dict[tuple[Label, ...], dict[str, Critical]] = {}
     for record in critical:
         key = tuple(record.labels.get(name, "") for name in names)
-        found.setdefault(key, {})[_estimator(record)] = record
+        found.setdefault(key, {})[estimator_name(record.estimator)] = record
     notes: dict[str, str] = {}
     rows = []
     for key in sorted(found, key=lambda row: [(isinstance(label, str), label) for label in row]):
@@ -61,7 +52,7 @@ def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
         cells.append(Cell("/".join(sorted(orders - {"none"} or orders))))
         rows.append(cells)
     heads = [name.replace("_", " ") for name in names]
-    heads += [COLUMNS.get(name, name.replace("_", " ")) for name in estimators] + ["order"]
+    heads += [*estimators, "order"]
     return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
 
 
@@ -74,7 +65,7 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
         cells = [Cell(str(one.labels.get(name, ""))) for name in names]
         weight = max(one.weights.values(), default=math.nan)
         cells += [
-            Cell(COLUMNS.get(_bare(one.estimator), one.estimator.replace("_", " "))),
+            Cell(estimator_name(one.estimator)),
             Cell(", ".join(f"{N:g}" for N in one.sizes)),
             Cell(LAWS.get(one.law, one.law), note=_note(notes, one.reason)),
             Cell(f"{weight:.2f}" if math.isfinite(weight) else "–"),
@@ -143,15 +134,6 @@ def _label_names(records: Sequence[Labelled], size: str = "N") -> list[str]:
     """The labels of all records, the size last: in a table it changes fastest."""
     names = dict.fromkeys(name for record in records for name in record.labels)
     return sorted(names, key=lambda name: name == size)
-
-
-def _bare(estimator: str) -> str:
-    """The name alone: "midpoint of overlap_mean" is "midpoint"."""
-    return estimator.split(" of ")[0]
-
-
-def _estimator(record: Critical) -> str:
-    return _bare(record.estimator)
 
 
 def _critical_cell(record: Critical | None, notes: dict[str, str], size: str) -> Cell:

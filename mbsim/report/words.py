@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from mbsim.fss.results import Analysis, Interval, Verdict
 
+TAGS = {"first": "first order", "second": "second order", "undecided": "undecided", "none": "none seen"}
 ORDERS = {
     "first": "discontinuous (first order)",
     "second": "continuous (second order)",
@@ -37,7 +38,8 @@ LAWS = {
 
 def typeset(text: object) -> Markup:
     """Plain text with m_c, U4, powers and the letters N, K, M, d, m set as symbols."""
-    return Markup(SYMBOL.sub(_symbol, str(escape(text))))
+    unbroken = str(escape(text)).replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
+    return Markup(SYMBOL.sub(_symbol, unbroken))
 
 
 def _symbol(found: re.Match[str]) -> str:
@@ -113,19 +115,15 @@ def findings(analysis: Analysis) -> list[str]:
         text = (f"{where}: t" if where else "T") + f"he transition is {ORDERS[verdict.order]}"
         if place := _place(verdict, analysis):
             text += f", {place}"
-        text += "."
-        if verdict.reason and verdict.order in ("undecided", "none"):
-            text += f" {sentence(verdict.reason)}"
-        found.append(text)
+        found.append(f"{text}.")
     return found
 
 
 def sentence(text: str) -> str:
     """With a capital (unless a symbol comes first) and a full stop."""
     text = text.strip().rstrip(".")
-    first = text.split(" ")[0]
-    begin = text[:1].upper() if first.isalpha() and len(first) > 1 else text[:1]
-    return begin + text[1:] + "."
+    is_word = re.match(r"[a-z][a-z'’]+\b", text)
+    return (text[:1].upper() if is_word else text[:1]) + text[1:] + "."
 
 
 def interval_text(interval: Interval) -> str:
