@@ -39,7 +39,8 @@ class Drawing(NamedTuple):
 def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> dict[str, Drawing]:
     """Order parameter, susceptibility, Binder cumulant and success against the control, by quantity."""
     found = {}
-    name = str(analysis.summaries["mean"].attrs.get("long_name", "")) if "mean" in analysis.summaries else ""
+    means = analysis.summaries["mean"] if "mean" in analysis.summaries else None
+    name = "" if means is None else str(means.attrs.get("long_name", "")).removeprefix("mean of ")
     for quantity, words in SUMMARIES.items():
         if quantity not in analysis.summaries:
             continue
@@ -170,7 +171,8 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         drawings.append(Drawing("histograms", figure, caption))
     parts: list[tuple[str, Callable[..., Axes]]] = []
     if any(h.barrier.known or h.unresolved for one in analysis.verdicts for h in one.histograms):
-        parts.append(("the barrier ln(peak / valley) against N", figures.barrier_figure))
+        text = "the barrier ln(peak / valley) against N, an arrow where the valley is too empty to tell more"
+        parts.append((text, figures.barrier_figure))
     if any(np.isfinite(one.peak_heights).sum() > 1 for one in analysis.verdicts):
         text = "the peak of the susceptibility against N with its fitted power, 1 where two phases coexist"
         parts.append((text, figures.growth_figure))

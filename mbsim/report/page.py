@@ -65,6 +65,7 @@ def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> st
 def data_uri(figure: Figure) -> str:
     """The figure as an SVG data URI, the same bytes for the same figure."""
     file = io.BytesIO()
+    figure.set_layout_engine("none")  # `panels` has laid it out: once is enough
     with rc_context(PAPER):
         figure.savefig(file, format="svg", dpi=RASTER, metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
