@@ -38,11 +38,18 @@ FEWEST_IN_VALLEY = 5.0
 
 
 def histogram(
-    cell: Cell, name: str, at: int, span: tuple[float, float], bootstrap: int, rng: np.random.Generator
+    cell: Cell,
+    name: str,
+    at: int,
+    resolved: bool,
+    span: tuple[float, float],
+    bootstrap: int,
+    rng: np.random.Generator,
 ) -> tuple[Histogram, Resampled]:
     """The histogram of field `name` of the cell at its point `at`, and the resampled barrier, a scalar.
 
-    `span` holds the ends of the order parameter over all sizes.
+    `resolved` says whether the grid shows the peak of the susceptibility, `span` are the ends of the order
+    parameter over all sizes.
     """
     values = cell.fields[name][..., at]
     lanes = int(np.isfinite(values).sum())
@@ -54,14 +61,21 @@ def histogram(
     depths = density.map(lambda batch: _valley(batch)[1])
     barrier = density.map(_barrier)
     m = float(cell.m[at])
+    reason = ""
     if lanes < FEWEST_LANES:
         reason = f"{lanes} lanes are too few for a histogram, at least {FEWEST_LANES} are needed"
+    elif len(np.unique(values[np.isfinite(values)])) <= 2:
+        reason = "the order parameter has two values only: its histogram tells nothing"
+    if reason:
         return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), barrier
     if depth[0] <= SIGNIFICANCE * depths.both.std():
         zero = Interval(0.0, 0.0, max(0.0, barrier.interval().high))
         if cell.shape[0] < 2:
             zero = Interval(0.0)
         flat = barrier._replace(estimate=np.zeros(()))
+        if not resolved:
+            reason = "one peak, but the grid steps over the transition"
+            return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), flat
         return Histogram(cell.size, m, edges, counts, zero, reason="one peak"), flat
     nodes, share = np.linspace(*span, NODES), density.estimate
     left, right = int(np.argmax(share[:valley])), valley + 1 + int(np.argmax(share[valley + 1 :]))

@@ -61,9 +61,9 @@ def crossing(
 def _difference(
     x_small: Array, small: Resampled, x_large: Array, large: Resampled
 ) -> tuple[Array, Resampled]:
-    """Large - small where both have data: at common points, else at all points between, interpolated."""
+    """The difference where both have data: at common points, or interpolated where few are common."""
     x = np.intersect1d(x_small, x_large)
-    if len(x) < FEWEST_POINTS and min(len(x_small), len(x_large)) > 1:
+    if 2 * len(x) < min(len(x_small), len(x_large)):
         x = np.union1d(x_small, x_large)
         x = x[(x >= max(x_small[0], x_large[0])) & (x <= min(x_small[-1], x_large[-1]))]
     here, there = _interpolation(x_small, x), _interpolation(x_large, x)

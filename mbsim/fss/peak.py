@@ -48,21 +48,20 @@ def peak(x: Array, curve: Resampled, control: str) -> Peak:
         where = " and ".join(ends[side] for side in below)
         return _none(f"the susceptibility shows no whole peak: extend grid.{control} {where}")
     noise = curve.both[:, top].std()
-    ground = max(np.median(y[: top + 1]), np.median(y[top:]))
+    ground = max(y[:top].min(), y[top + 1 :].min())
     if y[top] - ground < 3 * noise and curve.shape[0] > 1:
         return _none("no peak of the susceptibility stands out of the errors: more teachers or replicas")
 
-    half = y > y[top] / 2
-    first, last = _run(half, top)
-    z = refined(x)
-    matrix = smoother(x, z, 0.6 * (x[min(last + 1, len(x) - 1)] - x[max(first - 1, 0)]))
-    # Within the points that stand above half, and their neighbours: another peak elsewhere is another peak.
-    inside = (z >= x[max(first - 1, 0)]) & (z <= x[min(last + 1, len(x) - 1)])
-    places, matrix = z[inside], matrix[inside]
+    first, last = _run(y > y[top] / 2, top)
+    resolved = last - first + 1 >= RESOLVED
+    if not resolved:
+        first, last = max(first - 1, 0), min(last + 1, len(x) - 1)
+    # Between the points that stand above half: another peak elsewhere is another peak.
+    places = refined(x[first : last + 1])
+    matrix = smoother(x, places, 0.6 * (x[last] - x[first]))
     smooth = curve.map(lambda batch: batch @ matrix.T)
     place = smooth.map(lambda batch: places[np.argmax(batch, axis=-1)])
     height = smooth.map(lambda batch: batch.max(axis=-1))
-    resolved = last - first + 1 >= RESOLVED
     half_gap = 0.0 if resolved else float(np.diff(x)[max(top - 1, 0) : top + 1].max()) / 2
     return Peak(place, height, half_gap, resolved, "")
 

@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 
 from mbsim.fss.coexistence import histogram
-from mbsim.fss.lanes import SAMPLES, Cell, generator, grouped
+from mbsim.fss.lanes import SAMPLES, generator, grouped
 from mbsim.fss.loop import hysteresis
 from mbsim.fss.peak import Peak, peak
 from mbsim.fss.resampled import Resampled
@@ -142,7 +142,7 @@ def _examine(
             continue
         at = int(np.argmax(one.quantities["susceptibility"].estimate))
         rng = generator(seed, one.cell.labels)
-        drawn, barrier = histogram(one.cell, name, at, span, bootstrap, rng)
+        drawn, barrier = histogram(one.cell, name, at, top.resolved, span, bootstrap, rng)
         mean = one.quantities["mean"].estimate
         jump = bool(np.abs(np.diff(mean)).max() > JUMP * np.ptp(mean))
         found.append(_Found(one, top, drawn, barrier, jump))
