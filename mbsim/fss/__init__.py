@@ -4,7 +4,7 @@ Free functions on an `xarray.Dataset` with a size dimension, a control dimension
 (quenched disorder, and replicas within it); nothing here knows how the data were made.
 """
 
-from mbsim.fss.analysis import analyze
+from mbsim.fss.analysis import analyze, judged
 from mbsim.fss.collapse import collapse
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.estimates import ESTIMATORS, estimates
@@ -48,6 +48,7 @@ __all__ = [
     "estimates",
     "extrapolate",
     "hysteresis",
+    "judged",
     "midpoint",
     "order_parameter",
     "summaries",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -38,7 +39,7 @@ def analyze(
     Args:
         ds: any dataset with the order parameter over size, control, samples and any labels.
         order_parameter: its name.
-        label: the dimension of starts, if there is one: the collapse and the histograms take its lowest value.
+        label: the dimension of starts, if there is one: collapse and histograms take its lowest value.
         connectivity: the label that m_c is set against.
         size: the dimension of system sizes.
         control: the dimension along which the transition is sought.
@@ -49,17 +50,23 @@ def analyze(
     Raises:
         DatasetError: a variable, a dimension or the size is not there.
     """
-    options = {"size": size, "control": control, "samples": samples, "bootstrap": bootstrap, "seed": seed}
+    options: dict[str, Any] = {
+        "size": size,
+        "control": control,
+        "samples": samples,
+        "bootstrap": bootstrap,
+        "seed": seed,
+    }
     several = label in ds[order_parameter].dims if order_parameter in ds else False
     random = ds.isel({label: int(np.argmin(ds[label].to_numpy()))}, drop=True) if several else ds
-    verdicts = transition_order(ds, order_parameter, label=label, **options)  # type: ignore[arg-type]
-    critical = judged(estimates(ds, order_parameter=order_parameter, **options), verdicts, size)  # type: ignore[arg-type]
+    verdicts = transition_order(ds, order_parameter, label=label, **options)
+    critical = judged(estimates(ds, order_parameter=order_parameter, **options), verdicts, size)
     extrapolations = extrapolate(critical, size=size)
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
     at_size = connectivity_law(critical, size=size, connectivity=connectivity)
     laws = [law for law in (*limits, *at_size) if law.exponent.known]
     collapses = _collapses(random, order_parameter, critical, label, options)
-    loops = hysteresis(ds, order_parameter, label=label, **options)  # type: ignore[arg-type]
+    loops = hysteresis(ds, order_parameter, label=label, **options)
     reasons = {}
     if not laws:
         why = next((law.reason for law in (*at_size, *limits) if law.reason), f"no label {connectivity}")
@@ -72,11 +79,11 @@ def analyze(
         reasons["extrapolations"] = next((one.reason for one in extrapolations), "no m_c to extrapolate")
     if not any(one.inverse_nu.known for one in collapses):
         reasons["collapses"] = next((one.reason for one in collapses), "no data to collapse")
-    found = summaries(ds, order_parameter, **options)  # type: ignore[arg-type]
+    found = summaries(ds, order_parameter, **options)
     return Analysis(found, critical, extrapolations, laws, collapses, verdicts, loops, reasons)
 
 
-def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str) -> list[Critical]:
+def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str = "N") -> list[Critical]:
     """The records with the order of the verdict on their labels, where they have m_c."""
     found = []
     for record in critical:
@@ -88,15 +95,12 @@ def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str)
 
 
 def _collapses(
-    ds: xr.Dataset, name: str, critical: list[Critical], label: str, options: dict[str, object]
+    ds: xr.Dataset, name: str, critical: list[Critical], label: str, options: dict[str, Any]
 ) -> list[Collapse]:
     """A collapse for each combination of labels, about the midpoints of its sizes."""
-    size, control, samples = str(options["size"]), str(options["control"]), options["samples"]
-    dims = [
-        str(dim)
-        for dim in ds[name].dims
-        if dim not in (size, control, *samples)  # type: ignore[misc]
-    ]
+    size, control, samples = options["size"], options["control"], options["samples"]
+    dims = [str(dim) for dim in ds[name].dims if dim not in (size, control, *samples)]
+    lowest = min((float(one.labels[label]) for one in critical if label in one.labels), default=0.0)
     found: list[Collapse] = []
     for index in np.ndindex(*(ds.sizes[dim] for dim in dims)):
         at = dict(zip(dims, index, strict=True))
@@ -107,7 +111,7 @@ def _collapses(
             if labels.items() <= one.labels.items()
             and one.estimator.startswith("midpoint")
             and np.isfinite(one.m_c)
-            and one.labels.get(label, 0) == min(o.labels.get(label, 0) for o in critical)  # type: ignore[type-var]
+            and one.labels.get(label, lowest) == lowest
         ]
         if len(rises) < 2:
             why = f"{len(rises)} sizes show a transition, two are needed for a collapse"
@@ -118,5 +122,5 @@ def _collapses(
             max(one.m_c + WINDOW * one.width for one in rises),
         )
         chosen = ds.isel({dim: [place] for dim, place in at.items()})
-        found += collapse(chosen, name, window=window, **options)  # type: ignore[arg-type]
+        found += collapse(chosen, name, window=window, **options)
     return found

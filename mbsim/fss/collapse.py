@@ -6,6 +6,7 @@ exponents: then χ²/dof is stated and nothing else.
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -23,6 +24,9 @@ Array = NDArray[np.float64]
 
 QUANTITIES = ("mean", "binder", "susceptibility", "success")
 FEWEST_PER_SIZE = 4
+FEWEST_FREEDOM = 8
+FEWEST_IN_RISE = 3
+"""Of the points of a size, so many must lie between 5 and 95 % of the range of the quantity."""
 FUNCTIONS = (5, 6, 8, 10, 13, 16, 20, 25)
 REFUTED = 2.0
 """χ²/dof beyond which the points do not collapse."""
@@ -102,33 +106,37 @@ def _one(
     kept = [part for part in parts if part is not None]
     if len(kept) < 2:
         why = f"{len(kept)} sizes have {FEWEST_PER_SIZE} values of {control} with an error, two are needed"
-        return _with(empty, reason=why)
+        return replace(empty, reason=why)
     m, sizes, data, error = _joined(kept)
     if np.ptp(data.estimate) < 5 * np.median(error):
-        return _with(
+        return replace(
             empty, reason=f"{quantity} is the same everywhere to within its errors: nothing to collapse"
         )
+    narrow = _unresolved(kept)
+    if narrow:
+        sizes_text = ", ".join(f"{one:g}" for one in narrow)
+        why = f"fewer than {FEWEST_IN_RISE} values of {control} lie in the rise at size {sizes_text}"
+        return replace(empty, reason=f"{why}: the grid is too coarse for a collapse")
     middle = float(np.exp(np.log(np.unique(sizes)).mean()))
     bounds, starts = _search_space(m, given)
     points, theta, cost = _best(m, sizes / middle, error, data.estimate, bounds, starts, correction)
     count = points.functions + (3 if correction is not None else 0) + int(bounds.free.sum())
     freedom = len(m) - count
+    if freedom < FEWEST_FREEDOM:
+        why = f"{len(m)} points for {count} parameters: too few to tell a collapse from a coincidence"
+        return replace(empty, reason=why)
     x = master.scaled(points, theta[None])[0] * middle ** theta[1]
     lift = sizes ** theta[2]
     grid, curve = _curve(points, theta, data.estimate, middle)
-    drawn = _with(
+    drawn = replace(
         empty, chi2_per_dof=cost / freedom, x=x, y=data.estimate * lift, error=error * lift, size=sizes,
         master_x=grid, master_y=curve,
     )  # fmt: skip
     if cost / freedom > REFUTED:
         why = f"the points do not collapse, χ²/dof = {cost / freedom:.3g}: no exponents"
-        return _with(drawn, reason=f"{why}; a window of {control} about m_c may help")
+        return replace(drawn, reason=f"{why}; a window of {control} about m_c may help")
     fitted = data.map(lambda batch: _refit(points, theta, batch, bounds, data.estimate))
-    return _with(drawn, **_parameters(fitted, given, bounds, points, theta, data.estimate, freedom))
-
-
-def _with(record: Collapse, **fields: object) -> Collapse:
-    return Collapse(**{**record.__dict__, **fields})  # type: ignore[arg-type]
+    return replace(drawn, **_parameters(fitted, given, bounds, points, theta, data.estimate, freedom))
 
 
 def _part(
@@ -154,11 +162,22 @@ def _joined(parts: list[tuple[Array, float, Resampled, Array]]) -> tuple[Array, 
     m = np.concatenate([part[0] for part in parts])
     sizes = np.concatenate([np.full(len(part[0]), part[1]) for part in parts])
     shape = min(part[2].shape[0] for part in parts), min(part[2].shape[1] for part in parts)
+    curves = [part[2] for part in parts]
     data = Resampled(
-        *(np.concatenate([getattr(part[2], name) for part in parts], axis=-1) for name in ("estimate", "both", "kept")),
+        np.concatenate([one.estimate for one in curves]),
+        np.concatenate([one.both for one in curves], axis=1),
+        np.concatenate([one.kept for one in curves], axis=1),
         shape,
-    )  # fmt: skip
+    )
     return m, sizes, data, np.concatenate([part[3] for part in parts])
+
+
+def _unresolved(parts: list[tuple[Array, float, Resampled, Array]]) -> list[float]:
+    """Sizes whose curve the grid steps over."""
+    low = min(part[2].estimate.min() for part in parts)
+    span = max(part[2].estimate.max() for part in parts) - low
+    inside = [np.abs((part[2].estimate - low) / span - 0.5) < 0.45 for part in parts]
+    return [part[1] for part, rise in zip(parts, inside, strict=True) if rise.sum() < FEWEST_IN_RISE]
 
 
 def _search_space(
@@ -226,7 +245,7 @@ def _parameters(
     theta: Array,
     data: Array,
     freedom: int,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     m_c, nu, beta = given
     at_m, rate, height = (fitted.part(at).interval() for at in range(3))
     found = {

@@ -2,7 +2,7 @@
 
 The points are m_c(∞) where the sizes give it, otherwise m_c at one size. Both laws have two parameters, so
 that their weights follow from χ² alone. The errors of m_c are often far smaller than what neither law can
-follow: where the better law fits badly, all errors are scaled by √(χ²/dof) (R. T. Birge), and the reason says so.
+follow: where the better law fits badly, all errors are scaled by √(χ²/dof) (R. T. Birge); the reason says so.
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,8 @@
 Far from a transition curves of all sizes agree, and their difference is noise about zero; so the crossing is
 sought between a point where the larger size lies below and one where it lies above, each by three standard
 errors and by a twentieth of the range of the curves (on their plateaus they differ by what saturates, not by
-what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on which
-the larger size lies below: the crossing where there is one, the middle of them where noise makes several.
+what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on
+which the larger size lies below: the crossing, or the middle of several that noise makes.
 """
 
 from typing import NamedTuple
@@ -68,13 +68,12 @@ def _difference(
         x = x[(x >= max(x_small[0], x_large[0])) & (x <= min(x_small[-1], x_large[-1]))]
     here, there = _interpolation(x_small, x), _interpolation(x_large, x)
     shape = min(small.shape[0], large.shape[0]), min(small.shape[1], large.shape[1])
-    parts = (
-        b @ there.T - a @ here.T
-        for a, b in zip(
-            (small.estimate, small.both, small.kept), (large.estimate, large.both, large.kept), strict=True
-        )
+    return x, Resampled(
+        large.estimate @ there.T - small.estimate @ here.T,
+        large.both @ there.T - small.both @ here.T,
+        large.kept @ there.T - small.kept @ here.T,
+        shape,
     )
-    return x, Resampled(*parts, shape)
 
 
 def _interpolation(x: Array, z: Array) -> Array:

@@ -5,11 +5,11 @@
     logarithm          a + b log N
     proportional       b N
 
-Each law is fitted by generalised least squares: errors follow from the intervals, and crossings, which share a
-size with their neighbours, the covariance of their resamples. A law's weight is exp(-BIC/2), normalised.
-The interval of m_c(∞) is that of the profile likelihood: the m_c with χ² within 3.84 of its least, over
-every law with a limit that holds 5 % of the weight or more: what the choice of the law leaves open is in it. A
-logarithm whose b may be zero does not speak against a limit; the reason then says what drift is not excluded.
+Each law is fitted by generalised least squares: errors follow from the intervals; crossings, which share
+a size with their neighbours, have the covariance of their resamples. A law's weight is exp(-BIC/2), normalised.
+The interval of m_c(∞) is that of the profile likelihood: the m_c with χ² within 3.84 of its least, over every
+law with a limit that holds 5 % of the weight or more, so that it holds the choice of the law.
+A logarithm whose b may be zero does not speak against a limit; the reason says what drift is possible.
 
 Reference: R. E. Kass and A. E. Raftery, J. Am. Stat. Assoc. 90, 773 (1995), on weights from BIC.
 """
@@ -37,10 +37,10 @@ BAD_FIT = 1e-3
 
 
 class _Law(NamedTuple):
-    """A fitted law: χ², number of parameters, their intervals, and the function of the size at its best."""
+    """A fitted law: χ², number of free parameters, their intervals, and the function of the size at its best."""
 
     chi2: float
-    count: int
+    free: int
     parameters: dict[str, Interval]
     best: NDArray[np.float64]
     omega: float = np.nan
@@ -51,7 +51,7 @@ def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> list[Extrap
 
     Args:
         critical: records with the size among their labels, as `estimates` or `midpoint` give them. Those
-            without a number or an interval are left out. A crossing counts at the geometric mean of its sizes.
+            without a number or an interval are left out. A crossing counts at the mean of its log sizes.
         size: the name of that label.
 
     Returns:
@@ -80,7 +80,7 @@ def _one(labels: dict[str, Label], estimator: str, group: list[Critical], size: 
     laws = _fits(sizes, values, covariance)
     weights = _weights(laws, len(known))
     best = max(weights, key=lambda name: weights[name])
-    freedom = len(known) - laws[best].count
+    freedom = len(known) - laws[best].free
     curve_sizes = np.geomspace(sizes[0], 4 * sizes[-1], 100)
     found = Extrapolation(
         labels, estimator,
@@ -172,8 +172,9 @@ def _fits(sizes: Array, values: Array, covariance: Array) -> dict[str, _Law]:
         "a": profile.interval(1, at),
         "omega": Interval(float(OMEGAS[at]), float(near.min()), float(near.max())),
     }
-    least = float(profile.cost[at])
-    laws["power correction"] = _Law(least, 3, parameters, profile.best[at], float(OMEGAS[at]))
+    laws["power correction"] = _Law(
+        float(profile.cost[at]), 3, parameters, profile.best[at], float(OMEGAS[at])
+    )
     return laws
 
 
@@ -195,7 +196,7 @@ class _Profile(NamedTuple):
 
 def _weights(laws: dict[str, _Law], points: int) -> dict[str, float]:
     """Normalised exp(-BIC/2); a law with more parameters than points is no candidate."""
-    score = {name: law.chi2 + law.count * np.log(points) for name, law in laws.items() if law.count <= points}
+    score = {name: law.chi2 + law.free * np.log(points) for name, law in laws.items() if law.free <= points}
     least = min(score.values())
     raw = {name: float(np.exp(-(one - least) / 2)) for name, one in score.items()}
     total = sum(raw.values())

@@ -13,7 +13,7 @@ from mbsim.fss import resample
 from mbsim.fss.lanes import SAMPLES, Cell, cells
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.results import Hysteresis, Interval
-from mbsim.fss.table import Critical
+from mbsim.fss.table import Critical, Label
 
 Array = NDArray[np.float64]
 
@@ -54,11 +54,15 @@ def hysteresis(
         midpoint(one, order_parameter, control=control, samples=samples, bootstrap=bootstrap, seed=seed)
         for one in (_with_size_first(one, order_parameter, size) for one in branches)
     ]
-    spinodals = [{tuple(sorted(one.labels.items())): one for one in records} for records in places]
+    spinodals = [{_key(one.labels): one for one in records} for records in places]
     return [
-        _loop(random, planted, *(one[tuple(sorted(random.labels.items()))] for one in spinodals), starts)
-        for random, planted in zip(*found, strict=True)
+        _loop(one, other, spinodals[0][_key(one.labels)], spinodals[1][_key(other.labels)], starts)
+        for one, other in zip(*found, strict=True)
     ]
+
+
+def _key(labels: dict[str, Label]) -> tuple[tuple[str, Label], ...]:
+    return tuple(sorted(labels.items()))
 
 
 def _with_size_first(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:

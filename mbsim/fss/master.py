@@ -102,7 +102,8 @@ def solve(points: Points, theta: Array, data: Array) -> tuple[Array, Array]:
     size = normal.shape[-1]
     normal += 1e-10 * np.einsum("bii->b", normal)[:, None, None] / size * np.eye(size)
     coefficients = np.linalg.solve(normal, turned @ target[..., None])
-    return coefficients[..., 0], target - (columns @ coefficients)[..., 0]
+    residual: Array = target - (columns @ coefficients)[..., 0]
+    return np.asarray(coefficients[..., 0], float), residual
 
 
 def minimise(

@@ -96,7 +96,7 @@ def summaries(
     """
     found = summarise(ds, order_parameter, size, control, samples, bootstrap, seed, times=True)
     names = list(found[0].cell.labels) if found else []
-    m = np.unique(np.asarray(ds[control].to_numpy(), float))
+    m: Array = np.unique(np.asarray(ds[control].to_numpy(), float))
     coords = {name: list(dict.fromkeys(one.cell.labels[name] for one in found)) for name in names}
     shape = (*(len(values) for values in coords.values()), len(m))
     kept = [name for name in TEXTS if any(name in one.quantities for one in found)]
@@ -109,7 +109,7 @@ def summaries(
             if name == SUCCESS:
                 low, high = _probabilities(quantity, low, high)
             for end, values in (("", quantity.estimate), ("_low", low), ("_high", high)):
-                arrays[name + end][(*place, points)] = values
+                arrays[name + end][place][points] = values
     result = xr.Dataset(
         {name: ((*names, control), array) for name, array in arrays.items()},
         {**coords, control: m.astype(ds[control].dtype)},
