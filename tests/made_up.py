@@ -1,4 +1,4 @@
-"""An analysis with every part in it, made by hand: what figures and report are drawn from in their tests.
+"""An analysis with every part in it, and a run folder, made by hand: what figures and report show in tests.
 
 d = 3 is continuous and d = 5 discontinuous with a hysteresis loop, at N = 64, 128, 256.
 """
@@ -9,9 +9,14 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from mbsim import provenance
+from mbsim.config import load_config
 from mbsim.fss import results
 from mbsim.fss.results import Interval
 from mbsim.fss.table import Critical
+from mbsim.grid import Unit, units
+from mbsim.store import RunFolder
+from mbsim.variables import VARIABLES
 
 SIZES = np.array([64.0, 128.0, 256.0])
 GRID = np.arange(2, 31)
@@ -262,3 +267,51 @@ def nothing() -> results.Analysis:
     return results.Analysis(
         summaries(), [], [], [], [], [], [], {part: f"one size only, no {part}" for part in parts}
     )
+
+
+RUN = {
+    "name": "made-up",
+    "model": "sparse-vector",
+    "grid": {
+        "N": [32, 64, 128],
+        "d": [3, 5],
+        "m": {"start": 2, "stop": 30},
+        "init_overlap": [0.0, 1.0],
+        "teachers": 4,
+        "replicas": 16,
+    },
+    "dynamics": {"sweeps": 32},
+    "measure": {"measurements": 10},
+}
+
+
+def run_folder(path):
+    """A finished run without training: d = 3 continuous, d = 5 with a jump and a hysteresis loop 9 wide."""
+    folder = RunFolder.create_or_open(path, load_config(RUN))
+    times = folder.times()
+    for unit in units(folder.config):
+        origin = dict.fromkeys(provenance.FIELDS, "made up")
+        folder.write(unit, trained(unit, len(times)), times, origin)
+    return folder.path
+
+
+def trained(unit: Unit, times: int) -> dict[str, np.ndarray]:
+    """Students of one teacher: each is on one of two branches (d = 5), or on one curve (d = 3)."""
+    random = np.random.default_rng([unit.N, unit.d, unit.teacher])
+    start = np.array(unit.init_overlap)[:, None, None, None]
+    m = np.array(unit.m)[:, None]
+    centre = M_C[unit.d] + 0.1 * random.normal() - (9.0 * start if unit.d == 5 else 0.0)
+    if unit.d == 5:
+        learned = random.random(unit.shape) < 1 / (1 + np.exp(-np.clip((m - centre) * unit.N / 40, -50, 50)))
+        overlap = np.where(learned, 0.97, 0.01 * m) + 0.01 * random.normal(size=unit.shape)
+    else:
+        share = 1 / (1 + np.exp(-(m - centre) / 1.2))
+        overlap = 0.1 + 0.85 * share + 0.4 / np.sqrt(unit.N) * random.normal(size=unit.shape)
+        learned = overlap > 0.93
+    result: dict[str, np.ndarray] = {}
+    for name, variable in VARIABLES.items():
+        shape = (*unit.shape, times) if "time" in variable.dims else unit.shape
+        result[name] = np.ones(shape, variable.dtype)
+    moments = {"overlap_mean": overlap, "overlap_second": overlap**2, "overlap_fourth": overlap**4}
+    success = {"success": learned.astype(float), "success_time": np.where(learned, 16.0, np.nan)}
+    return result | moments | success
