@@ -7,6 +7,7 @@ exponents: then χ²/dof is stated and nothing else.
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr

@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """Sentences, and what they speak for: "first", "second", or nothing; `missing` says what would be needed."""
+    """Sentences, what they speak for ("first", "second" or nothing), and what would be needed to say more."""
 
     sentences: list[str]
     speaks_for: str = ""

@@ -5,11 +5,11 @@
     logarithm          a + b log N
     proportional       b N
 
-Each law is fitted by generalised least squares: errors follow from the intervals; crossings, which share
-a size with their neighbours, have the covariance of their resamples. A law's weight is exp(-BIC/2), normalised.
-The interval of m_c(∞) is that of the profile likelihood: the m_c with χ² within 3.84 of its least, over every
-law with a limit that holds 5 % of the weight or more, so that it holds the choice of the law.
-A logarithm whose b may be zero does not speak against a limit; the reason says what drift is possible.
+Each law is fitted by generalised least squares: errors follow from the intervals; crossings, which share a
+size with their neighbours, have the covariance of their resamples. A law's weight is exp(-BIC/2),
+normalised. The interval of m_c(∞) is that of the profile likelihood: the m_c with χ² within 3.84 of its
+least, over every law with a limit that holds 5 % of the weight or more: the choice of the law is in it. A
+logarithm whose b may be zero does not speak against a limit; the reason says what drift is possible.
 
 Reference: R. E. Kass and A. E. Raftery, J. Am. Stat. Assoc. 90, 773 (1995), on weights from BIC.
 """
@@ -37,7 +37,7 @@ BAD_FIT = 1e-3
 
 
 class _Law(NamedTuple):
-    """A fitted law: χ², number of free parameters, their intervals, and the function of the size at its best."""
+    """A fitted law: χ², number of free parameters, their intervals, and the linear ones at their best."""
 
     chi2: float
     free: int
@@ -116,7 +116,7 @@ def _size(record: Critical, size: str) -> float:
 
 
 def _covariance(known: list[Critical], size: str) -> Array:
-    """Squared errors from the intervals; between records that share a size, the correlation of their draws."""
+    """Squared errors from the intervals; where records share a size, the correlation of their draws."""
     errors = np.array([max((one.high - one.low) / (2 * 1.96), 1e-12) for one in known])
     correlation = np.eye(len(known))
     for i, one in enumerate(known):

@@ -2,15 +2,15 @@
 
 Four kinds of evidence are gathered (`evidence`), each as a sentence:
 
-* the histogram of the order parameter at the peak of its susceptibility: whether two phases coexist there, and
-  whether the barrier between them grows with N (`coexistence`);
+* the histogram of the order parameter at the peak of its susceptibility: whether two phases coexist there,
+  and whether the barrier between them grows with N (`coexistence`);
 * the growth of the susceptibility's peak, as N at coexistence and slower at a critical point;
 * the loop between random and planted starts, where both were run (`loop`);
 * the minimum of the Binder cumulant: a hint that is never counted, as q = 4 Potts dips and is continuous.
 
 The verdict is "first" if the barrier of three sizes or more grows, or if the loop stays open at the two
-largest sizes and the order parameter jumps there; "second" if no barrier grows at three sizes or more, the peak
-grows slower than N and no loop is open; "none" if no size shows a transition; otherwise "undecided". A
+largest sizes and the order parameter jumps there; "second" if no barrier grows at three sizes or more, the
+peak grows slower than N and no loop is open; "none" if no size shows a transition; otherwise "undecided". A
 correlation length far beyond the largest system makes a weakly first-order transition look second-order.
 
 Reference: H. Watanabe et al., Prog. Theor. Exp. Phys. 2023, 033A02 (why a Binder dip proves nothing).
