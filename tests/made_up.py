@@ -281,7 +281,7 @@ RUN = {
         "replicas": 16,
     },
     "dynamics": {"sweeps": 32},
-    "measure": {"measurements": 10},
+    "measure": {"measurements": 12},
 }
 
 

@@ -39,10 +39,11 @@ def histogram_figure(
         quantity: what the order parameter is called.
     """
     ax = axes(ax)
-    drawn = [one for one in verdict.histograms if one.counts.sum() > 0]
-    if not drawn:
+    if not any(one.counts.sum() for one in verdict.histograms):
         return say_instead(ax, verdict.reason or "no size shows the transition")
-    for place, one in enumerate(drawn):
+    for place, one in enumerate(verdict.histograms):
+        if not one.counts.sum():
+            continue
         style = look(place)
         density = one.counts / (one.counts.sum() * np.diff(one.edges))
         ax.stairs(
@@ -125,10 +126,10 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
         size: the symbol of the size.
     """
     ax = axes(ax)
-    drawn = [one for one in verdicts if np.isfinite(one.peak_heights).sum() > 1]
+    drawn = {place: one for place, one in enumerate(verdicts) if np.isfinite(one.peak_heights).sum() > 1}
     if not drawn:
         return say_instead(ax, "fewer than two sizes show a peak of the susceptibility")
-    for place, verdict in enumerate(drawn):
+    for place, verdict in drawn.items():
         heights = verdict.peak_heights
         bars = np.clip(np.nan_to_num([heights - verdict.peak_low, verdict.peak_high - heights]), 0, None)
         style = look(place)
@@ -140,7 +141,7 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
             ax.plot(verdict.sizes, fitted, color=style.color, linestyle=style.linestyle, linewidth=1.0)
             name += rf": $x$ = {exponent.value:.2g}"
         ax.errorbar(
-            verdict.sizes * dodge(place, len(drawn)),
+            verdict.sizes * dodge(place, len(verdicts)),
             heights,
             yerr=bars,
             label=name,
@@ -150,7 +151,7 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
     ax.set_xscale("log")
     ax.set_yscale("log")
     one_two_five(ax.yaxis)
-    plain_log_ticks(ax.xaxis, sorted({float(one) for verdict in drawn for one in verdict.sizes}))
+    plain_log_ticks(ax.xaxis, sorted({float(one) for verdict in drawn.values() for one in verdict.sizes}))
     ax.set_xlabel(f"size {symbol(size)}")
     ax.set_ylabel(rf"peak of $\chi$, fit $\sim {symbol(size).strip('$')}^x$")
     ax.legend()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from mbsim.figures.names import estimator_name
+from mbsim.figures.names import ESTIMATORS, estimator_name
 from mbsim.figures.style import (
     CURVE,
     axes,
@@ -38,23 +38,25 @@ def size_figure(
     """
     ax = axes(ax)
     drawn = [one for one in extrapolations if np.isfinite(one.values).any()]
+    names = [*ESTIMATORS, *(one.estimator for one in drawn)]
     if not drawn:
         reasons = (one.reason for one in extrapolations if one.reason)
         return say_instead(ax, next(reasons, f"no size has a {critical_symbol(control)}"))
     for place, one in enumerate(drawn):
-        style = look(place)
+        name = estimator_name(one.estimator)
+        style = look(names.index(name) if name in names else names.index(one.estimator))
         bars = np.clip(np.nan_to_num([one.values - one.low, one.high - one.values]), 0, None)
         ax.errorbar(
             one.sizes * dodge(place, len(drawn)),
             one.values,
             yerr=bars,
-            label=estimator_name(one.estimator),
+            label=name,
             **(style._asdict() | {"linestyle": "none"}),
             **CURVE,
         )
         if len(one.curve):
             ax.plot(one.curve_sizes, one.curve, color=style.color, linestyle=style.linestyle, linewidth=1.0)
-        if one.m_c.known:
+        if one.m_c.known and one.law != "undecided":
             ax.axhline(one.m_c.value, color=style.color, linewidth=0.8, linestyle=":", zorder=0.5)
             ax.axhspan(one.m_c.low, one.m_c.high, color=style.color, alpha=0.12, linewidth=0, zorder=0)
     ax.set_xscale("log")

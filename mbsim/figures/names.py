@@ -14,6 +14,8 @@ _ESTIMATORS = {
     "crossing of the success": "success crossing",
     "perfect recovery": "perfect recovery",
 }
+ESTIMATORS = tuple(_ESTIMATORS.values())
+"""The short names; an estimator has the same colour in every panel, by its place here."""
 
 
 def estimator_name(estimator: str) -> str:

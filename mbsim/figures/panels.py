@@ -41,7 +41,7 @@ def panels(
         same_legend: whether one legend, below, holds for all panels; otherwise each keeps its own.
         titles: whether the labels stand above the panels; the letters do in any case.
     """
-    across = min(across, len(choices))
+    across = 2 if len(choices) == 4 and across == 3 else min(across, len(choices))
     down = math.ceil(len(choices) / across)
     width = WIDTH if across > 1 else 0.66 * WIDTH
     with rc_context(PAPER):

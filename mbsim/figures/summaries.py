@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 
 REFERENCES = {"binder": 2 / 3, "success": 0.5}
 """What a quantity is held against: U4 of an order parameter that does not fluctuate; one half."""
+BINDER_FLOOR = -1.0
+"""Where a few students have gone over U4 has no lower bound, and would press all else to the top."""
 FEWEST_POINTS = 4
 
 
@@ -78,6 +80,8 @@ def summary_figure(
         if record := _of(critical, values, size, label):
             marked.append(record)
             _mark(ax, record, style)
+    if quantity == "binder" and ax.dataLim.y0 < BINDER_FLOOR:
+        ax.set_ylim(BINDER_FLOOR, 0.75)
     if quantity in REFERENCES:
         ax.axhline(REFERENCES[quantity], **GUIDE)
     _range_drawn(ax, x, marked)

@@ -15,6 +15,8 @@ from mbsim import figures
 from mbsim.figures.names import estimator_name
 from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
 from mbsim.fss.table import Critical, Label
+from mbsim.report import tables
+from mbsim.report.words import labels_text
 
 MOST_PANELS = 12
 """In one figure; what is left out is said in its caption."""
@@ -23,7 +25,7 @@ Labels = dict[str, Label]
 SUMMARIES = {  # what the captions call each quantity
     "mean": "The order parameter ({})",
     "susceptibility": "The susceptibility χ, N times the variance over teachers and replicas,",
-    "binder": "The Binder cumulant U4 (grey: 2/3, an order parameter that does not fluctuate)",
+    "binder": "The Binder cumulant U4 (grey: 2/3, no fluctuation; below −1 it is cut off)",
     "success": "The probability of success (grey: one half)",
 }
 
@@ -135,10 +137,9 @@ def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -
         figure = figures.panels(
             [{"panel": name} for name in shown], draw, height=2.8, across=2, same_y=False, titles=False
         )
-        where = ", ".join(f"{name} = {value}" for name, value in one.labels.items())
-        caption = (
-            f"Data collapse{' at ' + where if where else ''}: the {one.quantity} of all sizes on one curve, "
-        )
+        where = f" at {labels_text(one.labels)}" if one.labels else ""
+        quantity = tables.QUANTITIES.get(one.quantity, one.quantity)
+        caption = f"Data collapse{where}: {quantity} of all sizes on one curve, "
         caption += f"χ²/dof = {one.chi2_per_dof:.3g}."
         if one.landscape is not None:
             caption += " (b) χ²/dof as m_c and 1/ν move away from their best values (point, 95 % intervals)."

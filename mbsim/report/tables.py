@@ -17,6 +17,9 @@ from mbsim.report.words import LAWS, interval_text, labels_text
 Labelled = Critical | Extrapolation | Collapse | Hysteresis
 
 
+QUANTITIES = {"mean": "order parameter", "binder": "U4", "susceptibility": "χ", "success": "success"}
+
+
 class Cell(NamedTuple):
     """A number or a text, the interval below it, and the mark of its note."""
 
@@ -46,25 +49,26 @@ def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
     rows = []
     for key in sorted(found, key=lambda row: [(isinstance(label, str), label) for label in row]):
         records = found[key]
-        cells = [Cell(f"{label:g}" if isinstance(label, float) else str(label)) for label in key]
+        cells = [_label(label) for label in key]
         cells += [_critical_cell(records.get(name), notes, size) for name in estimators]
         orders = {record.order for record in records.values()}
         cells.append(Cell("/".join(sorted(orders - {"none"} or orders))))
         rows.append(cells)
-    heads = [name.replace("_", " ") for name in names]
-    heads += [*estimators, "order"]
+    heads = [*_heads(names), *estimators, "order"]
     return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
 
 
 def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
-    """A row for each estimator at each combination of labels: the law, its weight, m_c(∞), χ²/dof."""
+    """A row for each law of m_c against N: its weight, m_c(∞), χ²/dof; too few sizes are named below."""
     names = _label_names(extrapolations)
     notes: dict[str, str] = {}
     rows = []
-    for one in extrapolations:
-        cells = [Cell(str(one.labels.get(name, ""))) for name in names]
+    for one in sorted(extrapolations, key=lambda one: [str(one.labels.get(name, "")) for name in names]):
+        if not len(one.sizes):
+            continue
         weight = max(one.weights.values(), default=math.nan)
-        cells += [
+        cells = [
+            *(_label(one.labels.get(name, "")) for name in names),
             Cell(estimator_name(one.estimator)),
             Cell(", ".join(f"{N:g}" for N in one.sizes)),
             Cell(LAWS.get(one.law, one.law), note=_note(notes, one.reason)),
@@ -73,8 +77,24 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
             Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"),
         ]
         rows.append(cells)
-    heads = [*names, "estimator", "sizes", "law", "its weight", "m_c(∞)", "χ²/dof"]
-    return Table(heads, rows, len(names) + 1, [(mark, text) for text, mark in notes.items()])
+    heads = [*_heads(names), "estimator", "sizes", "law", "its weight", "m_c(∞)", "χ²/dof"]
+    below = [(mark, text) for text, mark in notes.items()]
+    if few := _too_few_sizes(extrapolations):
+        below.append(("", f"too few sizes for a law: {few}"))
+    return Table(heads, rows, len(names) + 1, below)
+
+
+def _too_few_sizes(extrapolations: Sequence[Extrapolation]) -> str:
+    """The estimators without a law, each with its labels unless it has none anywhere."""
+    everywhere: dict[str, list[Extrapolation]] = {}
+    for one in extrapolations:
+        everywhere.setdefault(estimator_name(one.estimator), []).append(one)
+    found = []
+    for name, laws in everywhere.items():
+        where = [labels_text(one.labels) for one in laws if not len(one.sizes)]
+        if where:
+            found.append(name if len(where) == len(laws) else f"{name} ({'; '.join(where)})")
+    return ", ".join(found)
 
 
 def connectivity_table(laws: Sequence[ConnectivityLaw]) -> Table:
@@ -101,14 +121,14 @@ def collapse_table(collapses: Sequence[Collapse]) -> Table:
     notes: dict[str, str] = {}
     rows = []
     for one in collapses:
-        cells = [Cell(str(one.labels.get(name, ""))) for name in names]
-        cells.append(Cell(one.quantity, note=_note(notes, one.reason)))
+        cells = [_label(one.labels.get(name, "")) for name in names]
+        cells.append(Cell(QUANTITIES.get(one.quantity, one.quantity), note=_note(notes, one.reason)))
         for name, interval in (("m_c", one.m_c), ("nu", one.nu), ("beta", one.beta)):
             fixed = name in one.fixed and interval.known
             cells.append(Cell(f"{interval.value:g}", "fixed") if fixed else _split(interval_text(interval)))
         cells.append(Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"))
         rows.append(cells)
-    heads = [*names, "quantity", "m_c", "ν", "β", "χ²/dof"]
+    heads = [*_heads(names), "quantity", "m_c", "ν", "β", "χ²/dof"]
     return Table(heads, rows, len(names) + 1, [(mark, text) for text, mark in notes.items()])
 
 
@@ -118,7 +138,7 @@ def hysteresis_table(loops: Sequence[Hysteresis]) -> Table:
     notes: dict[str, str] = {}
     rows = [
         [
-            *(Cell(str(loop.labels.get(name, ""))) for name in names),
+            *(_label(loop.labels.get(name, "")) for name in names),
             _split(interval_text(loop.random)),
             _split(interval_text(loop.planted)),
             _split(interval_text(loop.width))._replace(note=_note(notes, loop.reason)),
@@ -126,7 +146,7 @@ def hysteresis_table(loops: Sequence[Hysteresis]) -> Table:
         for loop in loops
     ]
     rows.sort(key=lambda row: [_as_number(cell.text) for cell in row[: len(names)]])
-    heads = [*names, "spinodal, random start", "spinodal, planted start", "width of the loop"]
+    heads = [*_heads(names), "spinodal, random start", "spinodal, planted start", "width of the loop"]
     return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
 
 
@@ -134,6 +154,14 @@ def _label_names(records: Sequence[Labelled], size: str = "N") -> list[str]:
     """The labels of all records, the size last: in a table it changes fastest."""
     names = dict.fromkeys(name for record in records for name in record.labels)
     return sorted(names, key=lambda name: name == size)
+
+
+def _heads(names: Sequence[str]) -> list[str]:
+    return [name.replace("_", " ") for name in names]
+
+
+def _label(value: Label) -> Cell:
+    return Cell(f"{value:g}" if isinstance(value, float) else str(value))
 
 
 def _critical_cell(record: Critical | None, notes: dict[str, str], size: str) -> Cell:

@@ -4,6 +4,7 @@ Plain text becomes `Markup` here, with the symbols of physics set as such; nothi
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -12,7 +13,8 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup, escape
 
-from mbsim.fss.results import Analysis, Interval, Verdict
+from mbsim.fss.results import Analysis, Extrapolation, Interval, Verdict
+from mbsim.fss.table import Critical, Label
 
 TAGS = {"first": "first order", "second": "second order", "undecided": "undecided", "none": "none seen"}
 ORDERS = {
@@ -23,6 +25,7 @@ ORDERS = {
 }
 SYMBOL = re.compile(
     r"(?P<critical>\bm_c\b)"
+    r"|(?P<inverse_nu>\binverse_nu\b)"
     r"|(?P<binder>\bU_?4\b)"
     r"|\^\(?(?P<power>[-−]?[\w.∞/]+)\)?"
     r"|(?<![\w'’])(?P<letter>[NdmKM])(?![\w'’])"
@@ -45,6 +48,8 @@ def typeset(text: object) -> Markup:
 def _symbol(found: re.Match[str]) -> str:
     if found["critical"]:
         return "<i>m</i><sub>c</sub>"
+    if found["inverse_nu"]:
+        return "1/ν"
     if found["binder"]:
         return "<i>U</i><sub>4</sub>"
     if found["power"]:
@@ -73,9 +78,9 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
     for name, words in (("N", "inputs, N"), ("d", "in-degree, d"), ("m", "mini-batch sizes, m")):
         if name in ds.dims:
             rows.append((words, _listed(ds[name].to_numpy().tolist())))
-    for name in ("init_overlap", "temperature"):
+    for name, words in (("init_overlap", "initial overlaps"), ("temperature", "temperatures")):
         if name in ds.dims:
-            rows.append((ds[name].attrs.get("long_name", name), _listed(ds[name].to_numpy().tolist())))
+            rows.append((words, _listed(ds[name].to_numpy().tolist())))
     if "status" in ds:
         asked, ran = int(ds["status"].size), int((ds["status"] != 0).sum())
         rows.append(
@@ -112,9 +117,11 @@ def findings(analysis: Analysis) -> list[str]:
     found = []
     for verdict in analysis.verdicts:
         where = labels_text(verdict.labels)
-        text = (f"{where}: t" if where else "T") + f"he transition is {ORDERS[verdict.order]}"
-        if place := _place(verdict, analysis):
-            text += f", {place}"
+        place = _place(verdict, analysis)
+        # An estimator may see the transition where the evidence for its order is missing.
+        order = "undecided" if place and verdict.order == "none" else verdict.order
+        text = (f"{where}: t" if where else "T") + f"he transition is {ORDERS[order]}"
+        text += f", {place}" if place else ""
         found.append(f"{text}.")
     return found
 
@@ -132,22 +139,27 @@ def interval_text(interval: Interval) -> str:
 
 
 def _place(verdict: Verdict, analysis: Analysis) -> str:
-    """m_c(∞), or m_c at the largest size, by the midpoint."""
-    for one in analysis.extrapolations:
-        if one.labels == verdict.labels and one.estimator.startswith("midpoint") and one.m_c.known:
-            return f"m_c(∞) = {one.m_c}"
-    records = [
-        record
-        for record in analysis.critical
-        if record.estimator.startswith("midpoint")
-        and record.m_c == record.m_c
-        and verdict.labels.items() <= record.labels.items()
-    ]
-    if not records:
+    """m_c(∞) where the sizes decide on a law, else m_c at the largest size; by the midpoint.
+
+    Of several starts or temperatures the first is told, which for starts is the random one.
+    """
+
+    def is_own(one: Critical | Extrapolation) -> bool:
+        return one.estimator.startswith("midpoint") and verdict.labels.items() <= one.labels.items()
+
+    def extra(one: Critical | Extrapolation, *names: str) -> dict[str, Label]:
+        return {name: value for name, value in one.labels.items() if name not in (*verdict.labels, *names)}
+
+    laws = [one for one in analysis.extrapolations if is_own(one)]
+    if laws and laws[0].law != "undecided" and laws[0].m_c.known:
+        where = labels_text(extra(laws[0]))
+        return f"m_c(∞) = {laws[0].m_c}" + (f" at {where}" if where else "")
+    records = [one for one in analysis.critical if is_own(one)]
+    first = [one for one in records if extra(one, "N") == extra(records[0], "N") and math.isfinite(one.m_c)]
+    if not first:
         return ""
-    last = records[-1]
-    own = {name: value for name, value in last.labels.items() if name not in verdict.labels}
-    return f"m_c = {Interval(last.m_c, last.low, last.high)} at {labels_text(own)}"
+    last = first[-1]
+    return f"m_c = {Interval(last.m_c, last.low, last.high)} at {labels_text(extra(last))}"
 
 
 def _model(ds: xr.Dataset, model: Mapping[str, Any]) -> str:
