@@ -1,8 +1,8 @@
 """Data collapse: m_c and the exponents that bring the curves of all sizes onto one master curve.
 
 The master curve is a spline whose flexibility is chosen by likelihood (`master`); the search starts at many
-places; errors come from fits to resamples of teachers and replicas. A collapse that its errors refute has no
-exponents: then χ²/dof is stated and nothing else.
+places; errors come from resamples of teachers and replicas, one step of Gauss and Newton each. A collapse
+that its errors refute has no exponents: then χ²/dof is stated and nothing else.
 """
 
 import itertools
@@ -28,12 +28,13 @@ FEWEST_PER_SIZE = 4
 FEWEST_FREEDOM = 8
 FEWEST_IN_RISE = 3
 """Of the points of a size, so many must lie between 5 and 95 % of the range of the quantity."""
-FUNCTIONS = (5, 6, 8, 10, 13, 16, 20, 25)
+FUNCTIONS = (5, 6, 8, 10, 13, 16, 20)
 REFUTED = 2.0
 """χ²/dof beyond which the points do not collapse."""
 INVERSE_NU = (0.02, 4.0)
 BETA_OVER_NU = (-2.0, 2.0)
-RESAMPLE_ITERATIONS = 4
+SCREENING, SURVIVORS = 8, 8
+"""Steps from every start, and how many of the best go on."""
 LANDSCAPE = 21
 
 
@@ -136,7 +137,7 @@ def _one(
     if cost / freedom > REFUTED:
         why = f"the points do not collapse, χ²/dof = {cost / freedom:.3g}: no exponents"
         return replace(drawn, reason=f"{why}; a window of {control} about m_c may help")
-    fitted = data.map(lambda batch: _refit(points, theta, batch, bounds, data.estimate))
+    fitted = data.map(lambda batch: master.one_step(points, theta, batch, data.estimate, bounds))
     return replace(drawn, **_parameters(fitted, given, bounds, points, theta, data.estimate, freedom))
 
 
@@ -191,9 +192,9 @@ def _search_space(
         np.array([m.max(), INVERSE_NU[1], BETA_OVER_NU[1]]),
     )
     free = np.array([m_c is None, nu is None, beta is None])
-    places = np.quantile(m, np.linspace(0.15, 0.85, 8)) if m_c is None else [m_c]
-    rates = [0.1, 0.25, 0.5, 0.8, 1.3] if nu is None else [1 / nu]
-    heights = [-0.4, 0.0, 0.1, 0.3] if beta is None else [0.0]
+    places = np.quantile(m, np.linspace(0.15, 0.85, 6)) if m_c is None else [m_c]
+    rates = [0.15, 0.35, 0.7, 1.2] if nu is None else [1 / nu]
+    heights = [-0.4, 0.0, 0.2] if beta is None else [0.0]
     starts = np.array(list(itertools.product(places, rates, heights)))
     for at, value in ((0, m_c), (1, None if nu is None else 1 / nu)):
         if value is not None:
@@ -218,24 +219,16 @@ def _best(
         if best is not None and functions > len(m) / 3:
             break
         points = master.Points(m, s, error, functions, correction)
-        thetas, costs = master.minimise(points, starts, data[None], bounds)
+        thetas, costs = master.minimise(points, starts, data[None], bounds, SCREENING)
+        thetas, costs = master.minimise(points, thetas[np.argsort(costs)[:SURVIVORS]], data[None], bounds)
         at = int(np.argmin(costs))
         score = float(costs[at]) + functions * np.log(len(m))
         if best is None or score < best[0]:
             best = score, points, thetas[at], float(costs[at])
         # Later splines start where this one ended well, and at a few of the first starts.
-        order = np.argsort(costs)
-        starts = np.concatenate([thetas[order[:6]], starts[:: max(1, len(starts) // 12)]])
+        starts = np.concatenate([thetas[:6], starts[:: max(1, len(starts) // 12)]])
     assert best is not None
     return best[1:]
-
-
-def _refit(points: master.Points, theta: Array, batch: Array, bounds: master.Bounds, data: Array) -> Array:
-    """Theta of each resample, from the estimate's; the estimate itself keeps its own."""
-    if len(batch) == 1 and np.array_equal(batch[0], data):
-        return theta[None]
-    start = np.broadcast_to(theta, (len(batch), 3))
-    return master.minimise(points, start, batch, bounds, RESAMPLE_ITERATIONS)[0]
 
 
 def _parameters(

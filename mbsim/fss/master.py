@@ -145,3 +145,41 @@ def minimise(
         if iterations > 5 and (gain < 1e-7 * cost).all() and better.any():
             break
     return theta, cost
+
+
+def one_step(points: Points, theta: Array, batch: Array, data: Array, bounds: Bounds) -> Array:
+    """Theta of resampled data, (batch, 3): one step of Gauss and Newton from the theta of the data.
+
+    At one theta the residual is linear in the data, r = R(theta) A / error, and so is its derivative: residuals
+    and Jacobians of all resamples are products of matrices. Counted from the step of the data themselves,
+    which is zero but for rounding.
+    """
+    free = np.flatnonzero(bounds.free)
+    steps = np.where(bounds.free, 1e-5 * (bounds.high - bounds.low), 0.0)
+    middle = _residual_matrix(points, theta)
+    slopes = []
+    for one in free:
+        ends = [
+            _residual_matrix(points, bounds.full((theta + sign * steps * (np.arange(3) == one))[None])[0])
+            for sign in (1, -1)
+        ]
+        slopes.append((ends[0] - ends[1]) / (2 * steps[one]))
+
+    def step(target: Array) -> Array:
+        residual = target @ middle.T
+        jacobian = np.stack([target @ matrix.T for matrix in slopes], axis=-1)
+        normal = jacobian.swapaxes(1, 2) @ jacobian
+        normal += 1e-9 * np.einsum("bii->b", normal)[:, None, None] * np.eye(len(free))
+        return -np.linalg.solve(normal, jacobian.swapaxes(1, 2) @ residual[..., None])[..., 0]
+
+    moved = np.broadcast_to(theta, (len(batch), 3)).copy()
+    if len(free):
+        moved[:, free] += step(batch / points.error) - step(data[None] / points.error)
+    return bounds.full(np.clip(moved, bounds.low, bounds.high))
+
+
+def _residual_matrix(points: Points, theta: Array) -> Array:
+    """The projection of data over errors onto what no spline follows, shape (point, point)."""
+    columns = design(points, theta[None])[0]
+    orthogonal, _ = np.linalg.qr(columns)
+    return np.eye(len(columns)) - orthogonal @ orthogonal.T

@@ -1,1 +1,1 @@
-"""Data with known answers, made by programs that share nothing with mbsim: what its analysis is held against."""
+"""Data with known answers, made by programs that share nothing with mbsim, to hold its analysis against."""

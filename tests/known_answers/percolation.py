@@ -1,7 +1,7 @@
 """Site percolation on the square lattice by union-find.
 
-Sites are occupied one after the other in random order (Newman and Ziff, Phys. Rev. Lett. 85, 4104 (2000)), so
-that one configuration gives the whole curve against the occupied share p. Many configurations go in step, each
+Sites are occupied one after the other in random order (Newman and Ziff, Phys. Rev. Lett. 85, 4104 (2000)),
+so that one configuration gives the whole curve against p. Many configurations go in step, each
 with its own order; every union and every find is done for all of them at once. A site has a uniform threshold
 and is occupied at p above it, so that the number of occupied sites fluctuates as it should.
 
