@@ -5,8 +5,9 @@ or what to mind) stand below the table, each once.
 """
 
 import math
+import re
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mbsim.figures.names import estimator_name
@@ -18,6 +19,10 @@ Labelled = Critical | Extrapolation | Collapse | Hysteresis
 
 
 QUANTITIES = {"mean": "order parameter", "binder": "U4", "susceptibility": "χ", "success": "success"}
+
+
+WEIGHTS = re.compile(r" \(weights: [^)]*\)")
+"""In the reason of a law: the table has a column for them."""
 
 
 class Cell(NamedTuple):
@@ -66,22 +71,28 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
     for one in sorted(extrapolations, key=lambda one: [str(one.labels.get(name, "")) for name in names]):
         if not len(one.sizes):
             continue
-        weight = max(one.weights.values(), default=math.nan)
         cells = [
             *(_label(one.labels.get(name, "")) for name in names),
             Cell(estimator_name(one.estimator)),
             Cell(", ".join(f"{N:g}" for N in one.sizes)),
-            Cell(LAWS.get(one.law, one.law), note=_note(notes, one.reason)),
-            Cell(f"{weight:.2f}" if math.isfinite(weight) else "–"),
+            Cell(LAWS.get(one.law, one.law), note=_note(notes, WEIGHTS.sub("", one.reason))),
+            _weights(one.weights),
             _split(interval_text(one.m_c)),
             Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"),
         ]
         rows.append(cells)
-    heads = [*_heads(names), "estimator", "sizes", "law", "its weight", "m_c(∞)", "χ²/dof"]
+    heads = [*_heads(names), "estimator", "sizes", "law", "weights", "m_c(∞)", "χ²/dof"]
     below = [(mark, text) for text, mark in notes.items()]
     if few := _too_few_sizes(extrapolations):
         below.append(("", f"too few sizes for a law: {few}"))
     return Table(heads, rows, len(names) + 1, below)
+
+
+def _weights(weights: Mapping[str, float]) -> Cell:
+    """The likeliest law, and the others that count for something below it."""
+    ordered = sorted(weights.items(), key=lambda item: -item[1])
+    texts = [f"{name} {weight:.2f}" for name, weight in ordered if weight >= 0.005]
+    return Cell(texts[0], ", ".join(texts[1:])) if texts else Cell("–")
 
 
 def _too_few_sizes(extrapolations: Sequence[Extrapolation]) -> str:

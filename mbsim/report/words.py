@@ -129,7 +129,7 @@ def findings(analysis: Analysis) -> list[str]:
 def sentence(text: str) -> str:
     """With a capital (unless a symbol comes first) and a full stop."""
     text = text.strip().rstrip(".")
-    is_word = re.match(r"[a-z][a-z'’]+\b", text)
+    is_word = re.match(r"(a |[a-z][a-z'’]+\b)", text)
     return (text[:1].upper() if is_word else text[:1]) + text[1:] + "."
 
 
