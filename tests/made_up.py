@@ -274,11 +274,11 @@ RUN = {
     "model": "sparse-vector",
     "grid": {
         "N": [32, 64, 128],
-        "d": [3, 5],
-        "m": {"start": 2, "stop": 30},
+        "d": [5],
+        "m": {"start": 2, "stop": 26},
         "init_overlap": [0.0, 1.0],
-        "teachers": 4,
-        "replicas": 16,
+        "teachers": 3,
+        "replicas": 40,
     },
     "dynamics": {"sweeps": 32},
     "measure": {"measurements": 12},
@@ -286,7 +286,7 @@ RUN = {
 
 
 def run_folder(path):
-    """A finished run without training: d = 3 continuous, d = 5 with a jump and a hysteresis loop 9 wide."""
+    """A finished run without training: a jump at m = 18 from random starts, at m = 9 from the teacher."""
     folder = RunFolder.create_or_open(path, load_config(RUN))
     times = folder.times()
     for unit in units(folder.config):
@@ -296,18 +296,13 @@ def run_folder(path):
 
 
 def trained(unit: Unit, times: int) -> dict[str, np.ndarray]:
-    """Students of one teacher: each is on one of two branches (d = 5), or on one curve (d = 3)."""
+    """Students of one teacher, each on one of two branches."""
     random = np.random.default_rng([unit.N, unit.d, unit.teacher])
     start = np.array(unit.init_overlap)[:, None, None, None]
     m = np.array(unit.m)[:, None]
-    centre = M_C[unit.d] + 0.1 * random.normal() - (9.0 * start if unit.d == 5 else 0.0)
-    if unit.d == 5:
-        learned = random.random(unit.shape) < 1 / (1 + np.exp(-np.clip((m - centre) * unit.N / 40, -50, 50)))
-        overlap = np.where(learned, 0.97, 0.01 * m) + 0.01 * random.normal(size=unit.shape)
-    else:
-        share = 1 / (1 + np.exp(-(m - centre) / 1.2))
-        overlap = 0.1 + 0.85 * share + 0.4 / np.sqrt(unit.N) * random.normal(size=unit.shape)
-        learned = overlap > 0.93
+    centre = 18.0 - 9.0 * start + 0.1 * random.normal()
+    learned = random.random(unit.shape) < 1 / (1 + np.exp(-np.clip((m - centre) * unit.N / 40, -50, 50)))
+    overlap = np.where(learned, 0.97, 0.01 * m) + 0.01 * random.normal(size=unit.shape)
     result: dict[str, np.ndarray] = {}
     for name, variable in VARIABLES.items():
         shape = (*unit.shape, times) if "time" in variable.dims else unit.shape

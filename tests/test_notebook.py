@@ -39,9 +39,8 @@ def test_it_goes_from_dataset_to_figures(tmp_path):
     notebook = executed(made_up.run_folder(tmp_path / "run"), tmp_path)
     assert len(shown(notebook, "image/png")) == 7
     text = printed(notebook)
-    assert "midpoint" not in text and "95% interval" in text
+    assert "95% interval" in text
     assert "{'d': 5} order: " in text
-    assert "MB of HTML" in text
 
 
 @pytest.mark.slow
@@ -49,5 +48,4 @@ def test_it_does_so_for_a_run_that_was_trained(tmp_path):
     from mbsim import runner
 
     runner.run(TRAINED, tmp_path / "run")
-    text = printed(executed(tmp_path / "run", tmp_path))
-    assert "MB of HTML" in text
+    assert "{'d': 3} order: " in printed(executed(tmp_path / "run", tmp_path))
