@@ -74,6 +74,16 @@ def test_a_wide_grid_is_cut_to_the_transition_and_a_geometric_one_is_logarithmic
     assert figures.summary_figure(wide).get_xscale() == "linear"
 
 
+def test_a_bar_far_longer_than_the_curve_is_high_does_not_hide_it(summaries):
+    one = summaries.sel(d=5, N=[256])
+    high = float(one["susceptibility"].max())
+    one["susceptibility_high"] = one["susceptibility_high"] + 100 * high * (one["m"] == 12)
+    bottom, top = figures.summary_figure(one, "susceptibility").get_ylim()
+    assert -0.5 * high <= bottom < 0 and high < top <= 1.5 * high
+    one["binder"] = one["binder"] - 10 * (one["m"] == 12)
+    assert figures.summary_figure(one, "binder").get_ylim() == (-1.0, 0.75)
+
+
 def test_what_a_panel_cannot_show_is_refused(summaries):
     with pytest.raises(DatasetError, match="d has 2 values, and a panel shows one: select it first"):
         figures.summary_figure(summaries)

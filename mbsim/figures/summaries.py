@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 
 REFERENCES = {"binder": 2 / 3, "success": 0.5}
 """What a quantity is held against: U4 of an order parameter that does not fluctuate; one half."""
+UNBOUNDED = ("susceptibility", "success_time")
+"""Quantities whose bars, where few students have gone over, may be far longer than the curve is high."""
 BINDER_FLOOR = -1.0
 """Where a few students have gone over U4 has no lower bound, and would press all else to the top."""
 FEWEST_POINTS = 4
@@ -80,6 +82,8 @@ def summary_figure(
         if record := _of(critical, values, size, label):
             marked.append(record)
             _mark(ax, record, style)
+    if quantity in UNBOUNDED:
+        _keep_points_in_sight(ax, values)
     if quantity == "binder" and ax.dataLim.y0 < BINDER_FLOOR:
         ax.set_ylim(BINDER_FLOOR, 0.75)
     if quantity in REFERENCES:
@@ -126,6 +130,17 @@ def _mark(ax: Axes, record: Critical | None, style: Look) -> None:
     ax.axvline(record.m_c, color=style.color, linestyle=style.linestyle, linewidth=0.8, zorder=0.5)
     if math.isfinite(record.low):
         ax.axvspan(record.low, record.high, color=style.color, alpha=0.15, linewidth=0, zorder=0)
+
+
+def _keep_points_in_sight(ax: Axes, values: xr.DataArray) -> None:
+    """Bars may pass the highest and lowest points by half the height of the curves; longer ones are cut."""
+    if not np.isfinite(values).any():
+        return
+    low, high = float(values.min()), float(values.max())
+    room = 0.5 * (high - low)
+    bottom, top = ax.get_ylim()
+    if room > 0:
+        ax.set_ylim(max(bottom, low - room), min(top, high + room))
 
 
 def _range_drawn(ax: Axes, x: Array, critical: Sequence[Critical]) -> None:

@@ -89,10 +89,10 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
 
 
 def _weights(weights: Mapping[str, float]) -> Cell:
-    """The likeliest law, and the others that count for something below it."""
+    """The likeliest law, and the others that count for something below it, a line each."""
     ordered = sorted(weights.items(), key=lambda item: -item[1])
     texts = [f"{name} {weight:.2f}" for name, weight in ordered if weight >= 0.005]
-    return Cell(texts[0], ", ".join(texts[1:])) if texts else Cell("–")
+    return Cell(texts[0], "\n".join(texts[1:])) if texts else Cell("–")
 
 
 def _too_few_sizes(extrapolations: Sequence[Extrapolation]) -> str:

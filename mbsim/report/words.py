@@ -181,9 +181,9 @@ def _dynamics(dynamics: Mapping[str, Any], ds: xr.Dataset) -> str:
         every = "sweep" if refresh == "sweep" else f"{refresh} proposals"
         parts.append(f"a fresh mini-batch every {every}")
     if "temperature" not in ds.dims and "temperature" in dynamics:
-        parts.append(f"temperature {dynamics['temperature']:g}")
+        parts.append(f"temperature\u00a0{dynamics['temperature']:g}")
     if "init_overlap" not in ds.dims and "init_overlap" in dynamics:
-        parts.append(f"initial overlap {dynamics['init_overlap']:g}")
+        parts.append(f"initial overlap\u00a0{dynamics['init_overlap']:g}")
     return ", ".join(parts) or ", ".join(f"{name} {value}" for name, value in dynamics.items())
 
 
