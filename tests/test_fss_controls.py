@@ -40,13 +40,22 @@ def test_percolation_is_second_order(clusters):
     assert abs(verdict.susceptibility_exponent.value - percolation.GAMMA_OVER_NU) < 0.06
 
 
-def test_percolation_threshold_from_sizes_to_infinity(clusters):
+def test_three_sizes_do_not_tell_a_limit_from_a_drift(clusters):
     records = fss.estimates(clusters, ["susceptibility"], "largest", bootstrap=300)
     [found] = fss.extrapolate(records)
     places = [record.m_c for record in records]
     assert places == sorted(places)
     assert places[-1] < percolation.P_C - 0.01  # one size is not enough
-    if found.m_c.known:
+    assert found.law == "undecided"
+    assert not found.m_c.known
+    assert "no m_c(∞): laws without a limit (logarithm)" in found.reason
+
+
+@pytest.mark.slow
+def test_percolation_threshold_from_sizes_to_infinity():
+    ds = percolation.dataset([8, 16, 32, 64], 2000, np.linspace(0.2, 0.8, 49), seed=0)
+    for found in fss.extrapolate(fss.estimates(ds, ["susceptibility", "midpoint"], "largest")):
+        assert found.law == "power correction"
         assert holds(found.m_c, percolation.P_C)
 
 

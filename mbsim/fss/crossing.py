@@ -73,6 +73,7 @@ def _difference(
         large.both @ there.T - small.both @ here.T,
         large.kept @ there.T - small.kept @ here.T,
         shape,
+        small.curved or large.curved,
     )
 
 

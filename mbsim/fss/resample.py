@@ -99,7 +99,13 @@ def _weighted_mean(values: Array, counts: Array) -> Array:
 
 
 def interval(
-    estimate: float | Array, both: Array, replicas_only: Array, shape: tuple[int, int], level: float = 0.95
+    estimate: float | Array,
+    both: Array,
+    replicas_only: Array,
+    shape: tuple[int, int],
+    level: float = 0.95,
+    *,
+    curved: bool = False,
 ) -> tuple[Any, Any]:
     """Percentile interval of `estimate`, corrected for few teachers and few replicas.
 
@@ -113,6 +119,10 @@ def interval(
     where t and z are quantiles of Student's law with T - 1 degrees of freedom and of the normal law: only the
     part that rests on few teachers is widened for being known from few. NaN if T < 2.
 
+    `curved` says that the quantity is no mean but a variance, a cumulant, or follows from one. Few teachers
+    tell its error badly, and the whole length is widened, 2 t √(max(Vt, Vr)): measured coverage of 95 %
+    intervals is 0.90 or more with 16 teachers, 0.8 to 0.95 with 8, and less with 4 that differ a great deal.
+
     Several quantities at once: `estimate` and both ends of shape (...), resamples of shape (sample, ...).
     """
     teachers, replicas = shape
@@ -122,7 +132,8 @@ def interval(
     z, student = norm.ppf(tail), t.ppf(tail, teachers - 1)
     from_replicas = replicas_only.var(axis=0) * replicas / max(replicas - 1, 1)
     from_teachers = (both.var(axis=0) - replicas_only.var(axis=0)) * teachers / (teachers - 1)
-    length = 2 * np.sqrt(z**2 * from_replicas + student**2 * np.maximum(0.0, from_teachers - from_replicas))
+    rest = np.maximum(0.0, from_teachers - from_replicas)
+    length = 2 * np.sqrt((student if curved else z) ** 2 * from_replicas + student**2 * rest)
     low, high = np.quantile(both, [1 - tail, tail], axis=0) - both.mean(axis=0)
     stretch = np.where(high > low, length / np.where(high > low, high - low, 1.0), 0.0)
     return estimate + stretch * low, estimate + stretch * high

@@ -21,12 +21,16 @@ FOUND = 0.95
 
 
 class Resampled(NamedTuple):
-    """estimate of shape (...), resamples of shape (sample, ...), and (teachers, replicas) behind them."""
+    """Estimate of shape (...), resamples of shape (sample, ...), and (teachers, replicas) behind them.
+
+    curved: no mean, and nothing linear in one: see `resample.interval`.
+    """
 
     estimate: Array
     both: Array
     kept: Array
     shape: tuple[int, int]
+    curved: bool = False
 
     @classmethod
     def means(cls, values: Array, samples: int, rng: np.random.Generator) -> "Resampled":
@@ -61,7 +65,7 @@ class Resampled(NamedTuple):
         both, kept = self.both[np.isfinite(self.both)], self.kept[np.isfinite(self.kept)]
         if len(kept) < FOUND * len(self.kept):
             return Interval()
-        low, high = resample.interval(float(self.estimate), both, kept, self.shape)
+        low, high = resample.interval(float(self.estimate), both, kept, self.shape, curved=self.curved)
         return Interval(float(self.estimate), float(low), float(high))
 
     def intervals(self) -> tuple[Array, Array]:
@@ -70,9 +74,13 @@ class Resampled(NamedTuple):
         both, kept = self.both.reshape(len(self.both), -1), self.kept.reshape(len(self.kept), -1)
         whole = np.isfinite(both).all(axis=0) & np.isfinite(kept).all(axis=0) & np.isfinite(flat)
         low, high = np.full(flat.shape, np.nan), np.full(flat.shape, np.nan)
-        low[whole], high[whole] = resample.interval(flat[whole], both[:, whole], kept[:, whole], self.shape)
+        low[whole], high[whole] = resample.interval(
+            flat[whole], both[:, whole], kept[:, whole], self.shape, curved=self.curved
+        )
         for at in np.flatnonzero(~whole):
-            _, low[at], high[at] = Resampled(flat[at], both[:, at], kept[:, at], self.shape).interval()
+            _, low[at], high[at] = Resampled(
+                flat[at], both[:, at], kept[:, at], self.shape, self.curved
+            ).interval()
         return low.reshape(self.estimate.shape), high.reshape(self.estimate.shape)
 
     def deviates(self) -> Array:

@@ -105,7 +105,7 @@ def summaries(
         place = tuple(coords[name].index(one.cell.labels[name]) for name in names)
         points = np.searchsorted(m, one.cell.m)
         for name, quantity in one.quantities.items():
-            low, high = quantity.intervals()
+            low, high = _positive(quantity) if name == "susceptibility" else quantity.intervals()
             if name == SUCCESS:
                 low, high = _probabilities(quantity, low, high)
             for end, values in (("", quantity.estimate), ("_low", low), ("_high", high)):
@@ -154,13 +154,14 @@ def _quantities(
         return stacked.part(slice(at * count, (at + 1) * count))
 
     found = {"mean": field(0)}
-    found["binder"] = stacked.part(slice(0, 3 * count)).map(_binder)
+    found["binder"] = stacked.part(slice(0, 3 * count)).map(_binder)._replace(curved=True)
     variance = stacked.part(slice(0, 3 * count)).map(_variance)
     missing = np.nan_to_num(np.square(resample.standard_error(q)))
     found["susceptibility"] = variance._replace(
         estimate=cell.size * (variance.estimate + missing),
         both=cell.size * variance.both,
         kept=cell.size * variance.kept,
+        curved=True,
     )
     if success:
         found["success"] = field(3)
@@ -184,6 +185,13 @@ def _binder(stacked: Array) -> Array:
 def _variance(stacked: Array) -> Array:
     first, second, _ = _thirds(stacked)
     return np.maximum(second - np.square(first), 0.0)
+
+
+def _positive(quantity: Resampled) -> tuple[Array, Array]:
+    """Intervals of a variance, taken of its logarithm, whose law is nearer to the normal."""
+    tiny = np.finfo(float).tiny
+    low, high = quantity.map(lambda batch: np.log(np.maximum(batch, tiny))).intervals()
+    return np.exp(low), np.exp(high)
 
 
 def _probabilities(success: Resampled, low: Array, high: Array) -> tuple[Array, Array]:
