@@ -132,6 +132,28 @@ def test_it_begins_with_the_findings_and_tells_what_was_run_and_how_to_repeat_it
     assert all(str(made_up.ATTRS[name]) in read.text for name in ("config_hash", "prng", "jax_version"))
 
 
+def test_the_findings_tell_the_limit_or_the_growth_or_the_largest_size_of_the_random_start():
+    unknown, known = fss.Interval(), made_up.interval(18.3, 0.1)
+
+    def told(law, m_c=unknown, order="first"):
+        verdict = replace(made_up.verdict(5), order=order)
+        one = replace(made_up.extrapolation(5), law=law, m_c=m_c)
+        return words.findings(replace(blank(), verdicts=[verdict], extrapolations=[one], critical=records))[0]
+
+    records = made_up.critical()
+    first = "d = 5: the transition is discontinuous (first order), "
+    largest = "m_c = 18.26 (18.06 to 18.46) at N = 256."
+    assert told("undecided", known) == first + largest
+    assert told("constant", known) == first + "m_c(∞) = 18.30 (18.20 to 18.40)."
+    assert told("proportional") == first + "m_c grows in proportion to N, " + largest
+    planted = [replace(one, labels=one.labels | {"init_overlap": 1.0}, m_c=one.m_c - 9) for one in records]
+    records = [replace(one, labels=one.labels | {"init_overlap": 0.0}) for one in records] + planted
+    assert told("undecided") == first + "m_c = 18.26 (18.06 to 18.46) at N = 256, init overlap = 0."
+    assert told("undecided", order="none").startswith("d = 5: the transition is of undecided order, m_c")
+    records = []
+    assert told("undecided", order="none") == "d = 5: the transition is not seen on this grid."
+
+
 def test_the_configuration_that_it_prints_is_the_one_that_was_run(text):
     config = load_config(
         {"model": "sparse-scalar", "grid": {"N": [31], "d": [3], "m": {"start": 2, "stop": 9}}}

@@ -18,6 +18,8 @@ from mbsim.figures.style import (
 )
 from mbsim.fss.results import ConnectivityLaw, Extrapolation
 
+BEYOND = 1.5
+"""A law is drawn up to this many times the largest size: further on it would dwarf the points."""
 LAW_LINES = {"linear": "-", "power": "--"}
 
 
@@ -54,8 +56,15 @@ def size_figure(
             **(style._asdict() | {"linestyle": "none"}),
             **CURVE,
         )
-        if len(one.curve):
-            ax.plot(one.curve_sizes, one.curve, color=style.color, linestyle=style.linestyle, linewidth=1.0)
+        near = one.curve_sizes <= BEYOND * one.sizes.max()
+        if near.any():
+            ax.plot(
+                one.curve_sizes[near],
+                one.curve[near],
+                color=style.color,
+                linestyle=style.linestyle,
+                linewidth=1.0,
+            )
         if one.m_c.known and one.law != "undecided":
             ax.axhline(one.m_c.value, color=style.color, linewidth=0.8, linestyle=":", zorder=0.5)
             ax.axhspan(one.m_c.low, one.m_c.high, color=style.color, alpha=0.12, linewidth=0, zorder=0)

@@ -24,7 +24,7 @@ Labels = dict[str, Label]
 
 SUMMARIES = {  # what the captions call each quantity
     "mean": "The order parameter ({})",
-    "susceptibility": "The susceptibility χ, N times the variance of the order parameter (long bars are cut),",
+    "susceptibility": "The susceptibility χ, N times the variance of the order parameter (long bars are cut)",
     "binder": "The Binder cumulant U4 (grey: 2/3, no fluctuation; below −1 it is cut off)",
     "success": "The probability of success (grey: one half)",
 }

@@ -30,6 +30,7 @@ SYMBOL = re.compile(
     r"|\^\(?(?P<power>[-−]?[\w.∞/]+)\)?"
     r"|(?<![\w'’])(?P<letter>[NdmKM])(?![\w'’])"
 )
+GROWTHS = {"proportional": "in proportion to N", "logarithm": "like log N"}
 LAWS = {
     "constant": "m_c",
     "power correction": "m_c + a N^−ω",
@@ -154,12 +155,13 @@ def _place(verdict: Verdict, analysis: Analysis) -> str:
     if laws and laws[0].law != "undecided" and laws[0].m_c.known:
         where = labels_text(extra(laws[0]))
         return f"m_c(∞) = {laws[0].m_c}" + (f" at {where}" if where else "")
+    growth = f"m_c grows {GROWTHS[laws[0].law]}, " if laws and laws[0].law in GROWTHS else ""
     records = [one for one in analysis.critical if is_own(one)]
     first = [one for one in records if extra(one, "N") == extra(records[0], "N") and math.isfinite(one.m_c)]
     if not first:
         return ""
     last = first[-1]
-    return f"m_c = {Interval(last.m_c, last.low, last.high)} at {labels_text(extra(last))}"
+    return f"{growth}m_c = {Interval(last.m_c, last.low, last.high)} at {labels_text(extra(last))}"
 
 
 def _model(ds: xr.Dataset, model: Mapping[str, Any]) -> str:
