@@ -150,9 +150,9 @@ def minimise(
 def one_step(points: Points, theta: Array, batch: Array, data: Array, bounds: Bounds) -> Array:
     """Theta of resampled data, (batch, 3): one step of Gauss and Newton from that of the data.
 
-    """Theta of resampled data, (batch, 3): one step of Gauss and Newton from that of the data.
-    and Jacobians of all resamples are products of matrices. Counted from the step of the data themselves,
-    which is zero but for rounding.
+    At one theta the residual is linear in the data, r = R(theta) A / error, and so is its derivative: the
+    residuals and Jacobians of all resamples are products of matrices. Counted from the step of the data
+    themselves, which is zero but for rounding.
     """
     free = np.flatnonzero(bounds.free)
     steps = np.where(bounds.free, 1e-5 * (bounds.high - bounds.low), 0.0)
