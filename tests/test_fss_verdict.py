@@ -25,6 +25,14 @@ def test_an_open_loop_is_first_order():
     assert any("Hysteresis, random minus planted spinodal in m" in one for one in verdict.evidence)
 
 
+def test_a_first_order_transition_has_no_exponents():
+    found = fss.analyze(WIDE, "q", bootstrap=200)
+    assert {one.order for one in found.verdicts} == {"first"}
+    assert not any(one.inverse_nu.known for one in found.collapses)
+    assert "no critical exponents" in found.reasons["collapses"]
+    assert {one.labels["init_overlap"] for one in found.critical} == {0.0, 1.0}
+
+
 def test_the_spinodals_are_where_they_were_planted():
     found = fss.hysteresis(WIDE, "q", bootstrap=300)
     assert [one.labels["N"] for one in found] == [64, 128, 256]

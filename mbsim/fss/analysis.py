@@ -65,7 +65,7 @@ def analyze(
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
     at_size = connectivity_law(critical, size=size, connectivity=connectivity)
     laws = [law for law in (*limits, *at_size) if law.exponent.known]
-    collapses = _collapses(random, order_parameter, critical, label, options)
+    collapses = _collapses(random, order_parameter, critical, verdicts, label, options)
     loops = hysteresis(ds, order_parameter, label=label, **options)
     reasons = {}
     if not laws:
@@ -95,7 +95,12 @@ def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str 
 
 
 def _collapses(
-    ds: xr.Dataset, name: str, critical: list[Critical], label: str, options: dict[str, Any]
+    ds: xr.Dataset,
+    name: str,
+    critical: list[Critical],
+    verdicts: list[Verdict],
+    label: str,
+    options: dict[str, Any],
 ) -> list[Collapse]:
     """A collapse for each combination of labels, about the midpoints of its sizes."""
     size, control, samples = options["size"], options["control"], options["samples"]
@@ -113,6 +118,10 @@ def _collapses(
             and np.isfinite(one.m_c)
             and one.labels.get(label, lowest) == lowest
         ]
+        if any(one.labels == labels and one.order == "first" for one in verdicts):
+            why = "a first-order transition has no critical exponents: nothing to collapse with"
+            found.append(Collapse(labels, "mean", reason=why))
+            continue
         if len(rises) < 2:
             why = f"{len(rises)} sizes show a transition, two are needed for a collapse"
             found.append(Collapse(labels, "mean", reason=why))

@@ -170,7 +170,7 @@ def _joined(parts: list[tuple[Array, float, Resampled, Array]]) -> tuple[Array, 
         np.concatenate([one.both for one in curves], axis=1),
         np.concatenate([one.kept for one in curves], axis=1),
         shape,
-        any(one.curved for one in curves),
+        curved=True,  # exponents follow from all of the curve, and in no linear way
     )
     return m, sizes, data, np.concatenate([part[3] for part in parts])
 
