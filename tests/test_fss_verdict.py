@@ -6,6 +6,7 @@ import xarray as xr
 from known_answers.synthetic import M_C, continuous, loop
 
 from mbsim import fss
+from mbsim.errors import DatasetError
 
 GRID = np.arange(8, 27)
 GRIDS = {64: np.arange(8, 29.0), 128: np.arange(10, 27.0), 256: np.arange(12, 25, 0.75)}
@@ -91,6 +92,17 @@ def flat(value):
 def gappy():
     ds = continuous(GRIDS, seed=5)
     return ds.where(ds.m < 14)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [fss.summaries, fss.estimates, fss.collapse, fss.transition_order, fss.hysteresis, fss.analyze],
+)
+def test_what_is_not_in_the_dataset_is_named(function):
+    with pytest.raises(DatasetError, match="order parameter 'overlap' is not in the dataset, which holds q"):
+        function(CLOSED, order_parameter="overlap")
+    with pytest.raises(DatasetError, match="control 'lr' is no dimension of q, which has N, init_overlap, m"):
+        function(CLOSED, order_parameter="q", control="lr")
 
 
 BAD = {

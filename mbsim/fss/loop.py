@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, Cell, cells
+from mbsim.fss.lanes import SAMPLES, Cell, cells, lanes
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.results import Hysteresis, Interval
 from mbsim.fss.table import Critical, Label
@@ -44,7 +44,8 @@ def hysteresis(
     Raises:
         DatasetError: the variable or a dimension is not there.
     """
-    if order_parameter in ds and (label not in ds[order_parameter].dims or ds.sizes[label] < 2):
+    values = lanes(ds, order_parameter, control, samples)
+    if values.sizes.get(label, 1) < 2:
         return []
     starts = float(ds[label].min()), float(ds[label].max())
     # One start at a time and without its label, so that both draw the same teachers: they are the same.
