@@ -19,6 +19,7 @@ from matplotlib.text import Text
 from mbsim import fss
 from mbsim.cli import main
 from mbsim.config import load_config
+from mbsim.fss import Critical
 from mbsim.report import Source, drawings, html, page, tables, words
 
 ABSENT = {"extrapolations", "connectivity", "collapses", "verdicts", "hysteresis", "critical"}
@@ -271,6 +272,11 @@ def test_the_table_of_m_c_has_a_row_for_each_network_and_a_note_for_each_reason(
     assert third[2] == ("–", "", "a") and table.notes == [("a", "nothing ran")]
     assert fourth[3] == ("18.10", "17.80 to 18.40; with N = 128", "")
     assert [row[-1].text for row in table.rows] == ["second", "second", "none", "first", "first", "first"]
+
+
+def test_an_estimator_without_m_c_does_not_blur_the_order():
+    lost = Critical({"N": 64, "d": 3}, np.nan, np.nan, np.nan, "undecided", "crossing of the success")
+    assert tables.critical_table([*made_up.critical(), lost]).rows[0][-1].text == "second"
 
 
 def test_what_was_fixed_in_a_collapse_is_told():

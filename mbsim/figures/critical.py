@@ -98,8 +98,6 @@ def connectivity_figure(
         text = name
         if name == "power" and law.exponent.known:
             text = f"power, $x$ = {law.exponent}"
-        weight = law.weights.get(name)
-        text += f", weight {weight:.2f}" if weight is not None else ""
         ax.plot(
             law.curve_d,
             curve,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from mbsim import figures
 from mbsim.figures.names import estimator_name
-from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
+from mbsim.fss.results import Analysis, Collapse
 from mbsim.fss.table import Critical, Label
 from mbsim.report import tables
 from mbsim.report.words import labels_text
@@ -110,15 +110,20 @@ def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> li
 
 def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawing]:
     """m_c against d, a panel for each set of points."""
-    drawings = []
-    for place, law in enumerate(law for law in analysis.connectivity if np.isfinite(law.m_c).any()):
+    laws = [law for law in analysis.connectivity if np.isfinite(law.m_c).any()][:MOST_PANELS]
+    if not laws:
+        return []
 
-        def draw(labels: Mapping[str, Any], ax: Axes, law: ConnectivityLaw = law) -> Axes:
-            return figures.connectivity_figure(law, ax, control=control)
+    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
+        return figures.connectivity_figure(laws[labels["panel"]], ax, control=control)
 
-        caption = f"{law.source or 'm_c'} against the connectivity d, with 95 % intervals and both laws."
-        drawings.append(Drawing(f"connectivity-{place}", figures.panels([law.labels], draw), caption))
-    return drawings
+    choices: list[Labels] = [{"panel": place} for place in range(len(laws))]
+    figure = figures.panels(
+        choices, draw, height=2.5, across=2, same_y=False, same_legend=False, titles=False
+    )
+    caption = "The critical size against the connectivity d, with 95 % intervals and both laws: "
+    names = [", ".join(filter(None, [law.source, labels_text(law.labels)])) for law in laws]
+    return [Drawing("connectivity", figure, caption + _lettered(names) + ".")]
 
 
 def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
@@ -191,8 +196,7 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
             same_legend=False,
             titles=False,
         )
-        letters = [f"({chr(97 + place)}) " for place in range(len(parts))] if len(parts) > 1 else [""]
-        caption = "; ".join(letter + text for letter, (text, _) in zip(letters, parts, strict=True))
+        caption = _lettered([text for text, _ in parts])
         drawings.append(
             Drawing("evidence", figure, caption[0].upper() + caption[1:] + ". Bars are 95 % intervals.")
         )
@@ -256,6 +260,13 @@ def _grouped(items: Iterable[Any], without: str = "") -> dict[tuple[tuple[str, L
         key = tuple((name, value) for name, value in item.labels.items() if name != without)
         groups.setdefault(key, []).append(item)
     return groups
+
+
+def _lettered(texts: Sequence[str]) -> str:
+    """What each panel shows, behind its letter; a single one needs none."""
+    if len(texts) == 1:
+        return texts[0]
+    return "; ".join(f"({chr(ord('a') + place)}) {text}" for place, text in enumerate(texts))
 
 
 def _left_out(choices: Sequence[Labels]) -> str:

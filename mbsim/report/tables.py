@@ -56,8 +56,8 @@ def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
         records = found[key]
         cells = [_label(label) for label in key]
         cells += [_critical_cell(records.get(name), notes, size) for name in estimators]
-        orders = {record.order for record in records.values()}
-        cells.append(Cell("/".join(sorted(orders - {"none"} or orders))))
+        seen = [record for record in records.values() if math.isfinite(record.m_c)] or records.values()
+        cells.append(Cell("/".join(sorted({record.order for record in seen}))))
         rows.append(cells)
     heads = [*_heads(names), *estimators, "order"]
     return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
