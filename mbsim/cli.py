@@ -174,6 +174,38 @@ def analyze(
     return DONE
 
 
+@app.command(short_help="One HTML page with the table, the figures and the verdict.")
+def report(
+    folder: Folder,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write it: .html.", show_default="DIR/report.html"),
+    ] = None,
+    order_parameter: Annotated[
+        str, typer.Option(metavar="NAME", help="The variable of the dataset to analyse.")
+    ] = "overlap_mean",
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            parser=_resamples,
+            help="Resamples for the intervals, 100 or more; 1000 if not given.",
+            show_default=False,
+        ),
+    ] = 1000,
+) -> int:
+    """Write one self-contained HTML page that reads like the results section of a paper.
+
+    What was run, m_c by every estimator, its law against N and d, the data collapse, the order of the
+    transition with its evidence, how to reproduce. What cannot be said is named with its reason. A run that
+    is not finished is reported as far as it is.
+    """
+    from mbsim import report_command
+
+    report_command.report(folder, report_command.Wanted(out, order_parameter, bootstrap))
+    return DONE
+
+
 @app.command(short_help="The dataset as one netCDF file or Zarr store.")
 def export(
     folder: Folder,

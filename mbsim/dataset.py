@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+import mbsim.accessor  # noqa: F401 (registers ds.mbsim)
 from mbsim import provenance as prov
 from mbsim.config import Config
 from mbsim.errors import DatasetError, RunFolderError

@@ -32,7 +32,7 @@ from mbsim.help_texts import RUN_HELP
 from mbsim.progress import Progress
 from mbsim.store import RunFolder
 
-COMMANDS = ("run", "status", "analyze", "export", "doctor", "bench")
+COMMANDS = ("run", "status", "analyze", "report", "export", "doctor", "bench")
 CONFIG = """
 name = "tiny"
 model = "sparse-vector"

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample
-from mbsim.fss.lanes import SAMPLES, lanes
+from mbsim.fss.lanes import SAMPLES, generator, lanes, teachers_and_replicas, used
+from mbsim.fss.resampled import Resampled
 from mbsim.fss.table import Critical, Label
 
 Array = NDArray[np.float64]
@@ -91,8 +92,8 @@ def midpoint(
     for index in itertools.product(*(range(values.sizes[name]) for name in names)):
         at = dict(zip(names, index, strict=True))
         labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
-        rng = np.random.default_rng([seed, *(_bits(label) for label in labels.values())])
-        points = _used(m, values.isel(at).to_numpy().astype(float))
+        rng = generator(seed, labels)
+        points = _Points(*used(m, values.isel(at).to_numpy().astype(float)))
         found = _analyse(points, order_parameter, control, scale == "log", minimum_rise, bootstrap, rng)
         records.append(
             Critical(
@@ -119,6 +120,7 @@ class _Found(NamedTuple):
     value: float = np.nan
     width: float = np.nan
     reason: str = ""
+    draws: Array | None = None
 
 
 def _analyse(
@@ -160,8 +162,9 @@ def _analyse(
         return _Found(reason=f"{span}: the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas")
 
     centre, half_width = fitted.centre[0], fitted.width[0] * TENTH_TO_NINE_TENTHS / 2
-    centres = resampled.centre[:samples], resampled.centre[samples:]
-    low, high = resample.interval(centre, *centres, _teachers_and_replicas(values))
+    shape = teachers_and_replicas(values)
+    centres = Resampled(np.asarray(centre), resampled.centre[:samples], resampled.centre[samples:], shape)
+    _, low, high = centres.interval()
     if np.isfinite(low):
         half_gap = _resolution(x, fitted)
         low, high = max(min(low, centre - half_gap), x[0]), min(max(high, centre + half_gap), x[-1])
@@ -169,21 +172,9 @@ def _analyse(
         caution.append("no interval: one teacher tells nothing of the others")
     numbers = np.array([centre, low, high, centre - half_width, centre + half_width])
     m_c, low, high, begin, finish = (np.exp(numbers) if log else numbers).tolist()
-    return _Found(m_c, low, high, float(fitted.after[0] - rise / 2), finish - begin, "; ".join(caution))
-
-
-def _used(m: Array, values: Array) -> _Points:
-    """The teachers with any data, the values of m that at least half of those have."""
-    has = np.isfinite(values).sum(axis=1) > 0
-    ran = has.sum(axis=1) > 0
-    enough = has[ran].sum(axis=0) * 2 >= max(1, int(ran.sum()))
-    return _Points(m[enough], values[ran][..., enough])
-
-
-def _teachers_and_replicas(values: Array) -> tuple[int, int]:
-    """Teachers, and replicas of each: the median where they differ."""
-    replicas = np.isfinite(values).sum(axis=1)
-    return len(values), int(np.median(replicas[replicas > 0]))
+    draws = np.exp(centres.deviates()) if log else centres.deviates()
+    value = float(fitted.after[0] - rise / 2)
+    return _Found(m_c, low, high, value, finish - begin, "; ".join(caution), draws)
 
 
 def _end_of_rise(y: Array, error: Array) -> int:
@@ -223,8 +214,3 @@ def _check_scale(control: xr.DataArray, scale: str) -> None:
         raise DatasetError(
             f"scale = 'log' needs a positive control: {control.name} has {control.min().item():g}"
         )
-
-
-def _bits(label: Label) -> int:
-    """A non-negative integer that follows from the label alone."""
-    return int.from_bytes(label.encode() if isinstance(label, str) else np.float64(label).tobytes(), "little")
