@@ -65,7 +65,7 @@ def test_a_second_launch_compiles_nothing(network, order, compilations):
 
 
 def test_a_second_launch_compiles_no_loops(compilations):
-    """The engine of CPUs: another teacher, seed and number of sweeps; and another size shares its loops too."""
+    """The engine of CPUs: another teacher, seed, number of sweeps; and another size shares its loops."""
     launch(VECTOR, "random", teacher=0, seed=1, m=[2, 5], times=[0, 2], engine="native")
     compilations.clear()
     with event.install_recorder("numba:compile") as loops:
