@@ -1,0 +1,260 @@
+"""Mini-batch gradient descent for real weights: `init`, `step`, `observe` on one state.
+
+    w <- w − lr * direction(gradient of ½|y − y*|² averaged over the m examples of the batch)
+
+All functions are for one lane, that is one student: `sgd_programs.py` maps them. (On CPU lanes are done one
+after the other, many steps at a time, so that the weights of a lane stay in the cache: a step of N = K = M =
+256, m = 1, so reaches six times the rate of JAX's own batched matrix products, which are bound by memory.)
+
+A batch is compiled for a width, the least of a few that m fits in (`width_of`), and slots beyond m are
+masked: the width follows from m alone, so a lane's bits do not depend on the others of its launch.
+
+A lane whose weights stop being finite has diverged: it is put back to where it was at the end of the last
+whole chunk of steps, or the last measurement, whichever is later, and stays there.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array, lax
+
+from mbsim.kernel import real_networks as networks
+from mbsim.kernel.example_sets import ExampleSet, Sampling, example_numbers
+from mbsim.kernel.inputs import Inputs, inputs, normals
+from mbsim.kernel.optimizers import Optimizer
+from mbsim.kernel.real_networks import RealShape, RealTables, Weights
+from mbsim.kernel.staging import staged
+from mbsim.kernel.streams import Key, Leaf, fold
+
+TEST_TILE = 256  # test examples done at a time
+CHUNK_EXAMPLES = 128  # examples drawn at a time, in whole batches: few enough to stay in the cache
+ERROR_CEILING = 1e9  # an error above it, or one that overflows, is given as this
+
+
+class SgdSetting(NamedTuple):
+    """All that a compiled program depends on besides the shapes of its arguments; hashable.
+
+    width: slots of a batch. sampling: None for fresh examples at every step. noisy: labels carry noise.
+    """
+
+    shape: RealShape
+    width: int
+    inputs: Inputs
+    optimizer: Optimizer
+    test_size: int
+    sampling: Sampling | None = None
+    noisy: bool = False
+
+    @property
+    def chunk(self) -> int:
+        """Steps whose batches are drawn together."""
+        return max(1, CHUNK_EXAMPLES // self.width)
+
+
+class SgdKeys(NamedTuple):
+    """One key for each purpose."""
+
+    weights: Key
+    examples: Key
+    test: Key
+    choice: Key
+    noise: Key
+
+
+class Lane(NamedTuple):
+    """One lane, scalars: m examples in a batch, learning rates of the two layers, noise of the labels (its
+    standard deviation), keys, and the training set if it is finite.
+    """
+
+    m: Leaf
+    hidden_rate: Leaf
+    output_rate: Leaf
+    noise: Leaf
+    keys: SgdKeys
+    examples: ExampleSet
+
+
+class SgdState(NamedTuple):
+    """A student: its weights, the memory of its optimiser, and whether it has diverged."""
+
+    weights: Weights
+    optimizer: Any
+    diverged: Leaf
+
+
+class Batches(NamedTuple):
+    """Batches of consecutive steps, as the student reads them: inputs and labels, (steps, m, N) and (steps, m,
+    M) for a dense student, (steps, N, m) and (steps, M, m) for a sparse one.
+    """
+
+    inputs: Array
+    labels: Array
+
+
+class SgdObservation(NamedTuple):
+    """float32 scalars of a lane; `diverged` bool.
+
+    overlap: mean over teacher units of the best |cosine| with a student unit. generalization_error and
+    training_error: mean squared error over the variance of y*, on `test_size` fresh examples without noise,
+    and on the next mini-batch with its labels. loss: ½|y − y*|² averaged over that mini-batch.
+    """
+
+    overlap: Leaf
+    generalization_error: Leaf
+    training_error: Leaf
+    loss: Leaf
+    diverged: Leaf
+
+
+def width_of(m: int) -> int:
+    """Slots of a batch of m: m up to 8, then the next multiple of an eighth to a quarter of m."""
+    quantum = 1 << max(0, (m - 1).bit_length() - 3)
+    return -(-m // quantum) * quantum
+
+
+def init(setting: SgdSetting, tables: RealTables, lane: Lane) -> SgdState:
+    """The student at time 0."""
+    weights = networks.initial_weights(setting.shape, lane.keys.weights)
+    return SgdState(weights, setting.optimizer.transformation().init(weights), jnp.zeros((), bool))
+
+
+def batches(
+    setting: SgdSetting, tables: RealTables, lane: Lane, first: Array, steps: int, one: Array | None
+) -> Batches:
+    """The mini-batches of steps first, first + 1, ..., `steps` of them.
+
+    A fresh example is labelled by its step and its slot in the batch, one of a finite set by its number; so
+    are the noises of its labels.
+    """
+    shape, width = setting.shape, setting.width
+    step = jnp.repeat(first.astype(jnp.uint32) + jnp.arange(steps, dtype=jnp.uint32), width)
+    slot = jnp.tile(jnp.arange(width, dtype=jnp.uint32), steps)
+
+    def flat(key: Key) -> Key:
+        return Key(*(jnp.broadcast_to(half, step.shape) for half in key))
+
+    keys = lane.keys.examples, lane.keys.noise
+    if setting.sampling is None:
+        example, (key, noise_key) = slot, (fold(key, step) for key in keys)
+    else:
+        m = lane.m.astype(jnp.uint32)
+        choice = flat(lane.keys.choice)
+
+        def chosen() -> Array:
+            return example_numbers(setting.sampling, choice, step, slot, m, lane.examples)
+
+        example, (key, noise_key) = staged(one, chosen), (flat(key) for key in keys)
+    x = inputs(setting.inputs, key, example, shape.N, one)
+    transposed = staged(one, lambda: x.T)
+    y = networks.teacher_outputs(shape, tables, transposed)
+    if setting.noisy:
+        y = y + lane.noise * normals(noise_key, example, shape.M).T
+
+    def by_step(rows: Array) -> Array:
+        """(rows, steps * m) to (steps, rows, m)."""
+        return jnp.swapaxes(rows.reshape(len(rows), steps, width), 0, 1)
+
+    if shape.dense:
+        return Batches(x.reshape(steps, width, shape.N), staged(one, lambda: y.T.reshape(steps, width, shape.M)))
+    return Batches(staged(one, lambda: by_step(transposed)), staged(one, lambda: by_step(y)))
+
+
+def residuals(setting: SgdSetting, lane: Lane, outputs: Array, labels: Array) -> Array:
+    """y − y*, zero in the slots beyond m."""
+    used = jnp.arange(setting.width, dtype=jnp.int32) < lane.m
+    return jnp.where(used[:, None] if setting.shape.dense else used[None], outputs - labels, 0)
+
+
+def step(setting: SgdSetting, tables: RealTables, lane: Lane, state: SgdState, batch: Batches) -> SgdState:
+    """One update on one mini-batch, inputs and labels as in `Batches` without the first axis."""
+    seen = networks.forward(setting.shape, tables, state.weights, batch.inputs)
+    delta = residuals(setting, lane, seen.y, batch.labels) * (1 / lane.m.astype(jnp.float32))
+    gradient = networks.gradient(setting.shape, tables, state.weights, seen, delta)
+    direction, memory = setting.optimizer.transformation().update(gradient, state.optimizer, state.weights)
+    rates = Weights(lane.hidden_rate, None if state.weights.v is None else lane.output_rate)
+    change = jax.tree.map(lambda rate, towards: -rate * towards, rates, direction)
+    return state._replace(weights=optax.apply_updates(state.weights, change), optimizer=memory)
+
+
+def advance(
+    setting: SgdSetting,
+    tables: RealTables,
+    lane: Lane,
+    state: SgdState,
+    begin: Array,
+    end: Array,
+    one: Array | None,
+) -> SgdState:
+    """Steps `begin` to `end`, a chunk of batches at a time; a lane that has diverged stays as it is.
+
+    Chunks start at multiples of their length, and what a step does depends on its number alone, so a run may
+    be cut anywhere.
+    """
+    size = setting.chunk
+
+    def chunk(c: Array, state: SgdState) -> SgdState:
+        first = c * size
+        drawn = batches(setting, tables, lane, first, size, one)
+
+        def body(i: Array, state: SgdState) -> SgdState:
+            batch = Batches(*(lax.dynamic_index_in_dim(part, i, keepdims=False) for part in drawn))
+            return step(setting, tables, lane, state, batch)
+
+        later = lax.fori_loop(jnp.maximum(begin - first, 0), jnp.minimum(end - first, size), body, state)
+        sound = jnp.stack([jnp.isfinite(part).all() for part in jax.tree.leaves(later.weights)]).all()
+        sound &= ~state.diverged
+        kept = jax.tree.map(lambda new, old: jnp.where(sound, new, old), later, state)
+        return kept._replace(diverged=~sound)
+
+    def train(state: SgdState) -> SgdState:
+        return lax.fori_loop(begin // size, (end + size - 1) // size, chunk, state)
+
+    return lax.cond(state.diverged, lambda state: state, train, state)
+
+
+def bounded(error: Array) -> Array:
+    """The error, or `ERROR_CEILING` where it is above that or no number."""
+    return jnp.where(error < ERROR_CEILING, error, jnp.float32(ERROR_CEILING))
+
+
+def observe(
+    setting: SgdSetting, tables: RealTables, lane: Lane, state: SgdState, time: Array, one: Array | None
+) -> SgdObservation:
+    """Measure a student on fresh examples and on the mini-batch of step `time`, before it is used."""
+    shape = setting.shape
+    tile = min(TEST_TILE, setting.test_size)
+    key = fold(lane.keys.test, time)
+
+    def add(i: Array, sums: tuple[Array, ...]) -> tuple[Array, ...]:
+        example = i.astype(jnp.uint32) * np.uint32(tile) + jnp.arange(tile, dtype=jnp.uint32)
+        wanted = (example < setting.test_size)[None]
+        each = Key(*(jnp.broadcast_to(half, example.shape) for half in key))
+        x = inputs(setting.inputs, each, example, shape.N, one)
+        transposed = staged(one, lambda: x.T)
+        target = staged(one, lambda: networks.teacher_outputs(shape, tables, transposed))
+        answer = networks.forward(shape, tables, state.weights, x if shape.dense else transposed).y
+        wrong = (answer.T if shape.dense else answer) - target
+        square, total, squares = sums
+        square = square + jnp.where(wanted, wrong * wrong, 0).sum()
+        masked = jnp.where(wanted, target, 0)
+        return square, total + masked.sum(axis=1), squares + (masked * masked).sum(axis=1)
+
+    nothing = jnp.zeros(()), jnp.zeros(shape.M), jnp.zeros(shape.M)
+    square, total, squares = lax.fori_loop(0, -(-setting.test_size // tile), add, nothing)
+    count = setting.test_size
+    variance = ((squares - total * total / count) / (count - 1)).mean()
+
+    batch = batches(setting, tables, lane, time, 1, one)
+    seen = networks.forward(shape, tables, state.weights, batch.inputs[0])
+    wrong = residuals(setting, lane, seen.y, batch.labels[0])
+    batch_square = (wrong * wrong).sum() / lane.m.astype(jnp.float32)
+    return SgdObservation(
+        networks.best_matches(shape, tables, state.weights.w),
+        bounded(square / (count * shape.M * variance)),
+        bounded(batch_square / (shape.M * variance)),
+        bounded(batch_square / 2),
+        state.diverged,
+    )
