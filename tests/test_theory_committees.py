@@ -25,7 +25,7 @@ def start(K=2, M=2, N=40, seed=3):
 
 
 def steps_of_sgd(w, B, committee, lr, m, count, rng):
-    """Changes of R and Q, times N, in independent single steps, and <delta delta (|x|^2 / N - 1)>, sampled."""
+    """Changes of R and Q, times N, in independent steps, and <delta delta (|x|^2 / N - 1)>, sampled."""
     g, slope = ACTIVATIONS[committee.activation]
     N, (v, teacher_v) = w.shape[1], committee[:2]
     x = rng.standard_normal((count, m, N), np.float32).astype(float)
@@ -48,7 +48,7 @@ def steps_of_sgd(w, B, committee, lr, m, count, rng):
     ],
 )
 def test_one_step_has_the_mean_that_the_rates_say(K, activation, outputs, teacher_outputs):
-    """At N = 60, m = 40 every term counts; |x|^2 differing from N is measured in the same samples, and put in.
+    """At N = 60, m = 40 every term counts; |x|^2 differing from N is measured on the same samples.
 
     Up to 15 numbers, |z| < 6.
     """
@@ -129,6 +129,28 @@ def test_a_batch_of_m_is_one_example_with_a_rate_m_times_smaller(m):
     assert np.abs(finite.Q - batch.Q).max() > 1e-3
 
 
+def test_a_finite_system_is_followed_step_by_step():
+    """The trajectory passes through the iterated mean steps up to 1/N^2; that of infinite N does not."""
+    committee, times = Committee(noise=0.3), np.array([2.0, 4.0])
+    strayed = []
+    for N in (50, 100, 200):
+        now = start(N=400)
+        for _ in range(4 * N):
+            dR, dQ = committees.rates(now, lr=1.5, m=N, N=N, committee=committee)
+            now = OrderParameters(now.Q + dQ / N, now.R + dR / N, now.T)
+        far = [
+            committees.trajectory(start(N=400), times, lr=1.5, m=N, N=size, committee=committee).isel(
+                alpha=-1
+            )
+            for size in (N, math.inf)
+        ]
+        strayed.append([max(np.abs(ds.Q - now.Q).max(), np.abs(ds.R - now.R).max()) for ds in far])
+    finite, infinite = np.array(strayed).T
+    np.testing.assert_allclose(finite[:-1] / finite[1:], 4, rtol=0.1)
+    np.testing.assert_allclose(infinite[:-1] / infinite[1:], 2, rtol=0.1)
+    assert finite[0] < 0.1 * infinite[0]
+
+
 @pytest.mark.parametrize("m", [1, 3])
 def test_one_erf_unit_learns_below_its_known_critical_rate(m):
     """Near the teacher |w - B|^2 grows by -2 eta <g'^2> + (eta^2 / m) <g'^4>: eta_c = m pi sqrt(5/3)."""
@@ -145,9 +167,11 @@ def test_one_erf_unit_learns_below_its_known_critical_rate(m):
 
 @pytest.mark.parametrize("m", [1, 5, 200])
 def test_one_linear_unit_is_the_closed_theory(m):
-    """Weights w / sqrt N make its rate eta / N; the distance then shrinks as for ±1 inputs, at any N and m."""
+    """Weights w / sqrt N make its rate eta / N; the distance shrinks as for ±1 inputs, at any N and m."""
     N, lr, (Q, R, T) = 30, 1.3, start(1, 1)
-    dR, dQ = committees.rates(OrderParameters(Q, R, T), lr=lr, m=m, N=N, committee=Committee(activation="linear"))
+    dR, dQ = committees.rates(
+        OrderParameters(Q, R, T), lr=lr, m=m, N=N, committee=Committee(activation="linear")
+    )
     distance = Q - 2 * R + T
     np.testing.assert_allclose((dQ - 2 * dR) / distance, N * (linear.multiplier(lr / N, m, N) - 1), rtol=1e-9)
 
@@ -192,7 +216,10 @@ def test_it_starts_where_it_is_told_and_the_error_is_that_of_the_weights():
         ({"committee": Committee(activation="tanh")}, "activation = 'tanh': must be 'erf' or 'linear'"),
         ({"committee": Committee(np.ones(3))}, "student_outputs has shape (3,): must be one number or (2,)"),
         ({"alpha": [1.0, 0.5]}, "alpha must be ascending times"),
-        ({"start": OrderParameters(np.eye(2), np.eye(3), np.eye(2))}, "start has Q (2, 2), R (3, 3), T (2, 2)"),
+        (
+            {"start": OrderParameters(np.eye(2), np.eye(3), np.eye(2))},
+            "start has Q (2, 2), R (3, 3), T (2, 2)",
+        ),
         ({"start": OrderParameters(np.eye(2), 2 * np.eye(2), np.eye(2))}, "start is no covariance"),
         (
             {"lr": 3.0, "alpha": [0.0, 1e4], "committee": Committee(activation="linear")},

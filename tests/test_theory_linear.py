@@ -36,7 +36,7 @@ def test_a_step_multiplies_the_mean_distance_by_the_multiplier(m, N):
 
 
 def test_label_noise_and_several_steps_by_enumeration():
-    """Two steps at N = 2, m = 2, over all batches and all signs of noise ±sigma, whose variance alone counts."""
+    """Two steps at N = 2, m = 2, over all batches and all signs of noise ±sigma: its variance counts."""
     m, N, lr, sigma = 2, 2, 0.6, 0.4
     x, signs = batches(m, N), batches(m, 1)[..., 0]
     every_x, noise = np.repeat(x, len(signs), 0), sigma * np.tile(signs, (len(x), 1))
@@ -61,7 +61,7 @@ def test_normal_inputs_have_two_more():
     after = (step(np.broadcast_to(delta, (len(x), N)), x, lr) ** 2).sum(1) / (delta @ delta)
     error = after.std() / np.sqrt(len(x))
     assert abs(after.mean() - linear.multiplier(lr, m, N, "normal")) < 5 * error
-    assert abs(after.mean() - linear.multiplier(lr, m, N, "signs")) > 20 * error
+    assert abs(after.mean() - linear.multiplier(lr, m, N, "sign")) > 20 * error
 
 
 def test_the_critical_batch_size():
@@ -76,7 +76,7 @@ def test_the_critical_batch_size():
 
 def test_limits_that_are_known():
     """One example: eta_c = 2 / kappa, the bound of least mean squares. All examples: eta_c = 2."""
-    for inputs, bound in (("signs", 2 / 50), ("normal", 2 / 52)):
+    for inputs, bound in (("sign", 2 / 50), ("normal", 2 / 52)):
         assert linear.critical_batch_size(bound, 50, inputs) == pytest.approx(1.0)
     assert linear.critical_batch_size(2.0, 50) == math.inf
     assert linear.typical_critical_batch_size(2.0, 50) == math.inf
@@ -96,7 +96,7 @@ def test_label_noise_leaves_an_error_and_divergence_is_infinite():
 
 
 def logarithmic_growth(rng, inputs, N, m, lr, steps, lanes):
-    """log |delta|^2 per step, of each lane, from a direction that has forgotten its start."""
+    """Growth of log |delta|^2 per step, of each lane, from a direction that has forgotten its start."""
     delta, total, forgotten = rng.normal(size=(lanes, N)), np.zeros(lanes), 20
     for time in range(steps + forgotten):
         delta = step(delta, draws(rng, inputs, (lanes, m, N)), np.float32(lr))
@@ -135,12 +135,12 @@ def test_the_typical_run_turns_where_it_should(inputs):
 @pytest.mark.parametrize("name", scaling.SCALINGS)
 def test_the_learning_rate_of_a_linear_run_becomes_eta(name, hidden):
     """One step of the network's own weights is the step of its effective weights with that eta."""
-    rng, N, m, lr = np.random.default_rng(1), 7, 4, 0.8
+    rng, N, m, lr, teacher_hidden = np.random.default_rng(1), 7, 4, 0.8, 2
     w, teacher, x = rng.normal(size=(hidden, N)), rng.normal(size=N), rng.normal(size=(m, N))
-    factor = 1.0 if name == "standard" else 1 / np.sqrt(N * hidden)
+    factor = teacher_hidden**-0.5 * (1.0 if name == "standard" else N**-0.5)
     errors = x @ (factor * w.sum(0)) - x @ teacher
     new = w - lr / m * factor * (errors @ x)
-    eta = scaling.linear_learning_rate(lr, N, hidden, name)
+    eta = scaling.linear_learning_rate(lr, N, hidden=hidden, teacher_hidden=teacher_hidden, scaling=name)
     expected = step((factor * w.sum(0) - teacher)[None], x[None], eta)[0]
     np.testing.assert_allclose(factor * new.sum(0) - teacher, expected, rtol=1e-12)
 
@@ -149,22 +149,20 @@ def test_the_learning_rate_of_a_linear_run_becomes_eta(name, hidden):
 def test_a_dense_run_becomes_a_committee(name):
     """One step of the network's own weights is the step of the committee, and the outputs are the same."""
     rng, N, K, M, m, lr = np.random.default_rng(1), 9, 3, 2, 4, 0.3
-    standard = name == "standard"
-    w, v, links = rng.normal(size=(K, N)), rng.normal(size=K), rng.choice([-1.0, 1.0], (M, N))
-    x = rng.normal(size=(m, N))
-    inner, outer = (1.0, 1.0) if standard else (N**-0.5, K**-0.5)
+    w, links, x = rng.normal(size=(K, N)), rng.choice([-1.0, 1.0], (M, N)), rng.normal(size=(m, N))
+    inner, outer = 1.0 if name == "standard" else N**-0.5, M**-0.5
     y = erf(x @ links.T / np.sqrt(N) / np.sqrt(2)).sum(1) / np.sqrt(M)
 
     def slope(z):
         return np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2)
 
-    f = outer * erf(inner * x @ w.T / np.sqrt(2)) @ v
-    new = w - lr / m * outer * inner * (slope(inner * x @ w.T) * v * (f - y)[:, None]).T @ x
+    f = outer * erf(inner * x @ w.T / np.sqrt(2)).sum(1)
+    new = w - lr / m * outer * inner * (slope(inner * x @ w.T) * (f - y)[:, None]).T @ x
 
-    units = scaling.committee_units(lr, N, K, name)
-    W, B, V = units.weights * w, scaling.teacher_weights(links, N), units.outputs * v
+    units = scaling.committee_units(lr, N, teacher_hidden=M, scaling=name)
+    W, B, V = units.weights * w, scaling.teacher_weights(links, N), units.outputs
     fields = x @ W.T / np.sqrt(N)
-    F, Y = erf(fields / np.sqrt(2)) @ V, erf(x @ B.T / np.sqrt(N) / np.sqrt(2)).sum(1) / np.sqrt(M)
+    F, Y = V * erf(fields / np.sqrt(2)).sum(1), V * erf(x @ B.T / np.sqrt(N) / np.sqrt(2)).sum(1)
     np.testing.assert_allclose(F, f)
     np.testing.assert_allclose(Y, y)
     expected = W - units.lr / np.sqrt(N) / m * (slope(fields) * V * (F - Y)[:, None]).T @ x
@@ -183,12 +181,15 @@ def test_a_sparse_teacher_has_weights_of_norm_one_per_input():
     [
         (lambda: linear.critical_batch_size(-1.0, 5), "lr = -1.0: must be a positive number"),
         (lambda: linear.critical_batch_size(0.5, 0), "N = 0: must be a positive number"),
-        (lambda: linear.critical_batch_size(0.5, 5, "±1"), "inputs = '±1': must be 'signs' or 'normal'"),
+        (lambda: linear.critical_batch_size(0.5, 5, "±1"), "inputs = '±1': must be 'sign' or 'normal'"),
         (lambda: linear.multiplier(0.5, 0.5, 5), "m = 0.5: must be at least 1"),
         (lambda: linear.trajectory([-1], lr=0.5, m=1, N=5, start=2.0), "steps must be a list of numbers"),
         (lambda: linear.trajectory([1], lr=0.5, m=1, N=5, start=-2.0), "start = -2.0: must be zero or"),
-        (lambda: scaling.linear_learning_rate(0.5, 5, 1, "mup"), "scaling = 'mup': must be 'standard' or 'ntk'"),
-        (lambda: scaling.committee_units(0.0, 5, 1), "lr = 0.0: must be a positive number"),
+        (
+            lambda: scaling.linear_learning_rate(0.5, 5, scaling="mup"),
+            "scaling = 'mup': must be 'standard' or 'ntk'",
+        ),
+        (lambda: scaling.committee_units(0.0, 5, teacher_hidden=1), "lr = 0.0: must be a positive number"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(call, message):

@@ -16,14 +16,18 @@ Equations. With F_ib = <delta_i h_b> and G_ik = <delta_i delta_k>,
     dQ_ik / d alpha = -eta (F_ik + F_ki) + (eta^2 / m) G_ik + eta^2 (1 - 1/m) / N (F C^-1 F^T)_ik
 
 The last term is the square of the mean step, <delta_i x> . <delta_k x> = (F C^-1 F^T)_ik. It vanishes as
-N -> infinity at fixed m, and matters where m is of order N. What is left out (|x|^2 differing from N, and
-fluctuations) is smaller by 1/N in the rates, and by 1/sqrt N in a single run.
+N -> infinity at fixed m, and matters where m is of order N. These right-hand sides r are N times the mean
+change in one step. Steps are not continuous time: what passes through the points C + r / N, one a step, obeys
+dC / d alpha = r - r' r / (2N) up to order 1/N^2, and that is integrated where N is finite. For m of order N
+all terms of order 1/N are then there. For smaller m the fluctuations of a run, of order 1/sqrt(N m), add to
+its mean others of order 1/(N m), which are left out.
 
 How the learning rate and weights of other normalisations translate: `mbsim.theory.scaling`.
 
 References: D. Saad and S. A. Solla, Phys. Rev. E 52, 4225 (1995), m = 1; M. Biehl and H. Schwarze, J. Phys. A
 28, 643 (1995), K = 1; S. Goldt et al., NeurIPS 32 (2019), output weights and noise; R. Veiga et al., NeurIPS
-35 (2022), where the terms of finite steps and batches matter.
+35 (2022), where the terms of finite steps and batches matter; E. Hairer, C. Lubich, G. Wanner, Geometric
+Numerical Integration, chapter IX, the equation that steps obey.
 """
 
 import math
@@ -44,6 +48,7 @@ from mbsim.theory.order_parameters import (
 )
 
 TOLERANCE = 1e-10  # of the integration, relative; a hundredth of it absolute
+DIFFERENCE = 1e-5  # of order parameters, to differentiate the rates
 RESOLUTION = 1e-8  # least error, over the variance of y, that overlaps of order one still tell
 
 
@@ -97,7 +102,7 @@ def trajectory(
         alpha: times at which to report (t,), ascending, not negative.
         lr: eta, positive.
         m: examples in a batch, at least 1; math.inf is gradient flow on the population loss.
-        N: inputs, for the finite-N term; math.inf leaves it out.
+        N: inputs, for the terms of order 1/N; math.inf leaves them out.
         committee: output weights, noise, activation; one each, none, erf by default.
 
     Returns:
@@ -136,9 +141,16 @@ def trajectory(
         dR, dQ = rates(unpacked(y), lr=lr, m=m, N=N, committee=committee)
         return np.concatenate([dR.ravel(), dQ.ravel()])
 
+    def slope_through_steps(alpha: float, y: np.ndarray) -> np.ndarray:
+        ahead = slope(alpha, y)
+        change = ahead * (DIFFERENCE / max(1.0, np.abs(ahead).max()))
+        curvature = (slope(alpha, y + change) - slope(alpha, y - change)) / (2 * DIFFERENCE)
+        return ahead - max(1.0, np.abs(ahead).max()) * curvature / (2 * N)
+
+    equation = slope_through_steps if math.isfinite(N) else slope
     span, y0 = (0.0, float(times[-1])), np.concatenate([start.R.ravel(), start.Q.ravel()])
     with np.errstate(all="ignore"):  # overflow ends in the error below
-        solved = solve_ivp(slope, span, y0, "LSODA", times, rtol=TOLERANCE, atol=TOLERANCE / 100)
+        solved = solve_ivp(equation, span, y0, "LSODA", times, rtol=TOLERANCE, atol=TOLERANCE / 100)
     if not solved.success or not np.isfinite(solved.y).all():
         raise checks.TheoryError(
             f"lr = {lr}, m = {m}: the order parameters leave every bound before alpha = {times[-1]:g}"

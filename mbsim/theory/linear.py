@@ -1,7 +1,7 @@
 """SGD of a linear student: the critical mini-batch size in closed form, and the distance at any time.
 
 Convention. One linear output f(x) = w . x of N inputs, teacher y = w* . x + sigma zeta, inputs independent
-with mean 0 and variance 1: "signs" (uniform ±1) or "normal". A step draws m fresh examples,
+with mean 0 and variance 1: "sign" (uniform ±1) or "normal". A step draws m fresh examples,
 
     w <- w - (eta / m) sum_mu (f(x_mu) - y_mu) x_mu
 
@@ -35,25 +35,25 @@ import xarray as xr
 
 from mbsim.theory import checks
 
-INPUTS = ("signs", "normal")
+INPUTS = ("sign", "normal")
 
 
-def kappa(N: int, inputs: str = "signs") -> int:
+def kappa(N: int, inputs: str = "sign") -> int:
     """The kappa of <|x|^2 x x^T> = kappa: N for ±1 inputs, N + 2 for normal ones."""
     checks.one_of(INPUTS, inputs=inputs)
     checks.positive(N=N)
     checks.at_least_one(N=N)
-    return N if inputs == "signs" else N + 2
+    return N if inputs == "sign" else N + 2
 
 
-def critical_batch_size(lr: float, N: int, inputs: str = "signs") -> float:
+def critical_batch_size(lr: float, N: int, inputs: str = "sign") -> float:
     """m_c = eta (kappa - 1) / (2 - eta), above which the mean squared distance to the teacher shrinks.
 
     Args:
         lr: eta. The run's own learning rate with "standard" scaling and one hidden unit; see `scaling` for
             others.
         N: inputs that the student reads.
-        inputs: "signs" (±1) or "normal".
+        inputs: "sign" (±1) or "normal".
 
     Returns:
         m_c, a real number; a batch learns if m > m_c. Infinity for eta >= 2, where no batch is large enough;
@@ -71,7 +71,7 @@ def critical_batch_size(lr: float, N: int, inputs: str = "signs") -> float:
     return lr * (kappa(N, inputs) - 1) / (2 - lr) if lr < 2 else math.inf
 
 
-def typical_critical_batch_size(lr: float, N: int, inputs: str = "signs") -> float:
+def typical_critical_batch_size(lr: float, N: int, inputs: str = "sign") -> float:
     """Where the typical run turns: eta (kappa - 1 - 2 eta) / (2 - eta), up to terms of order 1/N.
 
     Arguments, infinity and errors as for `critical_batch_size`. It is meant for a run at finite N, half of
@@ -81,14 +81,14 @@ def typical_critical_batch_size(lr: float, N: int, inputs: str = "signs") -> flo
     return lr * (kappa(N, inputs) - 1 - 2 * lr) / (2 - lr) if lr < 2 else math.inf
 
 
-def multiplier(lr: float, m: float, N: int, inputs: str = "signs") -> float:
+def multiplier(lr: float, m: float, N: int, inputs: str = "sign") -> float:
     """What a step multiplies <|Delta|^2> by: rho = 1 - 2 eta + eta^2 (m - 1 + kappa) / m.
 
     Args:
         lr: eta, positive.
         m: examples in a batch; math.inf is gradient descent on the population loss, (1 - eta)^2.
         N: inputs.
-        inputs: "signs" or "normal".
+        inputs: "sign" or "normal".
     """
     checks.positive(lr=lr)
     checks.at_least_one(m=m)
@@ -103,7 +103,7 @@ def trajectory(
     N: int,
     start: float,
     noise: float = 0.0,
-    inputs: str = "signs",
+    inputs: str = "sign",
     teacher_norm: float = 1.0,
 ) -> xr.Dataset:
     """After t steps, <|Delta|^2> = rho^t start + eta^2 sigma^2 (N / m) (1 + rho + ... + rho^(t - 1)).
@@ -116,7 +116,7 @@ def trajectory(
         start: <|Delta|^2> before the first step: 2 for a teacher of norm one and w ~ N(0, 1/N), both of a
             run.
         noise: sigma, standard deviation of the label noise.
-        inputs: "signs" or "normal".
+        inputs: "sign" or "normal".
         teacher_norm: |w*|^2, by which the generalisation error is divided; 1 for a run's teacher.
 
     Returns:
