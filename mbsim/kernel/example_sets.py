@@ -74,25 +74,23 @@ def permuted(numbers: Array, key: Key, of: ExampleSet) -> Array:
     other. Where the result is not below the size, the network is applied again until it is.
     """
 
-    def network(number: Array) -> Array:
-        row, column = number // of.columns, number % of.columns
-        for turn in range(ROUNDS):
-            other = column if turn % 2 == 0 else row
-            word = threefry(key, jnp.full_like(other, turn), other)[0]
-            if turn % 2 == 0:
-                row = row + scaled(word, of.rows)
-                row = jnp.where(row < of.rows, row, row - of.rows)
-            else:
-                column = column + scaled(word, of.columns)
-                column = jnp.where(column < of.columns, column, column - of.columns)
-        return row * of.columns + column
-
-    def again(number: Array) -> Array:
-        return jnp.where(number < of.size, number, network(number))
-
     shape = jnp.broadcast_shapes(numbers.shape, key.first.shape, of.size.shape)
-    first = network(jnp.broadcast_to(numbers, shape))
-    return lax.while_loop(lambda number: (number >= of.size).any(), again, first)
+
+    def turn(i: Array, state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        # The two parts change places at each turn, so that one line of code serves both.
+        part, other, most, most_of_other = state
+        part = part + scaled(threefry(key, i.astype(jnp.uint32), other)[0], most)
+        return other, jnp.where(part < most, part, part - most), most_of_other, most
+
+    def again(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        number, unfinished = state
+        parts = number // of.columns, number % of.columns, of.rows, of.columns
+        row, column, _, _ = lax.fori_loop(0, ROUNDS, turn, parts)
+        number = jnp.where(unfinished, row * of.columns + column, number)
+        return number, number >= of.size
+
+    start = jnp.broadcast_to(numbers, shape), jnp.ones(shape, bool)
+    return lax.while_loop(lambda state: state[1].any(), again, start)[0]
 
 
 def example_numbers(

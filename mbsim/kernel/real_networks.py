@@ -9,7 +9,8 @@ has the teacher's links, and its gathers want rows of examples: inputs (N, m), h
 matrix products; with the lanes innermost 156.) The single output of either reads every hidden unit: v
 (K', 1). A committee has no v: its output weights are one.
 
-A teacher is always sparse, (rows, examples), with factors 1/sqrt(in-degree).
+A teacher is always sparse, (rows, examples), with factors 1/sqrt(in-degree). What is gathered again is first
+`staged`: else XLA:CPU computes the layer below anew for each link that reads it.
 """
 
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from jax import Array
 from mbsim.kernel.activations import ACTIVATIONS
 from mbsim.kernel.graphs import readers_of
 from mbsim.kernel.networks import Teacher, draw_teacher
+from mbsim.kernel.staging import staged
 from mbsim.kernel.streams import Key, Leaf, normal, threefry
 
 
@@ -158,15 +160,19 @@ def rows(values: Array, index: Array) -> Array:
     return values.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
-def teacher_outputs(shape: RealShape, tables: RealTables, inputs: Array) -> Array:
+def linked(weights: Array, values: Array, sources: Array) -> Array:
+    """Sums (units, examples) over the links of each unit of weight (units, links) times the row it reads."""
+    return (weights[:, :, None] * rows(values, sources)).sum(axis=1)
+
+
+def teacher_outputs(shape: RealShape, tables: RealTables, inputs: Array, one: Array | None) -> Array:
     """The teacher's answers (M, examples) to inputs (N, examples)."""
-    activation = ACTIVATIONS[shape.activation].value
-    hidden = (tables.w[:, :, None] * rows(inputs, tables.hidden_sources)).sum(axis=1)
-    hidden = activation(hidden * np.float32(shape.d**-0.5))
+    activation, inner = ACTIVATIONS[shape.activation].value, np.float32(shape.d**-0.5)
+    hidden = staged(one, lambda: activation(inner * linked(tables.w, inputs, tables.hidden_sources)))
     factor = np.float32(shape.output_degree**-0.5)
     if shape.scalar:
-        return factor * (tables.v @ hidden)
-    return factor * (tables.v[:, :, None] * rows(hidden, tables.output_sources)).sum(axis=1)
+        return staged(one, lambda: factor * (tables.v @ hidden))
+    return staged(one, lambda: factor * linked(tables.v, hidden, tables.output_sources))
 
 
 def initial_weights(shape: RealShape, key: Key) -> Weights:
@@ -181,7 +187,9 @@ def initial_weights(shape: RealShape, key: Key) -> Weights:
     return Weights(layer(0, hidden), None if output is None else layer(1, output))
 
 
-def forward(shape: RealShape, tables: RealTables, weights: Weights, inputs: Array) -> Pass:
+def forward(
+    shape: RealShape, tables: RealTables, weights: Weights, inputs: Array, one: Array | None
+) -> Pass:
     """The student's answers; a dense one takes inputs (m, N), a sparse one (N, m)."""
     inner, outer = (np.float32(s) for s in shape.factors)
     activation = ACTIVATIONS[shape.activation].value
@@ -191,13 +199,12 @@ def forward(shape: RealShape, tables: RealTables, weights: Weights, inputs: Arra
         y = h.sum(axis=1, keepdims=True) if weights.v is None else h @ weights.v
         return Pass(inputs, z, h, outer * y)
     read = rows(inputs, tables.hidden_sources)
-    z = inner * (weights.w[:, :, None] * read).sum(axis=1)
-    h = activation(z)
+    z = staged(one, lambda: inner * linked(weights.w, inputs, tables.hidden_sources))
+    h = staged(one, lambda: activation(z))
     if shape.scalar:
         y = h.sum(axis=0, keepdims=True) if weights.v is None else weights.v.T @ h
     else:
-        v = jnp.ones((), h.dtype) if weights.v is None else weights.v[:, :, None]
-        y = (v * rows(h, tables.output_sources)).sum(axis=1)
+        y = linked(tables.v if weights.v is None else weights.v, h, tables.output_sources)
     return Pass(read, z, h, outer * y)
 
 

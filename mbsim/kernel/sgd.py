@@ -29,7 +29,7 @@ from mbsim.kernel.real_networks import RealShape, RealTables, Weights
 from mbsim.kernel.staging import staged
 from mbsim.kernel.streams import Key, Leaf, fold
 
-TEST_TILE = 256  # test examples done at a time
+TEST_TILE = 256  # examples measured at a time
 CHUNK_EXAMPLES = 128  # examples drawn at a time, in whole batches: few enough to stay in the cache
 ERROR_CEILING = 1e9  # an error above it, or one that overflows, is given as this
 
@@ -121,37 +121,42 @@ def init(setting: SgdSetting, tables: RealTables, lane: Lane) -> SgdState:
     return SgdState(weights, setting.optimizer.transformation().init(weights), jnp.zeros((), bool))
 
 
-def batches(
-    setting: SgdSetting, tables: RealTables, lane: Lane, first: Array, steps: int, one: Array | None
-) -> Batches:
-    """The mini-batches of steps first, first + 1, ..., `steps` of them.
+def labelled_examples(
+    setting: SgdSetting, tables: RealTables, lane: Lane, step: Array, slot: Array, one: Array | None
+) -> tuple[Array, Array, Array]:
+    """The training examples in the given slots of the batches of the given steps, both (examples,) uint32.
 
     A fresh example is labelled by its step and its slot in the batch, one of a finite set by its number; so
-    are the noises of its labels.
+    are the noises of its labels. Returns inputs, (examples, N) and transposed, and labels (M, examples).
     """
-    shape, width = setting.shape, setting.width
-    step = jnp.repeat(first.astype(jnp.uint32) + jnp.arange(steps, dtype=jnp.uint32), width)
-    slot = jnp.tile(jnp.arange(width, dtype=jnp.uint32), steps)
+    shape, keys = setting.shape, lane.keys
 
     def flat(key: Key) -> Key:
         return Key(*(jnp.broadcast_to(half, step.shape) for half in key))
 
-    keys = lane.keys.examples, lane.keys.noise
     if setting.sampling is None:
-        example, (key, noise_key) = slot, (fold(key, step) for key in keys)
+        example = slot
+        key, noise_key = (staged(one, lambda key=key: fold(key, step)) for key in (keys.examples, keys.noise))
     else:
-        m = lane.m.astype(jnp.uint32)
-        choice = flat(lane.keys.choice)
-
-        def chosen() -> Array:
-            return example_numbers(setting.sampling, choice, step, slot, m, lane.examples)
-
-        example, (key, noise_key) = staged(one, chosen), (flat(key) for key in keys)
+        sampling, m = setting.sampling, lane.m.astype(jnp.uint32)
+        numbers = staged(
+            one, lambda: example_numbers(sampling, flat(keys.choice), step, slot, m, lane.examples)
+        )
+        example, key, noise_key = numbers, flat(keys.examples), flat(keys.noise)
     x = inputs(setting.inputs, key, example, shape.N, one)
     transposed = staged(one, lambda: x.T)
-    y = networks.teacher_outputs(shape, tables, transposed)
+    y = networks.teacher_outputs(shape, tables, transposed, one)
     if setting.noisy:
         y = y + lane.noise * normals(noise_key, example, shape.M).T
+    return x, transposed, y
+
+
+def batches(setting: SgdSetting, tables: RealTables, lane: Lane, first: Array, one: Array | None) -> Batches:
+    """The mini-batches of steps first, first + 1, ..., a chunk of them."""
+    shape, width, steps = setting.shape, setting.width, setting.chunk
+    step = jnp.repeat(first.astype(jnp.uint32) + jnp.arange(steps, dtype=jnp.uint32), width)
+    slot = jnp.tile(jnp.arange(width, dtype=jnp.uint32), steps)
+    x, transposed, y = labelled_examples(setting, tables, lane, step, slot, one)
 
     def by_step(rows: Array) -> Array:
         """(rows, steps * m) to (steps, rows, m)."""
@@ -162,16 +167,14 @@ def batches(
     return Batches(staged(one, lambda: by_step(transposed)), staged(one, lambda: by_step(y)))
 
 
-def residuals(setting: SgdSetting, lane: Lane, outputs: Array, labels: Array) -> Array:
-    """y − y*, zero in the slots beyond m."""
-    used = jnp.arange(setting.width, dtype=jnp.int32) < lane.m
-    return jnp.where(used[:, None] if setting.shape.dense else used[None], outputs - labels, 0)
-
-
-def step(setting: SgdSetting, tables: RealTables, lane: Lane, state: SgdState, batch: Batches) -> SgdState:
+def step(
+    setting: SgdSetting, tables: RealTables, lane: Lane, state: SgdState, batch: Batches, one: Array | None
+) -> SgdState:
     """One update on one mini-batch, inputs and labels as in `Batches` without the first axis."""
-    seen = networks.forward(setting.shape, tables, state.weights, batch.inputs)
-    delta = residuals(setting, lane, seen.y, batch.labels) * (1 / lane.m.astype(jnp.float32))
+    seen = networks.forward(setting.shape, tables, state.weights, batch.inputs, one)
+    used = jnp.arange(setting.width, dtype=jnp.int32) < lane.m
+    used = used[:, None] if setting.shape.dense else used[None]
+    delta = jnp.where(used, seen.y - batch.labels, 0) * (1 / lane.m.astype(jnp.float32))
     gradient = networks.gradient(setting.shape, tables, state.weights, seen, delta)
     direction, memory = setting.optimizer.transformation().update(gradient, state.optimizer, state.weights)
     rates = Weights(lane.hidden_rate, None if state.weights.v is None else lane.output_rate)
@@ -197,11 +200,11 @@ def advance(
 
     def chunk(c: Array, state: SgdState) -> SgdState:
         first = c * size
-        drawn = batches(setting, tables, lane, first, size, one)
+        drawn = batches(setting, tables, lane, first, one)
 
         def body(i: Array, state: SgdState) -> SgdState:
             batch = Batches(*(lax.dynamic_index_in_dim(part, i, keepdims=False) for part in drawn))
-            return step(setting, tables, lane, state, batch)
+            return step(setting, tables, lane, state, batch, one)
 
         later = lax.fori_loop(jnp.maximum(begin - first, 0), jnp.minimum(end - first, size), body, state)
         sound = jnp.stack([jnp.isfinite(part).all() for part in jax.tree.leaves(later.weights)]).all()
@@ -224,33 +227,43 @@ def observe(
     setting: SgdSetting, tables: RealTables, lane: Lane, state: SgdState, time: Array, one: Array | None
 ) -> SgdObservation:
     """Measure a student on fresh examples and on the mini-batch of step `time`, before it is used."""
-    shape = setting.shape
-    tile = min(TEST_TILE, setting.test_size)
-    key = fold(lane.keys.test, time)
+    shape, count = setting.shape, setting.test_size
+    tile = np.uint32(TEST_TILE)
+    test_tiles = -(-count // TEST_TILE)
+    m, moment = lane.m.astype(jnp.uint32), time.astype(jnp.uint32)
 
-    def add(i: Array, sums: tuple[Array, ...]) -> tuple[Array, ...]:
-        example = i.astype(jnp.uint32) * np.uint32(tile) + jnp.arange(tile, dtype=jnp.uint32)
-        wanted = (example < setting.test_size)[None]
-        each = Key(*(jnp.broadcast_to(half, example.shape) for half in key))
-        x = inputs(setting.inputs, each, example, shape.N, one)
-        transposed = staged(one, lambda: x.T)
-        target = staged(one, lambda: networks.teacher_outputs(shape, tables, transposed))
-        answer = networks.forward(shape, tables, state.weights, x if shape.dense else transposed).y
+    def squares(tables: RealTables, x: Array, transposed: Array, target: Array, used: Array) -> Array:
+        """(y − y*)² summed over the outputs and the used examples."""
+        answer = networks.forward(shape, tables, state.weights, x if shape.dense else transposed, one).y
         wrong = (answer.T if shape.dense else answer) - target
-        square, total, squares = sums
-        square = square + jnp.where(wanted, wrong * wrong, 0).sum()
-        masked = jnp.where(wanted, target, 0)
-        return square, total + masked.sum(axis=1), squares + (masked * masked).sum(axis=1)
+        return jnp.where(used, wrong * wrong, 0).sum()
 
-    nothing = jnp.zeros(()), jnp.zeros(shape.M), jnp.zeros(shape.M)
-    square, total, squares = lax.fori_loop(0, -(-setting.test_size // tile), add, nothing)
-    count = setting.test_size
-    variance = ((squares - total * total / count) / (count - 1)).mean()
+    def test(i: Array, sums: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        example = i.astype(jnp.uint32) * tile + jnp.arange(TEST_TILE, dtype=jnp.uint32)
+        used = (example < count)[None]
+        key = Key(*(jnp.broadcast_to(half, example.shape) for half in test_key))
+        x = inputs(setting.inputs, key, example, shape.N, one)
+        transposed = staged(one, lambda: x.T)
+        target = networks.teacher_outputs(shape, tables, transposed, one)
+        masked = jnp.where(used, target, 0)
+        return (
+            sums[0] + squares(tables, x, transposed, target, used),
+            sums[1] + masked.sum(axis=1),
+            sums[2] + (masked * masked).sum(axis=1),
+        )
 
-    batch = batches(setting, tables, lane, time, 1, one)
-    seen = networks.forward(shape, tables, state.weights, batch.inputs[0])
-    wrong = residuals(setting, lane, seen.y, batch.labels[0])
-    batch_square = (wrong * wrong).sum() / lane.m.astype(jnp.float32)
+    def train(i: Array, total: Array) -> Array:
+        slot = i.astype(jnp.uint32) * tile + jnp.arange(TEST_TILE, dtype=jnp.uint32)
+        step = jnp.broadcast_to(moment, slot.shape)
+        x, transposed, y = labelled_examples(setting, tables, lane, step, slot, one)
+        return total + squares(tables, x, transposed, staged(one, lambda: y), (slot < m)[None])
+
+    test_key = staged(one, lambda: fold(lane.keys.test, time))
+    zero, each = jnp.zeros(()), jnp.zeros(shape.M)
+    square, total, total_square = lax.fori_loop(0, test_tiles, test, (zero, each, each))
+    variance = ((total_square - total * total / count) / (count - 1)).mean()
+    batch_square = lax.fori_loop(0, (lane.m + TEST_TILE - 1) // TEST_TILE, train, zero)
+    batch_square = batch_square / lane.m.astype(jnp.float32)
     return SgdObservation(
         networks.best_matches(shape, tables, state.weights.w),
         bounded(square / (count * shape.M * variance)),
