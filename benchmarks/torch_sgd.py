@@ -84,7 +84,7 @@ def signs(case: Case, device: str = "cpu") -> Callable[[], Tensor]:
 
 
 def teacher(case: Case, device: str = "cpu") -> Callable[[Tensor], Tensor]:
-    """A function from inputs (lanes, m, N) to the answers of one teacher, one matrix product for all lanes."""
+    """A function from inputs (lanes, m, N) to the answers of one teacher, the same for all lanes."""
     w, v = (layer[0] for layer in draw_weights(case._replace(lanes=1), device))
 
     def answers(x: Tensor) -> Tensor:
@@ -220,7 +220,7 @@ def arithmetic(case: Case) -> int:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Markdown: a line a case, a column a program, thousands of lane-steps per second, and what compares them.
+    """Markdown: a line a case, a column a program, thousands of lane-steps per second, and comparisons.
 
     Programs other than `PROGRAMS` get two columns more: their rate over that of the best PyTorch form, and
     over that of the loop. What was not measured is a dash.

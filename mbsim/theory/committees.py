@@ -97,7 +97,7 @@ def trajectory(
     """Integrate the equations from `start` at alpha = 0.
 
     Args:
-        start: Q (K, K), R (K, M), T (M, M), as `order_parameters` gives them for initial weights. Units that
+        start: Q (K, K), R (K, M), T (M, M), as `overlaps` gives them for initial weights. Units that
             start alike stay alike: R = 0 exactly is a saddle that no run of finite size starts on.
         alpha: times at which to report (t,), ascending, not negative.
         lr: eta, positive.
@@ -166,22 +166,18 @@ def _dataset(
     error = np.where(error > RESOLUTION * variance, error, np.nan)
     Q, R, T = parameters
     variables = {
-        "Q": (("alpha", "student_unit", "other_student_unit"), Q, "student-student overlap, Q"),
-        "R": (("alpha", "student_unit", "teacher_unit"), R, "student-teacher overlap, R"),
-        "T": (("teacher_unit", "other_teacher_unit"), T, "teacher-teacher overlap, T"),
-        "epsilon_g": (("alpha",), error / 2, "half the mean squared error on fresh examples"),
-        "generalization_error": (
-            ("alpha",),
-            error / variance,
-            "mean squared error on fresh examples over the variance of the teacher's output",
-        ),
+        "Q": (("alpha", "student_unit", "other_student_unit"), Q, "student-student overlap, $Q$"),
+        "R": (("alpha", "student_unit", "teacher_unit"), R, "student-teacher overlap, $R$"),
+        "T": (("teacher_unit", "other_teacher_unit"), T, "teacher-teacher overlap, $T$"),
+        "epsilon_g": (("alpha",), error / 2, "half the mean squared error"),
+        "generalization_error": (("alpha",), error / variance, "generalisation error, on fresh examples"),
     }
     return xr.Dataset(
         {
             name: (dims, values, {"long_name": words, "units": "1"})
             for name, (dims, values, words) in variables.items()
         },
-        coords={"alpha": ("alpha", alpha, {"long_name": "time in steps over N", "units": "1"})},
+        coords={"alpha": ("alpha", alpha, {"long_name": "time, steps / $N$", "units": "1"})},
         attrs={**arguments, "noise": committee.noise, "activation": committee.activation},
     )
 

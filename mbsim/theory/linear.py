@@ -139,10 +139,7 @@ def trajectory(
             distance = distance + lr**2 * noise**2 * N / m * (t if rho == 1 else (1 - power) / (1 - rho))
     words = {
         "squared_distance": (distance, "mean squared distance to the teacher"),
-        "generalization_error": (
-            distance / teacher_norm,
-            "mean squared error on fresh examples over the variance of the teacher's output",
-        ),
+        "generalization_error": (distance / teacher_norm, "generalisation error, on fresh examples"),
     }
     return xr.Dataset(
         {name: ("step", values, {"long_name": text, "units": "1"}) for name, (values, text) in words.items()},

@@ -42,12 +42,12 @@ class Committee(NamedTuple):
     activation: str = "erf"
 
 
-def order_parameters(student: np.ndarray, teacher: np.ndarray) -> OrderParameters:
+def overlaps(student: np.ndarray, teacher: np.ndarray) -> OrderParameters:
     """Q, R and T of weights student (..., K, N) and teacher (..., M, N).
 
     Example:
         >>> rng = np.random.default_rng(1)
-        >>> start = order_parameters(rng.normal(size=(2, 100)), rng.normal(size=(2, 100)))
+        >>> start = overlaps(rng.normal(size=(2, 100)), rng.normal(size=(2, 100)))
     """
     N = student.shape[-1]
     if teacher.shape[-1] != N:

@@ -79,7 +79,7 @@ def committee_units(lr: float, N: int, *, teacher_hidden: int, scaling: str = "s
 
     Example:
         >>> units = committee_units(0.01, 128, teacher_hidden=2)  # lr 1.28, weights sqrt 128, outputs 1 /
-        sqrt 2 >>> start = order_parameters(units.weights * w, teacher_weights(links, 3))  # w as in the run
+        sqrt 2 >>> start = overlaps(units.weights * w, teacher_weights(links, 3))  # w as in the run
         >>> trajectory(start, alpha, lr=units.lr, m=4, committee=Committee(units.outputs, units.outputs))
     """
     checks.one_of(SCALINGS, scaling=scaling)
