@@ -107,7 +107,7 @@ def test_deviations_shrink_up_to_large_sizes(m, runs):
 
 def test_equations_without_a_term_are_told_from_the_simulation():
     """N = 32, m = 64, where terms of order 1/N count, and N = 128, m = 4: noise of batch and labels."""
-    small, *flaws = deviations(32, 64, 400, {"N": math.inf}, {"m": math.inf})
+    small, *flaws = deviations(32, 64, 800, {"N": math.inf}, {"m": math.inf})
     large, *others = deviations(128, 4, 128, {"m": math.inf}, {"m": 5}, {"committee": Committee()})
     assert max(largest_z(small), largest_z(large)) < 6
     for other in [*flaws, *others]:

@@ -68,6 +68,8 @@ def rates(
         m: examples in a batch; infinity is gradient flow on the population loss.
         N: inputs, for the term of the mean step; infinity leaves it out.
         committee: output weights, noise, activation.
+
+    Time and memory grow as K^2 (K + M)^2: tens of units at most.
     """
     committee = Committee() if committee is None else committee
     K, averages = parameters.R.shape[-2], AVERAGES[committee.activation]
