@@ -1,5 +1,7 @@
 """What the tests of gradient descent share: one lane trained by the kernel, and its random numbers for the oracle."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -103,27 +105,32 @@ class Case:
         )
 
     def initial(self, lane):
-        return self.as_network(*sgd.init(self.setting(int(lane.m)), self.tables, lane).weights)
+        weights = jax.jit(sgd.init, static_argnums=0)(self.setting(int(lane.m)), self.tables, lane).weights
+        return self.as_network(*weights)
 
     # The lane's random numbers
 
     def examples(self, lane, step):
         """Inputs (m, N) of the batch of a step, and what the labels get added to them, (m, M)."""
-        m = int(lane.m)
-        slot, steps = jnp.arange(m, dtype=jnp.uint32), jnp.full(m, step, jnp.uint32)
-        setting = self.setting(m)
-        x, _, labels = sgd.labelled_examples(setting, self.tables, lane, steps, slot, None)
-        if not setting.noisy:
-            return np.asarray(x, float), np.zeros(labels.T.shape)
-        quiet = setting._replace(noisy=False)
-        _, _, clean = sgd.labelled_examples(quiet, self.tables, lane, steps, slot, None)
-        return np.asarray(x, float), np.asarray(labels - clean, float).T
+        x, noise = self._draw(self.setting(int(lane.m)), int(lane.m), lane, jnp.uint32(step))
+        return np.asarray(x, float), self.dynamics.noise * np.asarray(noise, float)
+
+    @functools.partial(jax.jit, static_argnums=(0, 1, 2))
+    def _draw(self, setting, m, lane, step):
+        slot = jnp.arange(m, dtype=jnp.uint32)
+        of = sgd.labels_of(setting, lane, jnp.broadcast_to(step, slot.shape), slot, None)
+        x = inputs.inputs(setting.inputs, of.inputs, of.counter, self.N, None)
+        return x, inputs.normals(of.noise, of.counter, self.shape.M)
 
     def test_examples(self, lane, time):
+        return np.asarray(self._draw_test(lane, jnp.int32(time)), float)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def _draw_test(self, lane, time):
         key = fold(lane.keys.test, time)
         index = jnp.arange(self.test_size, dtype=jnp.uint32)
         each = Key(*(jnp.broadcast_to(half, index.shape) for half in key))
-        return np.asarray(inputs.inputs(self.dynamics.inputs, each, index, self.N, None), float)
+        return inputs.inputs(self.dynamics.inputs, each, index, self.N, None)
 
 
 def labels(m, replicas=1, lr=0.1):

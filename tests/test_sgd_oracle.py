@@ -42,7 +42,19 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# The others differ from these in one detail, and take as long to compile.
+QUICK = (
+    "dense vector",
+    "sparse vector, irregular",
+    "dense committee, erf",
+    "momentum",
+    "training set, with replacement",
+    "width above m, sparse",
+)
+SELECTED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+
+
+@pytest.mark.parametrize("name", SELECTED)
 def test_weights_and_errors_are_those_of_plain_numpy(name):
     """To the accuracy of float32: products of some tens of steps, each rounded to 6e-8."""
     keywords, m, lr = CASES[name]

@@ -121,33 +121,41 @@ def init(setting: SgdSetting, tables: RealTables, lane: Lane) -> SgdState:
     return SgdState(weights, setting.optimizer.transformation().init(weights), jnp.zeros((), bool))
 
 
-def labelled_examples(
-    setting: SgdSetting, tables: RealTables, lane: Lane, step: Array, slot: Array, one: Array | None
-) -> tuple[Array, Array, Array]:
+class Labels(NamedTuple):
+    """What makes examples: keys of their inputs and noises, and a counter; every array (examples,) uint32."""
+
+    inputs: Key
+    noise: Key
+    counter: Array
+
+
+def labels_of(setting: SgdSetting, lane: Lane, step: Array, slot: Array, one: Array | None) -> Labels:
     """The training examples in the given slots of the batches of the given steps, both (examples,) uint32.
 
-    A fresh example is labelled by its step and its slot in the batch, one of a finite set by its number; so
-    are the noises of its labels. Returns inputs, (examples, N) and transposed, and labels (M, examples).
+    A fresh example is labelled by its step and its slot in the batch, one of a finite set by its number.
     """
-    shape, keys = setting.shape, lane.keys
+    keys = lane.keys
 
     def flat(key: Key) -> Key:
         return Key(*(jnp.broadcast_to(half, step.shape) for half in key))
 
     if setting.sampling is None:
-        example = slot
-        key, noise_key = (staged(one, lambda key=key: fold(key, step)) for key in (keys.examples, keys.noise))
-    else:
-        sampling, m = setting.sampling, lane.m.astype(jnp.uint32)
-        numbers = staged(
-            one, lambda: example_numbers(sampling, flat(keys.choice), step, slot, m, lane.examples)
-        )
-        example, key, noise_key = numbers, flat(keys.examples), flat(keys.noise)
-    x = inputs(setting.inputs, key, example, shape.N, one)
+        keys_of_step = staged(one, lambda: (fold(keys.examples, step), fold(keys.noise, step)))
+        return Labels(*keys_of_step, slot)
+    sampling, m = setting.sampling, lane.m.astype(jnp.uint32)
+    numbers = staged(one, lambda: example_numbers(sampling, flat(keys.choice), step, slot, m, lane.examples))
+    return Labels(flat(keys.examples), flat(keys.noise), numbers)
+
+
+def examples(
+    setting: SgdSetting, tables: RealTables, labels: Labels, noise: Array, one: Array | None
+) -> tuple[Array, Array, Array]:
+    """Inputs (examples, N), the same transposed, and labels (M, examples) with noise of the given size."""
+    x = inputs(setting.inputs, labels.inputs, labels.counter, setting.shape.N, one)
     transposed = staged(one, lambda: x.T)
-    y = networks.teacher_outputs(shape, tables, transposed, one)
+    y = networks.teacher_outputs(setting.shape, tables, transposed, one)
     if setting.noisy:
-        y = y + lane.noise * normals(noise_key, example, shape.M).T
+        y = y + noise * normals(labels.noise, labels.counter, setting.shape.M).T
     return x, transposed, y
 
 
@@ -156,7 +164,8 @@ def batches(setting: SgdSetting, tables: RealTables, lane: Lane, first: Array, o
     shape, width, steps = setting.shape, setting.width, setting.chunk
     step = jnp.repeat(first.astype(jnp.uint32) + jnp.arange(steps, dtype=jnp.uint32), width)
     slot = jnp.tile(jnp.arange(width, dtype=jnp.uint32), steps)
-    x, transposed, y = labelled_examples(setting, tables, lane, step, slot, one)
+    labels = labels_of(setting, lane, step, slot, one)
+    x, transposed, y = examples(setting, tables, labels, lane.noise, one)
 
     def by_step(rows: Array) -> Array:
         """(rows, steps * m) to (steps, rows, m)."""
@@ -228,41 +237,39 @@ def observe(
 ) -> SgdObservation:
     """Measure a student on fresh examples and on the mini-batch of step `time`, before it is used."""
     shape, count = setting.shape, setting.test_size
-    tile = np.uint32(TEST_TILE)
     test_tiles = -(-count // TEST_TILE)
-    m, moment = lane.m.astype(jnp.uint32), time.astype(jnp.uint32)
+    place = jnp.arange(TEST_TILE, dtype=jnp.uint32)
+    test_key = staged(one, lambda: fold(lane.keys.test, time))
 
-    def squares(tables: RealTables, x: Array, transposed: Array, target: Array, used: Array) -> Array:
-        """(y − y*)² summed over the outputs and the used examples."""
+    def add(i: Array, sums: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        # Tiles of the test come first, those of the mini-batch after: one code, compiled once.
+        square, total, total_square, batch_square = sums
+        test = i < test_tiles
+        index = jnp.where(test, i, i - test_tiles).astype(jnp.uint32) * np.uint32(TEST_TILE) + place
+        used = (index < jnp.where(test, count, lane.m).astype(jnp.uint32))[None]
+        step = jnp.broadcast_to(time.astype(jnp.uint32), index.shape)
+        training = labels_of(setting, lane, step, index, one)
+        labels = Labels(
+            Key(*(jnp.where(test, a, b) for a, b in zip(test_key, training.inputs, strict=True))),
+            training.noise,
+            jnp.where(test, index, training.counter),
+        )
+        x, transposed, y = examples(setting, tables, labels, jnp.where(test, 0, lane.noise), one)
         answer = networks.forward(shape, tables, state.weights, x if shape.dense else transposed, one).y
-        wrong = (answer.T if shape.dense else answer) - target
-        return jnp.where(used, wrong * wrong, 0).sum()
-
-    def test(i: Array, sums: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        example = i.astype(jnp.uint32) * tile + jnp.arange(TEST_TILE, dtype=jnp.uint32)
-        used = (example < count)[None]
-        key = Key(*(jnp.broadcast_to(half, example.shape) for half in test_key))
-        x = inputs(setting.inputs, key, example, shape.N, one)
-        transposed = staged(one, lambda: x.T)
-        target = networks.teacher_outputs(shape, tables, transposed, one)
-        masked = jnp.where(used, target, 0)
+        y = staged(one, lambda: jnp.where(used, y, 0))
+        wrong = jnp.where(used, (answer.T if shape.dense else answer) - y, 0)
+        new = (wrong * wrong).sum()
         return (
-            sums[0] + squares(tables, x, transposed, target, used),
-            sums[1] + masked.sum(axis=1),
-            sums[2] + (masked * masked).sum(axis=1),
+            square + jnp.where(test, new, 0),
+            total + jnp.where(test, y.sum(axis=1), 0),
+            total_square + jnp.where(test, (y * y).sum(axis=1), 0),
+            batch_square + jnp.where(test, 0, new),
         )
 
-    def train(i: Array, total: Array) -> Array:
-        slot = i.astype(jnp.uint32) * tile + jnp.arange(TEST_TILE, dtype=jnp.uint32)
-        step = jnp.broadcast_to(moment, slot.shape)
-        x, transposed, y = labelled_examples(setting, tables, lane, step, slot, one)
-        return total + squares(tables, x, transposed, staged(one, lambda: y), (slot < m)[None])
-
-    test_key = staged(one, lambda: fold(lane.keys.test, time))
     zero, each = jnp.zeros(()), jnp.zeros(shape.M)
-    square, total, total_square = lax.fori_loop(0, test_tiles, test, (zero, each, each))
+    tiles = test_tiles + (lane.m + TEST_TILE - 1) // TEST_TILE
+    square, total, total_square, batch_square = lax.fori_loop(0, tiles, add, (zero, each, each, zero))
     variance = ((total_square - total * total / count) / (count - 1)).mean()
-    batch_square = lax.fori_loop(0, (lane.m + TEST_TILE - 1) // TEST_TILE, train, zero)
     batch_square = batch_square / lane.m.astype(jnp.float32)
     return SgdObservation(
         networks.best_matches(shape, tables, state.weights.w),
