@@ -15,12 +15,7 @@ disturbs a run only ever makes it slower. `ratio` is the kernel from call to res
 """
 
 import argparse
-import os
 from pathlib import Path
-
-# The kernel on one core, really: with more threads in its pool XLA hands small operations to and fro between
-# them, which took three times the CPU time (measured).
-os.environ.setdefault("NPROC", "1")
 
 import jax
 

@@ -23,8 +23,9 @@ import numpy as np
 from jax.sharding import Mesh
 from rich.table import Table
 
-from mbsim.kernel import ensemble, memory, networks
-from mbsim.kernel.networks import Teacher
+from mbsim.kernel import ensemble, launches, memory, networks
+from mbsim.kernel.native import sizes
+from mbsim.kernel.networks import Shape, Teacher
 from mbsim.kernel.programs import lane_mesh, programs
 from mbsim.kernel.streams import order_key
 
@@ -32,7 +33,7 @@ SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
 FEWEST_SWEEPS, MOST_SWEEPS = 32, 320  # with fewer, start and measurement dominate
 WIDE_LANES = 4096  # on one accelerator
-ROW_BYTES = (256, 2048)  # least and most bytes of a row of lanes on one CPU device
+REGISTERS = 8  # full of students, on one core
 
 
 class Case(NamedTuple):
@@ -109,43 +110,47 @@ def rate(prepared: Prepared, timing: Timing, start: Timing | None = None) -> flo
 
 
 def prepare(case: Case, mesh: Mesh | None = None, lanes: int | None = None) -> Prepared:
-    """Draw the teacher and compile the programs that `ensemble.train` will look up.
+    """Draw the teacher and compile what `ensemble.train` will use.
 
-    Programs are kept: prepared twice in a process, a case takes no time to compile.
+    It is kept: prepared twice in a process, a case takes no time to compile.
 
     Args:
         case: what to run.
         mesh: devices; all of this process by default.
-        lanes: students on each device; by default rows of 2048 bytes on CPU, shorter ones beyond N = 256
-            so that sweeps do not take long, and 4096 students on an accelerator; fewer if they would not fit.
+        lanes: students on each device; by default eight registers full on CPU, fewer beyond N = 256 so that
+            sweeps do not take long, and 4096 students on an accelerator; fewer if they would not fit.
     """
     mesh = lane_mesh() if mesh is None else mesh
-    vector, platform = case.kind == "vector", mesh.devices.flat[0].platform
+    vector = case.kind == "vector"
     teacher = networks.draw_teacher(case.N, case.N, case.N if vector else 1, case.d, vector, SEED, 0)
     shape = networks.shape_of(teacher, case.N, vector)
-    setting = memory.setting_of(shape, case.m, TEST_SIZE[case.kind], False, platform)
-    wanted = WIDE_LANES if lanes is None else lanes
-    if lanes is None and platform == "cpu":
-        row = int(np.clip(ROW_BYTES[1] * 256 // case.N, *ROW_BYTES))
-        wanted = max(memory.LANE_MULTIPLE, row // (setting.words * np.dtype(setting.word).itemsize))
-    each = memory.lanes_per_device(setting, wanted * mesh.devices.size, mesh)
+    if ensemble.engine_for(mesh) == "native":
+        return _prepare_native(case, teacher, shape, mesh, lanes)
+    setting = memory.setting_of(shape, case.m, TEST_SIZE[case.kind], False, mesh.devices.flat[0].platform)
+    each = memory.lanes_per_device(setting, (lanes or WIDE_LANES) * mesh.devices.size, mesh)
     key = order_key(SEED, case.N, case.d, 0)
-    launch, _, _ = ensemble.launch_of(setting, each, teacher, ensemble.Dynamics(case.order), key)
+    launch, _, _ = launches.launch_of(setting, each, teacher, ensemble.Dynamics(case.order), key)
     began = perf_counter()
     compiled = programs(launch, mesh)
     seconds = perf_counter() - began
     return Prepared(case, teacher, mesh, each, launch.sweeps, seconds, max(compiled.memory.values()))
 
 
-def run(prepared: Prepared, sweeps: int) -> Timing:
-    """Train every lane from a random start for a number of sweeps (0: start and measure), and time it.
+def _prepare_native(case: Case, teacher: Teacher, shape: Shape, mesh: Mesh, lanes: int | None) -> Prepared:
+    """On CPU: what the first run takes longer than the second is compiling."""
+    register = sizes.students_in(sizes.word_bits(case.m, sizes.readers_of(shape)))
+    each = lanes or register * int(np.clip(REGISTERS * 256 // case.N, 1, REGISTERS))
+    needed = sizes.core_bytes(shape, case.m) + each * (shape.hidden_links + shape.output_links)
+    prepared = Prepared(case, teacher, mesh, each, 1, 0.0, needed)
+    first, second = run(prepared, 1), run(prepared, 1)
+    return prepared._replace(compile_seconds=first.wall - second.wall)
 
-    Raises RuntimeError when that compiled anything: the time would be wrong.
-    """
+
+def run(prepared: Prepared, sweeps: int) -> Timing:
+    """Train every lane from a random start for a number of sweeps (0: start and measure), and time it."""
     case, count = prepared.case, prepared.lanes * prepared.mesh.devices.size
     zeros = np.zeros(count)
     labels = ensemble.LaneLabels(np.full(count, case.m), np.arange(count), zeros, zeros)
-    compiled = programs.cache_info().misses
     wall, cpu = perf_counter(), process_time()
     records, _ = ensemble.train(
         prepared.teacher,
@@ -161,8 +166,6 @@ def run(prepared: Prepared, sweeps: int) -> Timing:
         lanes_per_device=prepared.lanes,
     )
     wall, cpu = perf_counter() - wall, process_time() - cpu
-    if programs.cache_info().misses != compiled:
-        raise RuntimeError(f"{case}: training compiled programs that prepare() did not foresee")
     return Timing(sweeps, sweeps * count * records.proposals, int(records.accepted.sum()), wall, cpu)
 
 

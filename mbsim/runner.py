@@ -117,9 +117,11 @@ def outset(config: Config, todo: Sequence[Unit], damaged: int = 0) -> Progress:
 def unit_bytes(unit: Unit, config: Config) -> int:
     """Estimate of the host's memory for one unit.
 
-    Its records and final weights, and one student in training with its schedule.
+    Its records and final weights, and what trains: a block of students on each core, or, on an accelerator,
+    one student with its schedule at the least.
     """
     from mbsim.kernel import memory
+    from mbsim.kernel.native.sizes import core_bytes
     from mbsim.kernel.networks import Shape
 
     equal = unit.K == unit.M
@@ -128,7 +130,8 @@ def unit_bytes(unit: Unit, config: Config) -> int:
     setting = memory.setting_of(shape, max(unit.m), _test_size(config), max(unit.temperature) > 0)
     records = unit.lanes * len(_times(config)) * 8 * 8
     weights = unit.lanes * (shape.hidden_links + shape.output_links) * 2
-    return records + weights + memory.lane_bytes(setting) + memory.schedule_bytes(shape)
+    on_cores = core_bytes(shape, max(unit.m)) * (os.cpu_count() or 1)
+    return records + weights + max(on_cores, memory.lane_bytes(setting) + memory.schedule_bytes(shape))
 
 
 def proposals_of(unit: Unit, config: Config) -> int:

@@ -19,7 +19,7 @@ def devices(count):
     return programs.lane_mesh(jax.devices()[:count])
 
 
-def train(network, order, lanes, mesh, lanes_per_device):
+def train(network, order, lanes, mesh, lanes_per_device, engine="xla"):
     """Final weights and records of the lanes, all in one array with a row for each lane."""
     N, K, M, d, train_output = network
     records, weights = ensemble.train(
@@ -34,6 +34,7 @@ def train(network, order, lanes, mesh, lanes_per_device):
         test_size=examples_to_test(network),
         mesh=mesh,
         lanes_per_device=lanes_per_device,
+        engine=engine,
     )
     columns = (*weights, records.accepted, records.agreement, records.test_wrong, records.batch_wrong)
     return np.concatenate([column.reshape(len(lanes.m), -1) for column in columns], axis=1)
@@ -64,6 +65,23 @@ def with_others(m):
     index = np.concatenate([index, 2 * count + np.arange(count)])
     mixed = [np.concatenate(pair)[index] for pair in zip(LANES, others, strict=True)]
     return ensemble.LaneLabels(*mixed), np.arange(count) * 2 + 1
+
+
+@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
+@pytest.mark.parametrize("count", [1, 8])
+def test_registers_of_students(network, order, count):
+    """The engine of CPUs, on one thread and on eight: what XLA's programs give, alone or beside any
+    others.
+    """
+    index = np.random.default_rng(2).permutation(len(LANES.m))
+    moved = train(network, order, pick(LANES, index), devices(count), None, "native")
+    np.testing.assert_array_equal(moved, reference(network, order)[index])
+    alone = train(network, order, pick(LANES, [4]), devices(count), None, "native")
+    np.testing.assert_array_equal(alone, reference(network, order)[[4]])
+    for m in (12, 70):
+        lanes, ours = with_others(m)
+        mixed = train(network, order, lanes, devices(count), None, "native")
+        np.testing.assert_array_equal(mixed[ours], reference(network, order))
 
 
 def test_alone():

@@ -8,14 +8,16 @@ from test_oracle import check as check_bits
 from test_transitions import REGULAR, THERMAL
 from test_transitions import check as check_law
 
-from mbsim.kernel import bits, blocks, ensemble, metropolis, programs, scalar, vector
+from mbsim.kernel import bits, blocks, launches, metropolis, programs, scalar, vector
 from mbsim.kernel import order as orders
+from mbsim.kernel.native import blocks as registers
+from mbsim.kernel.native import compiled, decisions, scalar_output, students, vector_output, vectors
 
 
 @pytest.fixture(autouse=True)
 def _compile_anew(monkeypatch):
     """Mutants neither find compiled programs nor leave any behind."""
-    monkeypatch.setattr(ensemble, "programs", programs.programs.__wrapped__)
+    monkeypatch.setattr(launches, "programs", programs.programs.__wrapped__)
 
 
 def reversed_acceptance(patch):
@@ -159,3 +161,79 @@ def test_bits_notice(network, order, mutant, monkeypatch):
     mutant(monkeypatch)
     with pytest.raises(AssertionError, match="Arrays are not equal"):
         check_bits(network, order, None, [3, 8], WARM, measured=False)
+
+
+NATIVE = (
+    compiled.trainer,
+    decisions.decision,
+    vector_output.proposals,
+    scalar_output.proposals,
+)
+
+
+@pytest.fixture
+def _registers_compile_anew():
+    for factory in NATIVE:
+        factory.cache_clear()
+    yield
+    for factory in NATIVE:
+        factory.cache_clear()
+
+
+def native_reversed_acceptance(patch):
+    rule = vectors.at_most_zero
+
+    @vectors.inner
+    def reversed_rule(change):
+        return rule(vectors.zero_like(change) - change)
+
+    patch.setattr(decisions, "at_most_zero", reversed_rule)
+
+
+def native_forgotten_mask(patch):
+    valid = registers.valid_examples
+    patch.setattr(registers, "valid_examples", lambda m, words, size: ~(0 * valid(m, words, size)))
+
+
+def native_forgotten_batch(patch):
+    """The first batch serves for ever."""
+    setting_of = students.setting_of
+    patch.setattr(students, "setting_of", lambda t, s, refresh, test: setting_of(t, s, 10**9, test))
+
+
+def native_stale_outputs(patch):
+    """Links flip, but sums stay as they were."""
+
+    @vectors.inner
+    def unmoved(counter, where, term):
+        return counter
+
+    patch.setattr(vector_output, "negated", unmoved)
+
+
+def native_colder(patch):
+    limits = decisions.limits_of
+    patch.setattr(decisions, "limits_of", lambda temperatures, most: limits(temperatures / 2, most))
+
+
+def native_one_key_for_all(patch):
+    keys = registers.cipher_keys
+    patch.setattr(registers, "cipher_keys", lambda key, block: tuple(k * 0 + k[0] for k in keys(key, block)))
+
+
+@pytest.mark.usefixtures("_registers_compile_anew")
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        native_reversed_acceptance,
+        native_forgotten_mask,
+        native_forgotten_batch,
+        native_stale_outputs,
+        native_colder,
+        native_one_key_for_all,
+    ],
+)
+def test_registers_notice(mutant, monkeypatch):
+    mutant(monkeypatch)
+    with pytest.raises(AssertionError, match="Arrays are not equal"):
+        check_bits(VECTOR, "random", None, [3, 8], WARM, engine="native")

@@ -1,7 +1,8 @@
-"""The compiled kernel against a NumPy simulation fed the same random numbers: equal weights, bit by bit.
+"""The compiled kernels against a NumPy simulation fed the same random numbers: equal weights, bit by bit.
 
 Compiling takes nearly all the time. So the quick tests meet every mode, word type and degree, each in some
-combination, and the slow ones go through the combinations.
+combination, and the slow ones go through the combinations. There are two engines: the programs of XLA, and
+the loops over registers that CPUs use.
 """
 
 from contextlib import contextmanager, nullcontext
@@ -13,7 +14,7 @@ import oracle
 import pytest
 from students import SEED, Lane, labels, one_device, unpack
 
-from mbsim.kernel import ensemble, memory, metropolis, networks, programs, streams
+from mbsim.kernel import ensemble, launches, memory, metropolis, networks, programs, streams
 
 # (N, K, M, d, train_output)
 VECTOR = (12, 12, 12, 3, True)
@@ -73,12 +74,12 @@ def blind():
     """Programs that measure nothing compile faster; they are not kept."""
     with (
         mock.patch.object(metropolis, "observe", _see_nothing),
-        mock.patch.object(ensemble, "programs", programs.programs.__wrapped__),
+        mock.patch.object(launches, "programs", programs.programs.__wrapped__),
     ):
         yield
 
 
-def train(network, lanes, order, refresh, sweeps):
+def train(network, lanes, order, refresh, sweeps, engine):
     """Train lanes of one teacher, and measure them after every sweep."""
     N, K, M, d, train_output = network
     teacher = networks.draw_teacher(N, K, M, d, train_output, SEED, 0)
@@ -94,16 +95,28 @@ def train(network, lanes, order, refresh, sweeps):
         test_size=examples_to_test(network),
         mesh=one_device(),
         lanes_per_device=16,
+        engine=engine,
     )
     return teacher, *result
 
 
-def check(network, order, refresh, m, temperature, init_overlap=0.0, sweeps=3, measured=True):
+def check(
+    network,
+    order,
+    refresh,
+    m,
+    temperature,
+    init_overlap=0.0,
+    sweeps=3,
+    measured=True,
+    engine="xla",
+    replicas=2,
+):
     """Train lanes of one teacher with the kernel and one by one with the oracle."""
     N, _, M, _, train_output = network
-    lanes = labels(m, 2, init_overlap, temperature)
+    lanes = labels(m, replicas, init_overlap, temperature)
     with nullcontext() if measured else blind():
-        teacher, records, weights = train(network, lanes, order, refresh, sweeps)
+        teacher, records, weights = train(network, lanes, order, refresh, sweeps, engine)
     for i in range(len(lanes.m)):
         lane = PlainLane(teacher, N, ensemble.LaneLabels(*(c[[i]] for c in lanes)), train_output, order)
         trained = lane.oracle(sweeps, refresh)
@@ -117,6 +130,45 @@ def check(network, order, refresh, m, temperature, init_overlap=0.0, sweeps=3, m
         if refresh is None or refresh == records.proposals:
             wrong = np.array(trained.training_errors) * lane.m * M
             np.testing.assert_allclose(records.batch_wrong[i, :sweeps], wrong, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("network", "order", "refresh", "m"),
+    [
+        (VECTOR, "random", None, [3, 8]),
+        (VECTOR, "random", 1, [3, 8]),
+        (VECTOR, "sequential", 19, [3, 8]),
+        (WIDE, "random", None, [9, 16]),  # so many readers that words of eight bits would overflow
+        (WIDE, "sequential", 1000, [9, 16]),
+        (COMMITTEE, "random", None, [17, 32]),
+        ((9, 9, 9, 7, True), "sequential", 100, [17, 32]),
+        ((9, 9, 9, 1, True), "random", None, [40, 64]),
+        (
+            (13, 13, 13, 9, True),
+            "random",
+            100,
+            [3, 70, 200],
+        ),  # narrow batches fill up a register of wide ones
+        (SCALAR, "sequential", None, [3, 8]),
+        (SCALAR, "random", 7, [3, 8]),
+        (SCALAR_BOTH, "random", None, [70, 200]),
+    ],
+)
+def test_registers_are_the_oracles(network, order, refresh, m):
+    """The engine of CPUs: every word, one and several of them, cold and warm, with what it measures."""
+    check(network, order, refresh, m, np.resize(WARM, 3 * len(m)), engine="native", replicas=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [*NETWORKS, *((33, 33, 33, d, True) for d in (1, 7, 15, 31))])
+@pytest.mark.parametrize("order", ["random", "sequential"])
+@pytest.mark.parametrize("refresh", [None, 1, 19, 1000])
+@pytest.mark.parametrize("m", [[1, 5, 8], [12], [31], [33, 64], [65, 300]])
+@pytest.mark.parametrize("temperature", [COLD, WARM])
+def test_registers_in_every_mode(network, order, refresh, m, temperature):
+    check(
+        network, order, refresh, m, np.resize(temperature, 4 * len(m)), engine="native", replicas=4, sweeps=2
+    )
 
 
 @pytest.mark.parametrize(

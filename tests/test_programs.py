@@ -26,7 +26,7 @@ def compilations():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def launch(network, order, teacher, seed, m, times):
+def launch(network, order, teacher, seed, m, times, engine):
     N, K, M, d, train_output = network
     drawn = networks.draw_teacher(N, K, M, d, train_output, seed, teacher)
     lanes = labels(m, 3, temperature=0.3)
@@ -42,6 +42,7 @@ def launch(network, order, teacher, seed, m, times):
         test_size=examples_to_test(network),
         mesh=one_device(),
         lanes_per_device=16,
+        engine=engine,
     )
     return records.agreement
 
@@ -49,9 +50,11 @@ def launch(network, order, teacher, seed, m, times):
 @pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
 def test_a_second_launch_compiles_nothing(network, order, compilations):
     """Another teacher and seed, other batches of the same words, other numbers of lanes, times and sweeps."""
-    launch(network, order, teacher=0, seed=1, m=[2, 5], times=[0, 2])
+    launch(network, order, teacher=0, seed=1, m=[2, 5], times=[0, 2], engine="xla")
     compilations.clear()
-    second = launch(network, order, teacher=1, seed=2, m=[1, 4, 7, 8, 3, 6], times=[0, 1, 5, 130])
+    second = launch(
+        network, order, teacher=1, seed=2, m=[1, 4, 7, 8, 3, 6], times=[0, 1, 5, 130], engine="xla"
+    )
     assert compilations == []
     assert second.shape == (18, 4)
     # The listener does hear when something is compiled.

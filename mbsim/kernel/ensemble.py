@@ -1,44 +1,20 @@
-"""Many students of one teacher: launches over the devices, and the loop over time.
+"""Many students of one teacher, trained and measured together.
 
-A lane is one student: a value of (init_overlap, temperature, m) and a replica. Lanes that do not fill the
-last launch are padded with copies of its first and dropped at the end.
+A lane is one student: a value of (init_overlap, temperature, m) and a replica. Two ways to train them give
+the same
+bits: the programs of XLA on any device (`launches`), and on CPU, where those are slow, compiled loops over
+registers of students (`native`).
 """
 
-from collections import deque
-from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jax import Array
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 
-from mbsim.kernel import memory, networks
-from mbsim.kernel import order as orders
-from mbsim.kernel.metropolis import Lanes, Observation, Setting
-from mbsim.kernel.networks import Tables, Teacher
-from mbsim.kernel.order import Schedule, UnitPlan
-from mbsim.kernel.programs import LANES, Launch, Programs, lane_mesh, programs
-from mbsim.kernel.streams import lane_keys, order_key
-
-
-class LaneLabels(NamedTuple):
-    """Host arrays (lanes,): what distinguishes the lanes of one teacher."""
-
-    m: np.ndarray
-    replica: np.ndarray
-    init_overlap: np.ndarray
-    temperature: np.ndarray
-
-
-class Dynamics(NamedTuple):
-    """How students are trained: "random" or "sequential" order, proposals between fresh batches (None: one
-    sweep).
-    """
-
-    order: str = "random"
-    refresh: int | None = None
+from mbsim.kernel import launches, networks
+from mbsim.kernel.networks import Teacher
+from mbsim.kernel.programs import lane_mesh
+from mbsim.kernel.task import Dynamics, LaneLabels, ReportProgress, Task
 
 
 class Records(NamedTuple):
@@ -65,62 +41,6 @@ class Weights(NamedTuple):
     v: np.ndarray
 
 
-class _Schedules:
-    """Schedules of a teacher, a chunk of sweeps at a time; one that never changes is made once."""
-
-    def __init__(
-        self,
-        compiled: Programs,
-        launch: Launch,
-        source: np.ndarray | UnitPlan,
-        refresh: int,
-        tables: Tables,
-        one: Array,
-    ):
-        self.compiled, self.launch, self.source = compiled, launch, source
-        self.refresh, self.tables, self.one = refresh, tables, one
-        n = launch.setting.shape.proposals
-        self.constant = not launch.random_order and n % refresh == 0
-        self.first: int | None = None
-        self.schedule: Schedule | UnitPlan | None = None
-
-    def at(self, sweep: int) -> tuple[int, int, Schedule | UnitPlan]:
-        """(first, end, schedule): the chunk that holds a sweep, and the sweeps that it covers."""
-        first = 0 if self.constant else sweep - sweep % self.launch.sweeps
-        if self.first != first or self.schedule is None:
-            self.first, self.schedule = first, self._make(first)
-        return first, np.iinfo(np.int64).max if self.constant else first + self.launch.sweeps, self.schedule
-
-    def _make(self, first: int) -> Schedule | UnitPlan:
-        if isinstance(self.source, UnitPlan):
-            return jax.device_put(self.source, self.one.sharding)
-        assert self.compiled.schedule is not None
-        n = self.launch.setting.shape.proposals
-        phase = np.array([(s * n) % self.refresh for s in range(first, first + self.launch.sweeps)], np.int32)
-        numbers = np.int32(first), phase, np.int32(self.refresh)
-        return self.compiled.schedule(self.source, *numbers, self.tables.readers, self.one)
-
-
-def launch_of(
-    setting: Setting, lanes: int, teacher: Teacher, dynamics: Dynamics, key: np.ndarray
-) -> tuple[Launch, np.ndarray | UnitPlan, int]:
-    """The launch, the source of its order, and the proposals between fresh batches."""
-    shape = setting.shape
-    refresh = shape.proposals if dynamics.refresh is None else dynamics.refresh
-    sweeps = memory.schedule_sweeps(shape)
-    if dynamics.order == "random":
-        return Launch(setting, lanes, sweeps, True), key, refresh
-    graph = teacher.output_sources, shape.d, shape.K, shape.train_output
-    if refresh == shape.proposals and not shape.scalar and shape.regular:
-        return (
-            Launch(setting, lanes, 1, False, by_units=True),
-            orders.unit_plan(*graph, setting.block),
-            refresh,
-        )
-    constant = shape.proposals % refresh == 0
-    return Launch(setting, lanes, 1 if constant else sweeps, False), orders.sequential_order(*graph), refresh
-
-
 def train(
     teacher: Teacher,
     labels: LaneLabels,
@@ -134,7 +54,8 @@ def train(
     test_size: int = 256,
     mesh: Mesh | None = None,
     lanes_per_device: int | None = None,
-    progress: Callable[[int], None] = lambda proposals: None,
+    engine: str | None = None,
+    progress: ReportProgress = lambda proposals: None,
 ) -> tuple[Records, Weights]:
     """Train the students of one teacher and measure them at the given times.
 
@@ -149,9 +70,12 @@ def train(
         dynamics: order of the proposals and refresh of the batches.
         test_size: fresh examples at each measurement.
         mesh: devices to use; all of the process by default.
-        lanes_per_device: lanes of one device in one launch; by default what fits.
+        lanes_per_device: lanes of one device in one launch of XLA; by default what fits.
+        engine: "xla" or "native"; by default what is fastest on the devices. On CPU each device is one thread
+        of
+            the native engine.
         progress: called now and then with the number of proposals done since the last call. What it raises
-        ends the training.
+            ends the training.
 
     Returns:
         Records and final weights with a row for each lane, in the order of `labels`.
@@ -162,96 +86,26 @@ def train(
         raise ValueError(
             "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
         )
-    thermal = bool((labels.temperature > 0).any())
-    setting = memory.setting_of(shape, int(labels.m.max()), test_size, thermal, mesh.devices.flat[0].platform)
-    total = len(labels.m)
-    each = memory.lanes_per_device(setting, total, mesh) if lanes_per_device is None else lanes_per_device
-    size = each * mesh.devices.size
+    task = Task(teacher, shape, labels, times, seed, teacher_label, dynamics, test_size)
+    if (engine or engine_for(mesh)) == "native":
+        from mbsim.kernel.native import training  # numba is needed, and slow to import, only here
 
-    key = order_key(seed, N, shape.d, teacher_label)
-    launch, source, refresh = launch_of(setting, each, teacher, dynamics, key)
-    compiled = programs(launch, mesh)
-
-    everywhere = NamedSharding(mesh, P())
-    tables = jax.device_put(networks.tables_of(teacher, shape), everywhere)
-    one = jax.device_put(np.int32(1), everywhere)
-    schedules = _Schedules(compiled, launch, source, refresh, tables, one)
-    parts = []
-    for begin in range(0, total, size):
-        index = np.arange(begin, begin + size)
-        used = min(size, total - begin)
-        part = LaneLabels(*(np.asarray(column)[np.where(index < total, index, begin)] for column in labels))
-        lanes = _placed(part, seed, N, shape.d, teacher_label, mesh)
-        columns = _run(compiled, schedules, tables, lanes, times, shape.proposals * used, progress)
-        parts.append([column[:used] for column in columns])
-    *counts, w, v = (np.concatenate(column) for column in zip(*parts, strict=True))
-    agreement, test_wrong, batch_wrong, accepted = counts
+        columns = training.train(task, mesh.devices.size, progress)
+    else:
+        columns = launches.train(task, mesh, lanes_per_device, progress)
     records = Records(
-        agreement,
-        test_wrong,
-        batch_wrong,
-        accepted,
+        columns.agreement,
+        columns.test_wrong,
+        columns.batch_wrong,
+        columns.accepted,
         shape.output_links * shape.d,
         shape.M * test_size,
         shape.proposals,
     )
-    return records, Weights(w.reshape(total, *teacher.w.shape), v.reshape(total, *teacher.v.shape))
+    w, v = columns.w.reshape(-1, *teacher.w.shape), columns.v.reshape(-1, *teacher.v.shape)
+    return records, Weights(w, v)
 
 
-def _placed(labels: LaneLabels, seed: int, N: int, d: int, teacher: int, mesh: Mesh) -> Lanes:
-    """The lanes of one launch, spread over the devices."""
-    lanes = Lanes(
-        m=labels.m.astype(np.int32),
-        init_overlap=labels.init_overlap.astype(np.float32),
-        temperature=labels.temperature.astype(np.float32),
-        keys=lane_keys(seed, N, d, teacher, labels.m, labels.replica),
-    )
-    return jax.device_put(lanes, jax.tree.map(lambda spec: NamedSharding(mesh, spec), LANES))
-
-
-def _run(
-    compiled: Programs,
-    schedules: _Schedules,
-    tables: Tables,
-    lanes: Lanes,
-    times: np.ndarray,
-    proposals: int,
-    progress: Callable[[int], None],
-) -> list[np.ndarray]:
-    """One launch through all measured times: columns of Records, then weights, lanes first. `proposals`: in a
-    sweep of all lanes.
-    """
-    state = compiled.init(tables, lanes)
-    seen: list[Observation] = []
-    flips: list[list[Array]] = []
-    pending: deque[tuple[Array, int]] = deque()
-
-    def settle(most: int) -> None:
-        # One step runs while the next is prepared; waiting for the one before keeps reports honest and
-        # interrupts prompt.
-        while len(pending) > most:
-            array, done = pending.popleft()
-            array.block_until_ready()
-            progress(done)
-
-    sweep = 0
-    for time in times.tolist():
-        flips.append([])
-        while sweep < time:
-            first, end, schedule = schedules.at(sweep)
-            stop = min(time, end)
-            rows = np.int32(first), np.int32(sweep - first), np.int32(stop - first)
-            state, accepted = compiled.advance(state, tables, lanes, schedule, *rows, schedules.one)
-            flips[-1].append(accepted)
-            pending.append((accepted, (stop - sweep) * proposals))
-            settle(1)
-            sweep = stop
-        seen.append(compiled.observe(state, tables, lanes, np.int32(time), schedules.one))
-    settle(0)
-    columns = [
-        np.stack([np.asarray(o[i], np.int64) for o in seen], axis=1) for i in range(len(Observation._fields))
-    ]
-    none = np.zeros(lanes.m.shape, np.int64)
-    accepted_since = np.stack([sum((np.asarray(f, np.int64) for f in some), none) for some in flips], axis=1)
-    signs = [1 - 2 * (np.asarray(weights) != 0).astype(np.int8).T for weights in (state.w, state.v)]
-    return [*columns, accepted_since, *signs]
+def engine_for(mesh: Mesh) -> str:
+    """Which way to train is the fastest: "native" on CPU, "xla" elsewhere."""
+    return "native" if mesh.devices.flat[0].platform == "cpu" else "xla"

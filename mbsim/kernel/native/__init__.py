@@ -1,0 +1,18 @@
+"""The Metropolis dynamics on CPU cores: the same bits as the programs of XLA, many times faster.
+
+XLA runs a sweep as thousands of small kernels over all lanes, each of which streams through the cache. Here
+numba compiles one loop over the proposals; it carries one vector register of students at a time, whose whole
+state stays in the first levels of the cache. Files, in the order in which data flow:
+
+    vectors   SIMD registers and bit-sliced counters as types of numba
+    cipher    threefry on registers: the random words of `kernel/streams.py`
+    networks  forward passes; wrong outputs; agreement with the teacher
+    vector_output, scalar_output   proposals
+    blocks    which students share a register
+    students  an ensemble on all cores: init, advance, observe
+
+Conventions. A word holds as many examples as it has bits; bit 1 is -1. A *row* is one value of every student
+of
+the block, words outermost: word q of row r of B students starts at (r * words + q) * B. Flat arrays
+throughout. A weight is an int8 for each student, 0 (+1) or -1, student innermost.
+"""

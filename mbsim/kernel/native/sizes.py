@@ -1,0 +1,49 @@
+"""Sizes of registers, counters and of what a core holds; no numba, so that a run can be checked before it
+starts.
+"""
+
+from mbsim.kernel.networks import Shape
+
+BYTES = 64
+"""Of a register; LLVM splits it where the machine's are narrower."""
+
+
+def planes_for(terms: int) -> tuple[int, int]:
+    """(P, offset) of the counter of a sum of an odd number of ±1 terms, see `vectors.Counter`."""
+    half = (terms + 1) // 2
+    planes = (half - 1).bit_length() + 1
+    return planes, 2 ** (planes - 1) - half
+
+
+def students_in(bits: int) -> int:
+    """How many words of `bits` bits fill a register."""
+    return BYTES * 8 // bits
+
+
+def word_bits(m: int, readers: int) -> int:
+    """The narrowest word that holds m examples and the change in their wrong answers at `readers` outputs."""
+    for bits in (8, 16, 32):
+        if m <= bits and bits * readers < 2 ** (bits - 1):
+            return bits
+    return 64
+
+
+def readers_of(shape: Shape) -> int:
+    """Outputs whose answer a flip may change."""
+    return 1 if shape.scalar else shape.readers
+
+
+def block_bytes(shape: Shape, bits: int, words: int) -> int:
+    """Memory of a block of students in training: rows and counters of a batch, and weights."""
+    counters = shape.K * planes_for(shape.d)[0] + shape.M * planes_for(shape.output_degree)[0]
+    rows = shape.N + counters + shape.M + shape.K
+    return rows * words * BYTES + (shape.hidden_links + shape.output_links) * students_in(bits)
+
+
+def core_bytes(shape: Shape, most_m: int) -> int:
+    """Memory of a core that trains blocks with batches up to `most_m`, one after the other, and measures
+    them.
+    """
+    bits = word_bits(most_m, readers_of(shape))
+    measuring = (shape.N + 2 * shape.K + 2 * shape.M) * BYTES + 4 * shape.K * students_in(bits)
+    return block_bytes(shape, bits, -(-most_m // bits)) + measuring

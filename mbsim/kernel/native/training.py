@@ -1,0 +1,82 @@
+"""The loop over time on CPU cores: orders of proposals, sweeps, measurements."""
+
+import functools
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mbsim.kernel import order as orders
+from mbsim.kernel.native import students
+from mbsim.kernel.streams import lane_keys, order_key
+from mbsim.kernel.task import Columns, ReportProgress, Task
+
+PROPOSALS_AT_A_TIME = 2e8
+"""Of all lanes, between two reports of progress: a fraction of a second on a core."""
+ORDER_ENTRIES = 2**22
+"""Proposals whose order is drawn at a time."""
+
+
+@functools.partial(jax.jit, static_argnums=(1, 3))
+def _random_orders(key, sweeps: int, first, n: int):
+    numbers = first + jnp.arange(sweeps, dtype=jnp.int32)
+    return orders.random_order(jax.random.wrap_key_data(key, impl="threefry2x32"), numbers, n)
+
+
+class _Orders:
+    """Rows (S, n) of orders and the sweep of the first, for any sweep."""
+
+    def __init__(self, task: Task):
+        shape, teacher = task.shape, task.teacher
+        self.n, self.begin = shape.proposals, 0
+        self.rows: np.ndarray | None = None
+        self.key = None
+        if task.dynamics.order == "random":
+            self.key = order_key(task.seed, shape.N, shape.d, task.teacher_label)
+            self.sweeps = int(np.clip(ORDER_ENTRIES // self.n, 1, 64))
+        else:
+            graph = teacher.output_sources, shape.d, shape.K, shape.train_output
+            self.rows = orders.sequential_order(*graph)[None]
+
+    def parts(self, first: int, stop: int, most: int) -> Iterator[tuple[int, int, np.ndarray, int]]:
+        """(first, stop, rows, sweep of row 0), at most `most` sweeps each."""
+        while first < stop:
+            end = min(stop, first + most)
+            if self.key is not None:
+                begin = first - first % self.sweeps
+                if self.rows is None or begin != self.begin:
+                    drawn = _random_orders(self.key, self.sweeps, np.int32(begin), self.n)
+                    self.rows, self.begin = np.asarray(drawn), begin
+                end = min(end, begin + self.sweeps)
+            assert self.rows is not None
+            yield first, end, self.rows, self.begin
+            first = end
+
+
+def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
+    """Train the lanes of a task on `workers` cores."""
+    shape, labels = task.shape, task.labels
+    refresh = shape.proposals if task.dynamics.refresh is None else task.dynamics.refresh
+    setting = students.setting_of(task.teacher, shape, refresh, task.test_size)
+    keys = lane_keys(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
+    members = students.init(setting, labels.m, labels.init_overlap, labels.temperature, keys)
+    ensemble = students.Ensemble(setting, members, workers)
+    orders_of = _Orders(task)
+    each = shape.proposals * len(labels.m)
+    most = max(1, int(PROPOSALS_AT_A_TIME / each))
+    seen, accepted, sweep = [], [], 0
+    try:
+        for time in task.times.tolist():
+            count = np.zeros(len(labels.m), np.int64)
+            for first, stop, rows, begin in orders_of.parts(sweep, time, most):
+                count += ensemble.advance(first, stop, rows, begin)
+                progress((stop - first) * each)
+            sweep = time
+            accepted.append(count)
+            seen.append(ensemble.observe(time))
+        counts = [np.stack(column, axis=1) for column in zip(*seen, strict=True)]
+        w, v = ensemble.weights()
+        return Columns(counts[0], counts[1], counts[2], np.stack(accepted, axis=1), w, v)
+    finally:
+        ensemble.close()
