@@ -18,9 +18,11 @@ from mbsim.errors import ConfigError
 MISSING: Any = object()  # the value of a key that is not there
 LONGEST_VALUE = 72  # characters of a value that a message shows
 
-# Keys of real weights that mbsim describes but cannot run yet, and names from other programs and papers.
-REAL_WEIGHTS_KEYS = {"model.activation", "model.scaling", "model.student_hidden", "grid.lr", "dynamics.lr"}
+# Names from other programs and papers.
 SYNONYMS = {
+    "learning_rate": "dynamics.lr",
+    "eta": "dynamics.lr",
+    "P": "data.examples",
     "K": "model.hidden",
     "T": "dynamics.temperature",
     "batch": "grid.m",
@@ -101,8 +103,6 @@ def nearest_key(key: str, keys: Iterable[str]) -> tuple[str, float]:
 
 def unknown_key(key: str, value: Any, keys: Collection[str]) -> Problem:
     """The problem of a key that is not one of `keys`."""
-    if key in REAL_WEIGHTS_KEYS:
-        return Problem(key, value, "is for real weights trained by SGD, which are not there yet; remove it")
     nearest, likeness = nearest_key(key, keys)
     text = f"unknown key; nearest valid key is {nearest}"
     table = key.rpartition(".")[0]

@@ -48,6 +48,7 @@ from mbsim.theory.order_parameters import (
 )
 
 TOLERANCE = 1e-10  # of the integration, relative; a hundredth of it absolute
+DIVERGED = 1e100  # order parameters beyond it are on their way to infinity
 DIFFERENCE = 1e-5  # of order parameters, to differentiate the rates
 RESOLUTION = 1e-8  # least error, over the variance of y, that overlaps of order one still tell
 
@@ -101,7 +102,7 @@ def trajectory(
     Args:
         start: Q (K, K), R (K, M), T (M, M), as `overlaps` gives them for initial weights. Units that
             start alike stay alike: R = 0 exactly is a saddle that no run of finite size starts on.
-        alpha: times at which to report (t,), ascending, not negative.
+        alpha: times at which to report (t,), ascending, not negative, the last positive.
         lr: eta, positive.
         m: examples in a batch, at least 1; math.inf is gradient flow on the population loss.
         N: inputs, for the terms of order 1/N; math.inf leaves them out.
@@ -110,8 +111,7 @@ def trajectory(
     Returns:
         Dataset over alpha, student_unit, other_student_unit, teacher_unit: Q, R, `epsilon_g`, half the mean
         squared error, and `generalization_error`, the mean squared error over the variance of y, as in a
-        run's dataset. Both are of noiseless y, and NaN below `RESOLUTION`, where
-        rounding decides.
+        run's dataset. Both are of noiseless y, and NaN below `RESOLUTION`, where rounding decides.
 
     Raises:
         TheoryError: an argument is out of range, shapes do not fit, or the solution leaves every bound (a
@@ -154,9 +154,9 @@ def trajectory(
     with np.errstate(all="ignore"):  # overflow ends in the error below
         solved = solve_ivp(equation, span, y0, "LSODA", times, rtol=TOLERANCE, atol=TOLERANCE / 100)
     if not solved.success or not np.isfinite(solved.y).all():
-        raise checks.TheoryError(
-            f"lr = {lr}, m = {m}: the order parameters leave every bound before alpha = {times[-1]:g}"
-        )
+        diverged = not np.isfinite(solved.y).all() or np.abs(solved.y).max(initial=0.0) > DIVERGED
+        why = "the order parameters leave every bound" if diverged else solved.message
+        raise checks.TheoryError(f"lr = {lr}, m = {m}: {why} before alpha = {times[-1]:g}")
     return _dataset(unpacked(solved.y), times, committee, {"lr": lr, "m": m, "N": N})
 
 
@@ -200,6 +200,13 @@ def _check(
         raise checks.TheoryError(
             "start is no covariance: [[Q, R], [R^T, T]] must be symmetric and not negative"
         )
-    if alpha.ndim != 1 or not len(alpha) or alpha[0] < 0 or not (np.diff(alpha) > 0).all():
-        raise checks.TheoryError("alpha must be ascending times, not negative, at least one")
+    ascending = alpha.ndim == 1 and (np.diff(alpha, prepend=-math.inf) > 0).all()
+    if not ascending or not 0 < alpha.max(initial=0.0) < math.inf:
+        raise checks.TheoryError("alpha must be ascending times, not negative, the last of them positive")
+    if alpha[0] < 0:
+        raise checks.TheoryError(f"alpha begins at {alpha[0]:g}: must not be negative")
     signed_outputs(start, committee)
+    if not teacher_variance(start, committee) > 0:
+        raise checks.TheoryError(
+            "start has a teacher whose output is always zero: no error is relative to it"
+        )
