@@ -144,22 +144,15 @@ class Config(Table):
         return examples.resolve(N, self.model.hidden_units(N), d)
 
     @property
-    def learning_rates(self) -> tuple[float, ...]:
-        """The learning rates of SGD: the list in `[grid]`, or the one value of `[dynamics]`."""
-        assert isinstance(self.dynamics, SgdDynamics)
-        return self.grid.lr or (self.dynamics.lr,)
+    def algorithm(self) -> str:
+        """What trains the students, a key of `rules.RULES`."""
+        return "sgd" if self.model.real else "metropolis"
 
     @property
-    def init_overlaps(self) -> tuple[float, ...]:
-        """The initial overlaps: the list in `[grid]`, or the one value of `[dynamics]`."""
-        assert isinstance(self.dynamics, Dynamics)
-        return self.grid.init_overlap or (self.dynamics.init_overlap,)
-
-    @property
-    def temperatures(self) -> tuple[float, ...]:
-        """The temperatures: the list in `[grid]`, or the one value of `[dynamics]`."""
-        assert isinstance(self.dynamics, Dynamics)
-        return self.grid.temperature or (self.dynamics.temperature,)
+    def axes(self) -> dict[str, tuple[float, ...]]:
+        """The values of each axis that this dynamics has: the list in `[grid]`, or the one of `[dynamics]`."""
+        names = [name for name in SHARED if name in type(self.dynamics).model_fields]
+        return {name: getattr(self.grid, name) or (getattr(self.dynamics, name),) for name in names}
 
     def resolved(self) -> dict[str, Any]:
         """Every key with its value, in TOML's types; `load_config` makes an equal configuration of it."""

@@ -45,7 +45,13 @@ class Case:
             student_hidden=student_hidden,
         )
         self.dynamics = sgd_ensemble.Sgd(**dynamics)
+        self.seed = SEED
         self.tables = jax.tree.map(jnp.asarray, real_networks.tables_of(self.teacher, self.shape))
+
+    def set_teacher(self, teacher, seed):
+        """Another teacher of the same shape, and another seed."""
+        self.teacher, self.seed = teacher, seed
+        self.tables = jax.tree.map(jnp.asarray, real_networks.tables_of(teacher, self.shape))
 
     def train(self, labels, times, devices=1, lanes_per_device=None):
         return sgd_ensemble.train(
@@ -54,7 +60,7 @@ class Case:
             labels,
             np.asarray(times),
             self.dynamics,
-            seed=SEED,
+            seed=self.seed,
             teacher_label=0,
             test_size=self.test_size,
             mesh=lane_mesh(jax.devices()[:devices]),
@@ -63,7 +69,7 @@ class Case:
 
     def lane(self, m, lr, replica=0):
         labels = sgd_ensemble.SgdLabels(np.array([m]), np.array([replica]), np.array([lr]))
-        lanes = sgd_ensemble.lanes_of(labels, self.dynamics, self.shape, seed=SEED, teacher_label=0)
+        lanes = sgd_ensemble.lanes_of(labels, self.dynamics, self.shape, seed=self.seed, teacher_label=0)
         return jax.tree.map(lambda column: jnp.asarray(column)[0], lanes)
 
     def setting(self, m):
@@ -105,7 +111,7 @@ class Case:
         )
 
     def initial(self, lane):
-        weights = jax.jit(sgd.init, static_argnums=0)(self.setting(int(lane.m)), self.tables, lane).weights
+        weights = jax.jit(sgd.init, static_argnums=0)(self.setting(int(lane.m)), lane).weights
         return self.as_network(*weights)
 
     # The lane's random numbers

@@ -216,6 +216,10 @@ def test_it_starts_where_it_is_told_and_the_error_is_that_of_the_weights():
         ({"committee": Committee(activation="tanh")}, "activation = 'tanh': must be 'erf' or 'linear'"),
         ({"committee": Committee(np.ones(3))}, "student_outputs has shape (3,): must be one number or (2,)"),
         ({"alpha": [1.0, 0.5]}, "alpha must be ascending times"),
+        ({"alpha": [0.0]}, "alpha must be ascending times, not negative, the last of them positive"),
+        ({"alpha": []}, "alpha must be ascending times"),
+        ({"alpha": [-0.5, 1.0]}, "alpha begins at -0.5: must not be negative"),
+        ({"alpha": [0.0, math.nan]}, "alpha must be ascending times"),
         (
             {"start": OrderParameters(np.eye(2), np.eye(3), np.eye(2))},
             "start has Q (2, 2), R (3, 3), T (2, 2)",

@@ -115,7 +115,7 @@ def width_of(m: int) -> int:
     return -(-m // quantum) * quantum
 
 
-def init(setting: SgdSetting, tables: RealTables, lane: Lane) -> SgdState:
+def init(setting: SgdSetting, lane: Lane) -> SgdState:
     """The student at time 0."""
     weights = networks.initial_weights(setting.shape, lane.keys.weights)
     return SgdState(weights, setting.optimizer.transformation().init(weights), jnp.zeros((), bool))

@@ -199,7 +199,7 @@ def _run(
     progress: Callable[[int], None],
 ) -> list[np.ndarray | None]:
     """One launch through all measured times, `most` steps in a call: columns of SgdRecords, then weights."""
-    state = compiled.init(tables, lanes)
+    state = compiled.init(lanes)
     seen: list[SgdObservation] = []
     pending: deque[tuple[Array, int]] = deque()
 

@@ -27,16 +27,14 @@ from mbsim.kernel.streams import Key
 class SgdPrograms(NamedTuple):
     """Compiled functions; arrays of lanes have (devices * lanes) of them, the first axis split over the mesh.
 
-    init(tables, lanes) -> SgdState
+    init(lanes) -> SgdState
     advance(state, tables, lanes, begin, end, one) -> SgdState after steps begin to end; consumes the state
     observe(state, tables, lanes, time, one) -> SgdObservation
-    memory: bytes that each holds on one device.
     """
 
     init: Callable[..., SgdState]
     advance: Callable[..., SgdState]
     observe: Callable[..., SgdObservation]
-    memory: dict[str, int]
 
 
 def table_shapes(shape: RealShape) -> RealTables:
@@ -63,11 +61,11 @@ def mapped(function: Callable[..., Any], together: bool) -> Callable[..., Any]:
     return jax.vmap(function) if together else lambda *lanes: lax.map(lambda lane: function(*lane), lanes)
 
 
-def _functions(setting: SgdSetting, cpu: bool):
+def _functions(setting: SgdSetting, cpu: bool) -> dict[str, Callable[..., Any]]:
     """The three functions as they run on one device, for all its lanes."""
 
-    def init(tables, lanes):
-        return mapped(lambda lane: sgd.init(setting, tables, lane), not cpu)(lanes)
+    def init(lanes):
+        return mapped(lambda lane: sgd.init(setting, lane), not cpu)(lanes)
 
     def advance(state, tables, lanes, begin, end, one):
         def of_lane(state: SgdState, lane: Lane) -> SgdState:
@@ -81,38 +79,42 @@ def _functions(setting: SgdSetting, cpu: bool):
 
         return mapped(of_lane, not cpu)(state, lanes)
 
-    return init, advance, observe
+    return {"init": init, "advance": advance, "observe": observe}
+
+
+def programs(setting: SgdSetting, lanes: int, mesh: Mesh) -> SgdPrograms:
+    """The compiled programs for `lanes` lanes on each device; asking again for the same returns the same.
+
+    Only `advance` depends on the width of the batches: the others are shared by all m.
+    """
+    any_width = setting._replace(width=0)
+    init, observe = (_program(name, any_width, lanes, mesh) for name in ("init", "observe"))
+    return SgdPrograms(init, _program("advance", setting, lanes, mesh), observe)
 
 
 @functools.lru_cache(maxsize=256)
-def programs(setting: SgdSetting, lanes: int, mesh: Mesh) -> SgdPrograms:
-    """The compiled programs for `lanes` lanes on each device; asking again for the same returns the same."""
-    init, advance, observe = _functions(setting, mesh.devices.flat[0].platform == "cpu")
+def _program(name: str, setting: SgdSetting, lanes: int, mesh: Mesh) -> Callable[..., Any]:
+    functions = _functions(setting, mesh.devices.flat[0].platform == "cpu")
 
     def placed(tree: Any, spec: P) -> Any:
         sharding = NamedSharding(mesh, spec)
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
 
-    def compiled(function, inputs, arguments, donate=()):
-        split = jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=P("lane"), check_vma=False)
-        return jax.jit(split, donate_argnums=donate).lower(*arguments).compile()
-
     tables = placed(table_shapes(setting.shape), P())
     each = placed(lane_shapes(lanes * mesh.devices.size), P("lane"))
     number = placed(jax.ShapeDtypeStruct((), np.int32), P())
-    made = {"init": compiled(init, (P(), P("lane")), (tables, each))}
-    state = placed(made["init"].out_info, P("lane"))
-    everything = (P("lane"), P(), P("lane"))
-    made["advance"] = compiled(
-        advance, (*everything, P(), P(), P()), (state, tables, each, number, number, number), donate=(0,)
+    if name == "init":
+        specs, arguments = (P("lane"),), (each,)
+    else:
+        one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), each)
+        student = jax.eval_shape(lambda lane: sgd.init(setting, lane), one)
+        total = each.m.shape
+        states = jax.tree.map(lambda a: jax.ShapeDtypeStruct(total + a.shape, a.dtype), student)
+        numbers = 3 if name == "advance" else 2
+        specs = (P("lane"), P(), P("lane"), *(P(),) * numbers)
+        arguments = (placed(states, P("lane")), tables, each, *(number,) * numbers)
+    split = jax.shard_map(
+        functions[name], mesh=mesh, in_specs=specs, out_specs=P("lane"), check_vma=False
     )
-    made["observe"] = compiled(observe, (*everything, P(), P()), (state, tables, each, number, number))
-    sizes = {name: program.memory_analysis() for name, program in made.items()}
-    memory = {
-        name: size.argument_size_in_bytes
-        + size.output_size_in_bytes
-        - size.alias_size_in_bytes
-        + size.temp_size_in_bytes
-        for name, size in sizes.items()
-    }
-    return SgdPrograms(made["init"], made["advance"], made["observe"], memory)
+    consumed = (0,) if name == "advance" else ()
+    return jax.jit(split, donate_argnums=consumed).lower(*arguments).compile()

@@ -48,7 +48,7 @@ from mbsim.theory.order_parameters import (
 )
 
 TOLERANCE = 1e-10  # of the integration, relative; a hundredth of it absolute
-DIVERGED = 1e100  # order parameters beyond it are on their way to infinity
+DIVERGED = 1e30  # order parameters beyond it are on their way to infinity
 DIFFERENCE = 1e-5  # of order parameters, to differentiate the rates
 RESOLUTION = 1e-8  # least error, over the variance of y, that overlaps of order one still tell
 
@@ -151,11 +151,14 @@ def trajectory(
 
     equation = slope_through_steps if math.isfinite(N) else slope
     span, y0 = (0.0, float(times[-1])), np.concatenate([start.R.ravel(), start.Q.ravel()])
-    with np.errstate(all="ignore"):  # overflow ends in the error below
-        solved = solve_ivp(equation, span, y0, "LSODA", times, rtol=TOLERANCE, atol=TOLERANCE / 100)
-    if not solved.success or not np.isfinite(solved.y).all():
-        diverged = not np.isfinite(solved.y).all() or np.abs(solved.y).max(initial=0.0) > DIVERGED
-        why = "the order parameters leave every bound" if diverged else solved.message
+
+    def room(_: float, y: np.ndarray) -> float:
+        return DIVERGED - float(np.abs(y).max())
+
+    room.terminal = True  # type: ignore[attr-defined]  # how solve_ivp is told to stop where it is zero
+    solved = solve_ivp(equation, span, y0, "LSODA", times, events=room, rtol=TOLERANCE, atol=TOLERANCE / 100)
+    if solved.status != 0:
+        why = "the order parameters leave every bound" if solved.status == 1 else solved.message
         raise checks.TheoryError(f"lr = {lr}, m = {m}: {why} before alpha = {times[-1]:g}")
     return _dataset(unpacked(solved.y), times, committee, {"lr": lr, "m": m, "N": N})
 
