@@ -227,7 +227,7 @@ def test_it_starts_where_it_is_told_and_the_error_is_that_of_the_weights():
         ({"start": OrderParameters(np.eye(2), 2 * np.eye(2), np.eye(2))}, "start is no covariance"),
         ({"start": OrderParameters(np.eye(2), 0 * np.eye(2), 0 * np.eye(2))}, "start has a teacher whose"),
         (
-            {"lr": 3.0, "alpha": [0.0, 1e4], "committee": Committee(activation="linear")},
+            {"lr": 3.0, "alpha": [0.0, 1e4], "N": 30, "committee": Committee(activation="linear")},
             "lr = 3.0, m = 1: the order parameters leave every bound before alpha = 10000",
         ),
     ],

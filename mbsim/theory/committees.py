@@ -49,7 +49,7 @@ from mbsim.theory.order_parameters import (
 
 TOLERANCE = 1e-10  # of the integration, relative; a hundredth of it absolute
 DIVERGED = 1e30  # order parameters beyond it are on their way to infinity
-DIFFERENCE = 1e-5  # of order parameters, to differentiate the rates
+DIFFERENCE = 1e-5  # of order parameters over the largest of them, to differentiate the rates
 RESOLUTION = 1e-8  # least error, over the variance of y, that overlaps of order one still tell
 
 
@@ -145,9 +145,10 @@ def trajectory(
 
     def slope_through_steps(alpha: float, y: np.ndarray) -> np.ndarray:
         ahead = slope(alpha, y)
-        change = ahead * (DIFFERENCE / max(1.0, np.abs(ahead).max()))
-        curvature = (slope(alpha, y + change) - slope(alpha, y - change)) / (2 * DIFFERENCE)
-        return ahead - max(1.0, np.abs(ahead).max()) * curvature / (2 * N)
+        ahead_in_time = DIFFERENCE * max(1.0, np.abs(y).max()) / max(1.0, np.abs(ahead).max())
+        change = ahead_in_time * ahead
+        curvature = (slope(alpha, y + change) - slope(alpha, y - change)) / (2 * ahead_in_time)
+        return ahead - curvature / (2 * N)
 
     equation = slope_through_steps if math.isfinite(N) else slope
     span, y0 = (0.0, float(times[-1])), np.concatenate([start.R.ravel(), start.Q.ravel()])
