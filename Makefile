@@ -16,10 +16,10 @@ demo: $(VENV)/.installed  ## train the quickstart grid, print m_c, name the figu
 	$(BIN)/mbsim run configs/quickstart.toml --out runs/quickstart
 
 test: $(VENV)/.installed  ## the quick tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 slow: $(VENV)/.installed  ## the long tests
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n auto --dist loadfile
 
 lint: $(VENV)/.installed  ## style and types
 	$(BIN)/ruff check

@@ -11,7 +11,7 @@ from test_transitions import check as check_law
 from mbsim.kernel import bits, blocks, launches, metropolis, programs, scalar, vector
 from mbsim.kernel import order as orders
 from mbsim.kernel.native import blocks as registers
-from mbsim.kernel.native import compiled, decisions, scalar_output, students, vector_output, vectors
+from mbsim.kernel.native import compiled, decisions, members, scalar_output, vector_output, vectors
 
 
 @pytest.fixture(autouse=True)
@@ -197,8 +197,8 @@ def native_forgotten_mask(patch):
 
 def native_forgotten_batch(patch):
     """The first batch serves for ever."""
-    setting_of = students.setting_of
-    patch.setattr(students, "setting_of", lambda t, s, refresh, test: setting_of(t, s, 10**9, test))
+    setting_of = members.setting_of
+    patch.setattr(members, "setting_of", lambda t, s, refresh, *rest: setting_of(t, s, 10**9, *rest))
 
 
 def native_stale_outputs(patch):

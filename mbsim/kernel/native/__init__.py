@@ -7,9 +7,12 @@ state stays in the first levels of the cache. Files, in the order in which data 
     vectors   SIMD registers and bit-sliced counters as types of numba
     cipher    threefry on registers: the random words of `kernel/streams.py`
     networks  forward passes; wrong outputs; agreement with the teacher
-    vector_output, scalar_output   proposals
+    decisions, vector_output, scalar_output   proposals
+    compiled  what is compiled for a kind of block: draw weights, train, examine
     blocks    which students share a register
-    students  an ensemble on all cores: init, advance, observe
+    members   the students of a block, ready for compiled functions
+    students  all of them on all cores
+    training  the loop over time
 
 Conventions. A word holds as many examples as it has bits; bit 1 is -1. A *row* is one value of every student
 of

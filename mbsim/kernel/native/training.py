@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mbsim.kernel import order as orders
-from mbsim.kernel.native import students
+from mbsim.kernel.native import members, students
 from mbsim.kernel.streams import lane_keys, order_key
 from mbsim.kernel.task import Columns, ReportProgress, Task
 
-PROPOSALS_AT_A_TIME = 2e8
-"""Of all lanes, between two reports of progress: a fraction of a second on a core."""
+WORDS_AT_A_TIME = 5e7
+"""Proposals times words of 64 examples, of all lanes, between two reports of progress: about a second on a
+core, so
+that an interrupt is not kept waiting."""
 ORDER_ENTRIES = 2**22
 """Proposals whose order is drawn at a time."""
 
@@ -58,13 +60,15 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
     """Train the lanes of a task on `workers` cores."""
     shape, labels = task.shape, task.labels
     refresh = shape.proposals if task.dynamics.refresh is None else task.dynamics.refresh
-    setting = students.setting_of(task.teacher, shape, refresh, task.test_size)
+    thermal = bool((labels.temperature > 0).any())
+    setting = members.setting_of(task.teacher, shape, refresh, task.test_size, thermal)
     keys = lane_keys(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
-    members = students.init(setting, labels.m, labels.init_overlap, labels.temperature, keys)
-    ensemble = students.Ensemble(setting, members, workers)
+    drawn = members.init(setting, labels.m, labels.init_overlap, labels.temperature, keys)
+    ensemble = students.Ensemble(setting, drawn, workers)
     orders_of = _Orders(task)
     each = shape.proposals * len(labels.m)
-    most = max(1, int(PROPOSALS_AT_A_TIME / each))
+    words = shape.proposals * int((-(-labels.m // 64)).sum())
+    most = max(1, int(WORDS_AT_A_TIME * workers / words))
     seen, accepted, sweep = [], [], 0
     try:
         for time in task.times.tolist():

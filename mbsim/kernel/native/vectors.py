@@ -84,7 +84,7 @@ def pointer(typing, address, kind):
 
 def address(array: np.ndarray) -> int:
     """Where an array begins. It must be contiguous, and outlive what is done with its address."""
-    return array.ctypes.data
+    return array.__array_interface__["data"][0]  # a quarter of the time of array.ctypes.data
 
 
 @intrinsic
