@@ -94,7 +94,8 @@ def nearest_key(key: str, keys: Iterable[str]) -> tuple[str, float]:
         other_table, _, other_name = other.rpartition(".")
         by_name = SequenceMatcher(None, name.lower(), other_name.lower()).ratio()
         by_table = 1.0 if table == other_table else 0.5 * SequenceMatcher(None, table, other_table).ratio()
-        same = by_name == 1.0  # the same name in another table beats a like name in this one
+        # The same name in another table beats a like name, but not one that is nearly the same in this table.
+        same = by_name == 1.0 or (table == other_table and by_name > 0.85)
         return by_name + same + 0.25 * by_table, by_name
 
     best = max(keys, key=lambda other: alike(other)[0])

@@ -98,7 +98,7 @@ class Model(Table):
     hidden: Size | None = Field(default=None, description=f"{SIZE}; leave it out for K = N")
     train_output: Annotated[bool, Field(strict=True)] = Field(
         default=True,
-        description='true or false (default: false with a scalar output of ±1 weights, else true)',
+        description='true or false (default: true, but false with a scalar output of ±1 weights)',
     )
     student_hidden: Size | None = Field(
         default=None, description=f"{SIZE}; leave it out for as many as the teacher has"
