@@ -65,6 +65,7 @@ def train_unit(
 ) -> dict[str, np.ndarray]:
     """Train the lanes of one unit on all devices; arrays as `variables.unit_arrays` takes them."""
     from mbsim.kernel.ensemble import LaneLabels, train
+    from mbsim.kernel.metropolis import TrainingSet
     from mbsim.kernel.networks import draw_teacher
     from mbsim.kernel.task import Dynamics as How
 
@@ -73,6 +74,10 @@ def train_unit(
     teacher = draw_teacher(unit.N, unit.K, unit.M, unit.d, train_output, config.run.seed, unit.teacher)
     axes = (unit.init_overlap, unit.temperature, unit.m, range(unit.replicas))
     overlap, temperature, m, replica = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
+    training = None
+    if unit.examples is not None and config.data is not None:
+        training = TrainingSet(unit.examples, config.data.sampling)
+    refresh = None if dynamics.refresh == "sweep" else int(dynamics.refresh)
     records, _ = train(
         teacher,
         LaneLabels(m, replica, overlap, temperature),
@@ -81,7 +86,7 @@ def train_unit(
         N=unit.N,
         teacher_label=unit.teacher,
         train_output=train_output,
-        dynamics=How(dynamics.order, None if dynamics.refresh == "sweep" else int(dynamics.refresh)),
+        dynamics=How(dynamics.order, refresh, training),
         test_size=_test_size(config),
         progress=progress,
     )
