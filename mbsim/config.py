@@ -18,31 +18,43 @@ import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mbsim.config_errors import Problem, config_error, descriptions, problems_of, refused
-from mbsim.config_relations import SHARED, relation_problems
+from mbsim.config_relations import SHARED, dynamics_table, foreign_dynamics_keys, relation_problems
 from mbsim.config_source import apply_overrides, plain, read_toml
 from mbsim.config_tables import (
     NAMED_MODELS,
-    NOT_YET,
+    Data,
     Dynamics,
     Grid,
     Measure,
     Model,
     RelativeM,
     RunOptions,
+    SgdDynamics,
     Table,
 )
 
-__all__ = ["Config", "Dynamics", "Grid", "Measure", "Model", "RelativeM", "RunOptions", "load_config"]
+__all__ = [
+    "Config",
+    "Data",
+    "Dynamics",
+    "Grid",
+    "Measure",
+    "Model",
+    "RelativeM",
+    "RunOptions",
+    "SgdDynamics",
+    "load_config",
+]
 
 NAME = "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"  # a run's name becomes the name of a folder
-NAMES_OF_MODELS = " or ".join(f'"{name}"' for name in NAMED_MODELS)
+NAMES_OF_MODELS = ", ".join(f'"{name}"' for name in NAMED_MODELS)
 TEST_SIZE = {"vector": 256, "scalar": 4096}
 
 
 class Config(Table):
     """What one run computes: a name and one attribute for each table of the file."""
 
-    model: Model = Field(description=f"{NAMES_OF_MODELS}, or a table [model] with output")
+    model: Model = Field(description=f"one of {NAMES_OF_MODELS}, or a table [model] with output")
     name: str = Field(
         default="",
         validate_default=True,
@@ -51,7 +63,10 @@ class Config(Table):
         description="1 to 64 of the characters A-Z a-z 0-9 . _ -, the first no dot or hyphen",
     )
     grid: Grid = Field(description="a table, [grid], with N, d and m")
-    dynamics: Dynamics = Field(default=Dynamics(), description="a table, [dynamics]")
+    dynamics: Dynamics | SgdDynamics = Field(
+        default=Dynamics(), validate_default=True, description="a table, [dynamics]"
+    )
+    data: Data | None = Field(default=None, description="a table, [data], for a finite training set")
     measure: Measure = Field(default=Measure(), validate_default=True, description="a table, [measure]")
     run: RunOptions = Field(default=RunOptions(), description="a table, [run]")
 
@@ -62,16 +77,38 @@ class Config(Table):
             return value
         if value in NAMED_MODELS:
             return NAMED_MODELS[value]
-        if value in ("dense-vector", "dense-scalar"):
-            raise refused(Problem("", value, f"must be {NAMES_OF_MODELS}: {NOT_YET}"))
         nearest = get_close_matches(value, NAMED_MODELS, n=1, cutoff=0.0)[0]
-        text = f'must be {NAMES_OF_MODELS}, or a table [model]; nearest is "{nearest}"'
+        text = f'must be one of {NAMES_OF_MODELS}, or a table [model]; nearest is "{nearest}"'
         raise refused(Problem("", value, text))
 
     @field_validator("name", mode="after")
     @classmethod
     def _name_after_model(cls, value: str, info: Any) -> str:
         return value or (info.data["model"].kind_name if "model" in info.data else value)
+
+    @field_validator("dynamics", mode="wrap")
+    @classmethod
+    def _by_the_weights(cls, value: Any, handler: Any, info: Any) -> Any:
+        # Which table it is follows from the model, which pydantic cannot see in the value.
+        model = info.data.get("model")
+        table = dynamics_table(model, value)
+        if isinstance(value, Dynamics | SgdDynamics):
+            value = value.model_dump(exclude_unset=True)
+        if not isinstance(value, dict):
+            raise refused(Problem("", value, "must be a table, [dynamics]"))
+        if foreign := foreign_dynamics_keys(table, value):
+            raise refused(*foreign)
+        return table.model_validate(value)
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _nothing_if_online(cls, value: Data | None) -> Data | None:
+        if value is None or not value.online:
+            return value
+        if "sampling" in value.model_fields_set:
+            text = 'is about a finite training set, and examples are fresh: set data.examples, or remove it'
+            raise refused(Problem("sampling", value.sampling, text))
+        return None
 
     @field_validator("measure", mode="before")
     @classmethod
@@ -96,15 +133,26 @@ class Config(Table):
         assert isinstance(m, tuple)  # a range was expanded when it was read
         return m
 
-    @property
-    def init_overlaps(self) -> tuple[float, ...]:
-        """The initial overlaps: the list in `[grid]`, or the one value of `[dynamics]`."""
-        return self.grid.init_overlap or (self.dynamics.init_overlap,)
+    def training_set(self, N: int, d: int) -> int | None:
+        """The number of training examples at one (N, d); None where every batch is fresh."""
+        if self.data is None:
+            return None
+        examples = self.data.examples
+        if isinstance(examples, int):
+            return examples
+        assert not isinstance(examples, str)  # then there is no table
+        return examples.resolve(N, self.model.hidden_units(N), d)
 
     @property
-    def temperatures(self) -> tuple[float, ...]:
-        """The temperatures: the list in `[grid]`, or the one value of `[dynamics]`."""
-        return self.grid.temperature or (self.dynamics.temperature,)
+    def algorithm(self) -> str:
+        """What trains the students, a key of `rules.RULES`."""
+        return "sgd" if self.model.real else "metropolis"
+
+    @property
+    def axes(self) -> dict[str, tuple[float, ...]]:
+        """The values of each axis that this dynamics has: the list in `[grid]`, or the one of `[dynamics]`."""
+        names = [name for name in SHARED if name in type(self.dynamics).model_fields]
+        return {name: getattr(self.grid, name) or (getattr(self.dynamics, name),) for name in names}
 
     def resolved(self) -> dict[str, Any]:
         """Every key with its value, in TOML's types; `load_config` makes an equal configuration of it."""

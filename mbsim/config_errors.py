@@ -18,9 +18,11 @@ from mbsim.errors import ConfigError
 MISSING: Any = object()  # the value of a key that is not there
 LONGEST_VALUE = 72  # characters of a value that a message shows
 
-# Keys of real weights that mbsim describes but cannot run yet, and names from other programs and papers.
-REAL_WEIGHTS_KEYS = {"model.activation", "model.scaling", "model.student_hidden", "grid.lr", "dynamics.lr"}
+# Names from other programs and papers.
 SYNONYMS = {
+    "learning_rate": "dynamics.lr",
+    "eta": "dynamics.lr",
+    "P": "data.examples",
     "K": "model.hidden",
     "T": "dynamics.temperature",
     "batch": "grid.m",
@@ -92,7 +94,8 @@ def nearest_key(key: str, keys: Iterable[str]) -> tuple[str, float]:
         other_table, _, other_name = other.rpartition(".")
         by_name = SequenceMatcher(None, name.lower(), other_name.lower()).ratio()
         by_table = 1.0 if table == other_table else 0.5 * SequenceMatcher(None, table, other_table).ratio()
-        same = by_name == 1.0  # the same name in another table beats a like name in this one
+        # The same name in another table beats a like name, but not one that is nearly the same in this table.
+        same = by_name == 1.0 or (table == other_table and by_name > 0.85)
         return by_name + same + 0.25 * by_table, by_name
 
     best = max(keys, key=lambda other: alike(other)[0])
@@ -101,8 +104,6 @@ def nearest_key(key: str, keys: Iterable[str]) -> tuple[str, float]:
 
 def unknown_key(key: str, value: Any, keys: Collection[str]) -> Problem:
     """The problem of a key that is not one of `keys`."""
-    if key in REAL_WEIGHTS_KEYS:
-        return Problem(key, value, "is for real weights trained by SGD, which are not there yet; remove it")
     nearest, likeness = nearest_key(key, keys)
     text = f"unknown key; nearest valid key is {nearest}"
     table = key.rpartition(".")[0]

@@ -1,38 +1,117 @@
 """What must hold between the tables of a configuration, once each of them is right by itself.
 
-Sums of ±1 terms must never be zero: the number of terms, d and (scalar output) K, must be odd. A unit reads d
+The weights decide what trains them: ±1 by Metropolis, real ones by SGD; keys of the other are refused. Sums of ±1 terms must never be zero: the number of terms, d and (scalar output) K, must be odd. A unit reads d
 different units of the layer below: d cannot exceed N, nor, with vector output, K.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mbsim.config_errors import Problem
-from mbsim.config_tables import LARGEST, NOT_YET, Grid, Model, RelativeM
+from mbsim.config_tables import (
+    LARGEST,
+    LARGEST_COUNT,
+    REAL_WEIGHTS,
+    Dynamics,
+    Grid,
+    Model,
+    RelativeM,
+    SgdDynamics,
+)
 
 if TYPE_CHECKING:
     from mbsim.config import Config
 
-SHARED = ("init_overlap", "temperature")  # lists of them go in [grid], a single value in [dynamics]
+SHARED = ("init_overlap", "temperature", "lr")  # lists of them go in [grid], a single value in [dynamics]
+FEWEST_TEST_EXAMPLES = 64  # with real weights: the variance of the teacher's answers is taken over them
+FOR_REAL = "is for real weights trained by SGD"
+FOR_BINARY = "is for ±1 weights trained by Metropolis"
 
 
 def relation_problems(config: "Config") -> list[Problem]:
     """Everything that is wrong between the tables; empty if the configuration can be run."""
-    if real := list(_real_weights(config.model)):
-        return real
+    model, grid = config.model, config.grid
     return [
-        *_zero_sums(config.model, config.grid),
-        *_too_many_links(config.model, config.grid),
+        *(_real_weights(config) if model.real else _binary_weights(config)),
+        *_too_many_links(model, grid),
         *_large_m(config),
+        *_small_training_set(config),
         *_given_twice(config),
     ]
 
 
-def _real_weights(model: Model) -> Iterator[Problem]:
-    if model.weights == "real":
-        yield Problem("model.weights", model.weights, f'must be "binary": {NOT_YET}')
+def dynamics_table(model: Model | None, value: Any) -> type[Dynamics] | type[SgdDynamics]:
+    """Which table `[dynamics]` is: the weights tell, and where the model is wrong, the keys."""
+    if model is not None:
+        return SgdDynamics if model.real else Dynamics
+    keys = value.keys() if isinstance(value, dict) else ()
+    return SgdDynamics if {"steps", "lr", "optimizer"} & set(keys) else Dynamics
+
+
+def foreign_dynamics_keys(
+    table: type[Dynamics] | type[SgdDynamics], values: Mapping[str, Any]
+) -> list[Problem]:
+    """Keys that belong to the other way of training."""
+    if table is Dynamics:
+        other, text = SgdDynamics, f'{FOR_REAL}: set model.weights = "real", or remove it'
+    else:
+        other, text = Dynamics, f'{FOR_BINARY}: set model.weights = "binary", or remove it'
+    asked = values.get("algorithm")
+    if asked in ("sgd", "metropolis") and (asked == "sgd") != (table is SgdDynamics):
+        return [Problem("algorithm", asked, text)]
+    foreign = other.model_fields.keys() - table.model_fields.keys()
+    return [Problem(key, value, text) for key, value in values.items() if key in foreign]
+
+
+def _binary_weights(config: "Config") -> Iterator[Problem]:
+    model = config.model
     if model.student == "dense":
-        yield Problem("model.student", model.student, f'must be "sparse": {NOT_YET}')
+        text = 'must be "sparse" with ±1 weights; a dense student needs model.weights = "real"'
+        yield Problem("model.student", model.student, text)
+    for name in (*REAL_WEIGHTS, "student_hidden"):
+        if (value := getattr(model, name)) is not None:
+            yield Problem(f"model.{name}", value, f'{FOR_REAL}: set model.weights = "real", or remove it')
+    if config.grid.lr is not None:
+        yield Problem("grid.lr", config.grid.lr, f'{FOR_REAL}: set model.weights = "real", or remove it')
+    yield from _zero_sums(model, config.grid)
+
+
+def _real_weights(config: "Config") -> Iterator[Problem]:
+    model, dynamics = config.model, config.dynamics
+    for name in ("init_overlap", "temperature"):
+        if (value := getattr(config.grid, name)) is not None:
+            yield Problem(f"grid.{name}", value, f'{FOR_BINARY}: set model.weights = "binary", or remove it')
+    if model.student_hidden is not None and model.student == "sparse":
+        text = "goes with a dense student; a sparse one has the teacher's hidden units"
+        yield Problem("model.student_hidden", model.student_hidden, text)
+    if model.student == "dense" and model.output == "vector" and not model.train_output:
+        text = "must be true with a dense student and vector output: fixed outputs would all be the same"
+        yield Problem("model.train_output", False, text)
+    assert isinstance(dynamics, SgdDynamics)
+    if dynamics.momentum and dynamics.optimizer == "adam":
+        yield Problem("dynamics.momentum", dynamics.momentum, 'goes with optimizer = "sgd"; adam has its own')
+    size = config.measure.test_size
+    if size is not None and size < FEWEST_TEST_EXAMPLES:
+        text = f"must be at least {FEWEST_TEST_EXAMPLES} with real weights, whose error is in units of a variance"
+        yield Problem("measure.test_size", size, text)
+
+
+def _small_training_set(config: "Config") -> Iterator[Problem]:
+    if config.data is None:
+        return
+    for N in config.grid.N:
+        for d in config.grid.d:
+            size, m = config.training_set(N, d), config.m_values(N, d)[-1]
+            assert size is not None
+            at = f"at N = {N}, d = {d}"
+            if size > LARGEST_COUNT:
+                text = f"gives more than {LARGEST_COUNT} examples {at}"
+            elif size < m:
+                text = f"gives P = {size} examples {at}: must be at least m, and grid.m has {m}"
+            else:
+                continue
+            yield Problem("data.examples", config.data.examples, text)
+            return
 
 
 def _zero_sums(model: Model, grid: Grid) -> Iterator[Problem]:

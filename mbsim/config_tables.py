@@ -20,6 +20,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    field_validator,
     model_validator,
 )
 
@@ -32,8 +33,17 @@ MOST_M = 65_536  # values of m in one grid
 NAMED_MODELS: dict[str, dict[str, str]] = {
     "sparse-vector": {"output": "vector", "student": "sparse", "weights": "binary"},
     "sparse-scalar": {"output": "scalar", "student": "sparse", "weights": "binary"},
+    "dense-vector": {"output": "vector", "student": "dense", "weights": "real"},
+    "dense-scalar": {"output": "scalar", "student": "dense", "weights": "real"},
 }
-NOT_YET = "real weights trained by SGD are not there yet"
+# Keys of [model] that real weights have, with their defaults; with ±1 weights they are None.
+REAL_WEIGHTS = {
+    "activation": "tanh",
+    "inputs": "sign",
+    "scaling": "standard",
+    "teacher_weights": "sign",
+    "noise": 0.0,
+}
 
 Number = TypeVar("Number", int, float)
 
@@ -76,27 +86,54 @@ class Table(BaseModel):
 
 
 class Model(Table):
-    """`[model]`: what teacher and student are. `hidden` None means K = N; `train_output` is never None."""
+    """`[model]`: what teacher and student are. `hidden` None means K = N, `student_hidden` None as many hidden
+    units as the teacher; `train_output` is never None. Keys of real weights are None with ±1 weights.
+    """
 
     output: Literal["vector", "scalar"] = Field(description='"vector" or "scalar"')
-    student: Literal["sparse", "dense"] = Field(default="sparse", description='"sparse"')
-    weights: Literal["binary", "real"] = Field(default="binary", description='"binary"')
+    student: Literal["sparse", "dense"] = Field(
+        default="sparse", description='"sparse", or "dense" with real weights'
+    )
+    weights: Literal["binary", "real"] = Field(default="binary", description='"binary" or "real"')
     hidden: Size | None = Field(default=None, description=f"{SIZE}; leave it out for K = N")
     train_output: Annotated[bool, Field(strict=True)] = Field(
-        default=True, description='true or false (default: true with output = "vector", false with "scalar")'
+        default=True,
+        description='true or false (default: true, but false with a scalar output of ±1 weights)',
+    )
+    student_hidden: Size | None = Field(
+        default=None, description=f"{SIZE}; leave it out for as many as the teacher has"
+    )
+    activation: Literal["tanh", "erf", "relu", "linear"] | None = Field(
+        default=None, description='"tanh", "erf", "relu" or "linear"'
+    )
+    inputs: Literal["sign", "normal"] | None = Field(default=None, description='"sign" or "normal"')
+    scaling: Literal["standard", "ntk"] | None = Field(default=None, description='"standard" or "ntk"')
+    teacher_weights: Literal["sign", "normal"] | None = Field(
+        default=None, description='"sign" or "normal"'
+    )
+    noise: Unsigned | None = Field(
+        default=None, description="a number not below 0, the standard deviation of what labels are off by"
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _train_vector_outputs_only(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "train_output" not in values:
-            return {**values, "train_output": values.get("output") != "scalar"}
-        return values
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        real = values.get("weights") == "real"
+        fixed_output = values.get("output") == "scalar" and not real
+        return {"train_output": not fixed_output, **(REAL_WEIGHTS if real else {}), **values}
 
     @property
     def kind_name(self) -> str:
         """The named model that this one is, or varies: student and output, as in "sparse-vector"."""
-        return f"{self.student}-{self.output}"
+        name = f"{self.student}-{self.output}"
+        return f"{name}-real" if self.real and self.student == "sparse" else name
+
+    @property
+    def real(self) -> bool:
+        """Whether weights are real numbers, trained by SGD."""
+        return self.weights == "real"
 
     def hidden_units(self, N: int) -> int:
         """K, the number of hidden units at N inputs."""
@@ -185,11 +222,19 @@ class Grid(Table):
         description="a list of different values, each a number not below 0; "
         "one number alone goes in dynamics.temperature",
     )
+    lr: Annotated[tuple[Positive, ...], AfterValidator(ascending)] | None = Field(
+        default=None,
+        description="a list of different values, each a positive number; "
+        "one number alone goes in dynamics.lr",
+    )
 
 
 class Dynamics(Table):
-    """`[dynamics]`: how students are trained. Times are in sweeps, `refresh` in proposals unless "sweep"."""
+    """`[dynamics]` of ±1 weights, Metropolis. Times are in sweeps, `refresh` in proposals unless "sweep"."""
 
+    algorithm: Literal["metropolis"] | None = Field(
+        default=None, description='"metropolis" with ±1 weights, "sgd" with real ones; or left out'
+    )
     sweeps: Annotated[int, Field(strict=True, ge=32, le=LARGEST_COUNT)] = Field(
         default=300,
         description=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight sweeps",
@@ -204,6 +249,70 @@ class Dynamics(Table):
     init_overlap: Fraction = Field(
         default=0.0, description="a number from 0 to 1; a list of overlaps goes in grid.init_overlap"
     )
+
+
+    @field_validator("algorithm")
+    @classmethod
+    def _one_way_to_say_it(cls, value: str | None) -> None:
+        return None
+
+    @property
+    def length(self) -> int:
+        """Length of the run in sweeps."""
+        return self.sweeps
+
+
+class SgdDynamics(Table):
+    """`[dynamics]` of real weights: gradient descent. Times are in steps, one mini-batch each."""
+
+    algorithm: Literal["sgd"] = Field(default="sgd", description='"sgd" with real weights; or left out')
+    steps: Annotated[int, Field(strict=True, ge=32, le=LARGEST_COUNT)] = Field(
+        default=1000,
+        description=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight steps",
+    )
+    optimizer: Literal["sgd", "adam"] = Field(default="sgd", description='"sgd" or "adam"')
+    momentum: Annotated[float, Field(strict=True, ge=0, lt=1), AfterValidator(without_minus_zero)] = Field(
+        default=0.0, description="a number from 0 to below 1"
+    )
+    lr: Positive = Field(default=0.1, description="a positive number; a list of rates goes in grid.lr")
+    lr_scaling: Literal["constant", "linear", "sqrt"] = Field(
+        default="constant", description='"constant", "linear" or "sqrt", of m'
+    )
+    lr_multipliers: Literal["none", "mup"] = Field(default="none", description='"none" or "mup"')
+
+    @property
+    def length(self) -> int:
+        """Length of the run in steps."""
+        return self.steps
+
+
+class RelativeExamples(Table):
+    """`{unit, value}`: P = value × unit, rounded to the nearest integer, at every (N, d)."""
+
+    unit: Literal["N", "d", "K", "N*d", "K*d"] = Field(description='"N", "d", "K", "N*d" or "K*d"')
+    value: Positive = Field(description="a positive number")
+
+    def resolve(self, N: int, K: int, d: int) -> int:
+        """The number of examples; clipped just above what is allowed, where `config_relations` sees it."""
+        unit = {"N": N, "d": d, "K": K, "N*d": N * d, "K*d": K * d}[self.unit]
+        return math.floor(min(self.value * unit, 2.0 * LARGEST_COUNT) + 0.5)
+
+
+class Data(Table):
+    """`[data]`: a finite training set; fresh examples for ever where the table is left out."""
+
+    examples: Literal["online"] | Count | RelativeExamples = Field(
+        default="online",
+        description=f'"online", a number of examples from 1 to {LARGEST_COUNT}, or a table {{unit, value}}',
+    )
+    sampling: Literal["epochs", "with", "without"] = Field(
+        default="epochs", description='"epochs", "with" or "without"'
+    )
+
+    @property
+    def online(self) -> bool:
+        """Whether every batch is fresh."""
+        return self.examples == "online"
 
 
 class Measure(Table):

@@ -1,7 +1,7 @@
 """From units of work to the one labelled dataset that users analyse, and from there to one file.
 
-Dimensions are `variables.DIMS`, less init_overlap and temperature where `[grid]` does not list them (they
-stay as scalar coordinates). The join is outer: where a combination was not asked for, or has not run, floats
+Dimensions are `variables.DIMS`, less the axes of other dynamics, and less its own axes where `[grid]` does not
+list them (they stay as scalar coordinates). The join is outer: where a combination was not asked for, or has not run, floats
 are NaN and `status` is 0. Arrays are allocated whole and filled unit by unit, so that opening a run takes the
 memory of its dataset and of one unit.
 """
@@ -23,7 +23,7 @@ from mbsim.errors import DatasetError, RunFolderError
 from mbsim.files import netcdf_bytes, one_line_errors, sync
 from mbsim.grid import Unit, units
 from mbsim.store import RunFolder
-from mbsim.variables import DIMS, VARIABLES, labelled, unit_arrays, unit_labels
+from mbsim.variables import dims_with, labelled, unit_arrays, unit_labels, variables_with
 
 Block = tuple[Unit, Mapping[str, np.ndarray], Mapping[str, str]]  # unit, its arrays, its provenance
 
@@ -63,7 +63,7 @@ def from_results(
     Args:
         config: the run's configuration.
         results: for each unit its arrays, as `variables.unit_arrays` takes them.
-        times: the measured times, in sweeps.
+        times: the measured times.
         provenance: a text for each of `provenance.FIELDS`.
     """
     times = np.asarray(times)
@@ -104,7 +104,7 @@ def _joined(config: Config, config_hash: str, times: np.ndarray, blocks: Iterabl
     labels = _all_labels(config, times)
     whole: dict[str, np.ndarray] = {
         name: np.full([len(labels[dim]) for dim in variable.dims], variable.empty, variable.dtype)
-        for name, variable in VARIABLES.items()
+        for name, variable in variables_with(config.axes, config.data is not None).items()
     }
     provenances = []
     for unit, arrays, provenance in blocks:
@@ -114,13 +114,13 @@ def _joined(config: Config, config_hash: str, times: np.ndarray, blocks: Iterabl
         provenances.append(provenance)
     attrs = prov.of_config(config, config_hash) | prov.joined(provenances)
     dataset = labelled(whole, labels, attrs)
-    single = [dim for dim in ("init_overlap", "temperature") if getattr(config.grid, dim) is None]
+    single = [dim for dim in config.axes if getattr(config.grid, dim) is None]
     return dataset.squeeze(single)
 
 
 def _all_labels(config: Config, times: np.ndarray) -> dict[str, np.ndarray]:
     """The ascending values of each dimension over all units of the run."""
-    found: dict[str, list[np.ndarray]] = {dim: [] for dim in DIMS}
+    found: dict[str, list[np.ndarray]] = {dim: [] for dim in dims_with(config.axes)}
     for unit in units(config):
         for dim, values in unit_labels(unit, times).items():
             found[dim].append(values)
@@ -129,7 +129,7 @@ def _all_labels(config: Config, times: np.ndarray) -> dict[str, np.ndarray]:
 
 def _place(unit: Unit, labels: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
     """The index of the unit's block. Its m may lie among those of other (N, d); the rest is dense."""
-    place: dict[str, Any] = dict.fromkeys(DIMS, slice(None))
+    place: dict[str, Any] = dict.fromkeys(dims_with(unit.axes), slice(None))
     for dim, value in (("N", unit.N), ("d", unit.d), ("teacher", unit.teacher)):
         i = int(np.searchsorted(labels[dim], value))
         place[dim] = slice(i, i + 1)

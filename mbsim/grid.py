@@ -1,11 +1,12 @@
 """Cuts a configuration into units of work, chooses the times of measurement, and asks whether it all fits.
 
-A unit is one (N, d, teacher) with a block of mini-batch sizes m and all replicas, initial overlaps and
-temperatures: one launch, one file, computed and resumed whole. Blocks of m go by powers of two, so that a
-small m does not pay for the words of a large one: m ≤ 32, then 33 to 64, 65 to 128, ...
+A unit is one (N, d, teacher) with a block of mini-batch sizes m, all replicas, and all values of the other axes
+(initial overlaps and temperatures with ±1 weights, learning rates with real ones): one launch, one file,
+computed and resumed whole. Blocks of m go by powers of two, so that a small m does not pay for the words of a
+large one: m ≤ 32, then 33 to 64, 65 to 128, ...
 
-The lanes of a unit lie in C order over (init_overlap, temperature, m, replica). Times are in sweeps. Memory
-is in bytes, shown in GiB.
+The lanes of a unit lie in C order over (axes, m, replica). Times are in sweeps or steps. Memory is in bytes,
+shown in GiB.
 """
 
 import math
@@ -20,6 +21,7 @@ import numpy as np
 from mbsim.config import Config
 from mbsim.errors import ConfigError
 
+AXES = ("init_overlap", "temperature", "lr")
 NARROWEST_BLOCK = 5  # log2 of the largest m of the first block: one 32-bit word
 GIB = 2**30
 
@@ -35,13 +37,20 @@ class Unit:
     teacher: int
     m: tuple[int, ...]
     replicas: int
-    init_overlap: tuple[float, ...]
-    temperature: tuple[float, ...]
+    init_overlap: tuple[float, ...] = ()
+    temperature: tuple[float, ...] = ()
+    lr: tuple[float, ...] = ()
+    examples: int | None = None  # in the training set; None: always fresh ones
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """Lengths of (init_overlap, temperature, m, replica)."""
-        return len(self.init_overlap), len(self.temperature), len(self.m), self.replicas
+    def axes(self) -> dict[str, tuple[float, ...]]:
+        """The values of each axis that the dynamics of this unit has."""
+        return {name: values for name in AXES if (values := getattr(self, name))}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes, and of (m, replica)."""
+        return *(len(values) for values in self.axes.values()), len(self.m), self.replicas
 
     @property
     def lanes(self) -> int:
@@ -66,8 +75,8 @@ def units(config: Config) -> tuple[Unit, ...]:
             teacher=teacher,
             m=tuple(block),
             replicas=config.grid.replicas,
-            init_overlap=config.init_overlaps,
-            temperature=config.temperatures,
+            examples=config.training_set(N, d),
+            **config.axes,
         )
         for N in config.grid.N
         for d in config.grid.d
@@ -81,7 +90,7 @@ def _block(m: int) -> int:
 
 
 def measurement_times(sweeps: int, measurements: int) -> np.ndarray:
-    """When a run of `sweeps` sweeps is measured: at 0, at log-spaced times, and evenly over the last quarter.
+    """When a run of `sweeps` sweeps or steps is measured: at 0, at log-spaced times, and evenly over the last quarter.
 
     The tail, a quarter of the measurements but eight at least, is spaced evenly over t > 3/4 sweeps and ends
     at `sweeps`; the moments of a lane are taken over it. The times before it grow by one common factor, as
@@ -115,15 +124,15 @@ def measurement_times(sweeps: int, measurements: int) -> np.ndarray:
 def dataset_bytes(config: Config) -> int:
     """Estimate of the size of the whole dataset in memory, time series and per-lane results.
 
-    Dimensions N, d, teacher, m (the union over all (N, d)), replica, initial overlap, temperature; for each
-    lane four float32 series over time, eight float64 and one int8.
+    Dimensions N, d, teacher, m (the union over all (N, d)), replica and the axes; for each lane at most five
+    float32 series over time, eight float64 and one int8.
     """
     grid = config.grid
     m = {m for N in grid.N for d in grid.d for m in config.m_values(N, d)}
     systems = len(grid.N) * len(grid.d) * grid.teachers
-    lanes = systems * len(m) * grid.replicas * len(config.init_overlaps) * len(config.temperatures)
-    times = min(config.measure.measurements, config.dynamics.sweeps + 1)
-    return lanes * (4 * 4 * times + 8 * 8 + 1)
+    lanes = systems * len(m) * grid.replicas * math.prod(map(len, config.axes.values()))
+    times = min(config.measure.measurements, config.dynamics.length + 1)
+    return lanes * (4 * (5 if config.model.real else 4) * times + 8 * 8 + 1)
 
 
 def check_dataset(config: Config, available: int) -> None:

@@ -1,6 +1,6 @@
 """How far a run is: what the runner tells, and whoever shows it reads.
 
-Work is counted in proposals, times are in seconds. Compiling is not timed, so that the rate is that of
+Work is counted in proposals, or in what else the dynamics counts (`counted`), times are in seconds. Compiling is not timed, so that the rate is that of
 training.
 """
 
@@ -29,6 +29,7 @@ class Progress(NamedTuple):
     doing: str = ""
     seconds: float = 0.0
     timed: int = 0
+    counted: str = "proposals"
 
     @property
     def rate(self) -> float:

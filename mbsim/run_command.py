@@ -20,6 +20,7 @@ from mbsim.files import write_atomically
 from mbsim.grid import Unit, units
 from mbsim.interrupts import Interrupted
 from mbsim.progress import Progress
+from mbsim.rules import RULES
 from mbsim.store import CONFIG, RunFolder
 
 FIGURE = "order_parameter.png"
@@ -58,8 +59,8 @@ class Watch:
         if self.first is None or self.newest is None or self.newest.units_done == self.first.units_done:
             return ""
         trained = terminal.counted(self.newest.units_done - self.first.units_done, "unit")
-        elapsed = terminal.duration(time.monotonic() - self.started)
-        rate = f"; training alone {terminal.si(self.newest.rate)} proposals/s" if self.newest.rate else ""
+        elapsed, work = terminal.duration(time.monotonic() - self.started), RULES[self.config.algorithm].WORK[1]
+        rate = f"; training alone {terminal.si(self.newest.rate)} {work}/s" if self.newest.rate else ""
         return f"trained {trained} in {elapsed}{rate}"
 
 
@@ -136,16 +137,16 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
     dimensions = [f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", f"m = {sizes}"]
     dimensions += [
         f"{name} = {_listed(getattr(grid, name))}"
-        for name in ("init_overlap", "temperature")
+        for name in config.axes
         if getattr(grid, name) is not None
     ]
     terminal.say(f"{config.name}: {config.model.kind_name}, {'; '.join(dimensions)}")
-    work = terminal.counted(progress.units, "unit")
+    rule, work = RULES[config.algorithm], terminal.counted(progress.units, "unit")
     students = terminal.counted(sum(unit.lanes for unit in units(config)), "student")
     teachers = terminal.counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
     terminal.say(
-        f"{students} of {teachers}, {config.dynamics.sweeps:,} sweeps: "
-        f"{terminal.si(progress.proposals)} proposals in {work} of work"
+        f"{students} of {teachers}, {config.dynamics.length:,} {rule.TIME[1]}: "
+        f"{terminal.si(progress.proposals)} {rule.WORK[1]} in {work} of work"
     )
     if progress.units_done == progress.units:
         terminal.say(f"{path}: all {work} are done, nothing to compute")

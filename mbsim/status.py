@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Literal
 
 from mbsim.grid import Unit, units
-from mbsim.runner import proposals_of
+from mbsim.runner import work_of
 from mbsim.store import CONFIG, RunFolder
 from mbsim.terminal import aligned, counted, duration
 
@@ -67,18 +67,18 @@ def counts(found: Mapping[Unit, State]) -> dict[str, int]:
 def seconds_left(folder: RunFolder, found: Mapping[Unit, State]) -> float | None:
     """An estimate of what the units that are not done will take, None where nothing is known.
 
-    A unit took at most the time since the file before it was written. The median rate of proposals over all
+    A unit took at most the time since the file before it was written. The median rate of work over all
     units leaves out pauses and interruptions.
     """
     written = sorted(
-        (folder.unit_path(unit).stat().st_mtime, proposals_of(unit, folder.config))
+        (folder.unit_path(unit).stat().st_mtime, work_of(unit, folder.config))
         for unit, state in found.items()
         if state == "done"
     )
-    rates = [proposals / (end - begin) for (begin, _), (end, proposals) in pairwise(written) if end > begin]
+    rates = [work / (end - begin) for (begin, _), (end, work) in pairwise(written) if end > begin]
     if not rates:
         return None
-    left = sum(proposals_of(unit, folder.config) for unit, state in found.items() if state != "done")
+    left = sum(work_of(unit, folder.config) for unit, state in found.items() if state != "done")
     return left / statistics.median(rates)
 
 

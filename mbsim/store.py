@@ -38,7 +38,7 @@ from mbsim.config import Config, load_config
 from mbsim.errors import RunFolderError
 from mbsim.files import LOCK, TEMPORARY, locked, netcdf_bytes, one_line_errors, sync, write_atomically
 from mbsim.grid import Unit, measurement_times
-from mbsim.variables import VARIABLES, labelled, unit_arrays, unit_labels
+from mbsim.variables import labelled, unit_arrays, unit_labels, variables_of
 
 CONFIG = "config.toml"
 SEAL = re.compile(rb"\nmbsim sha256 ([0-9a-f]{64})\n")
@@ -106,8 +106,8 @@ class RunFolder:
         return self.path / f"{unit.stem}.nc"
 
     def times(self) -> np.ndarray:
-        """The measured times of this run, in sweeps, shape (time,)."""
-        return measurement_times(self.config.dynamics.sweeps, self.config.measure.measurements)
+        """The measured times of this run, in sweeps or steps, shape (time,)."""
+        return measurement_times(self.config.dynamics.length, self.config.measure.measurements)
 
     def identity(self, unit: Unit) -> bytes:
         """What the unit's file claims to be: the configuration's hash and the values of each dimension."""
@@ -132,7 +132,7 @@ class RunFolder:
         Args:
             unit: what was computed.
             result: its arrays, as `unit_arrays` takes them.
-            times: the measured times, in sweeps; those of this run.
+            times: the measured times; those of this run.
             provenance: a text for each of `provenance.FIELDS`.
 
         Raises:
@@ -149,7 +149,7 @@ class RunFolder:
         write_atomically(self.unit_path(unit), payload, seal)
 
     def read(self, unit: Unit) -> xr.Dataset:
-        """The unit's block of the dataset, with all dimensions of `DIMS`.
+        """The unit's block of the dataset, with all dimensions of the unit.
 
         Raises:
             FileNotFoundError: when the unit has no file.
@@ -162,7 +162,7 @@ class RunFolder:
     def read_arrays(self, unit: Unit) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """As `read`, but plain arrays and the provenance: ten times faster, for hundreds of units."""
         with h5py.File(io.BytesIO(self._verified(unit)), "r") as file:
-            arrays = {name: file[name][...] for name in VARIABLES if name in file}
+            arrays = {name: file[name][...] for name in variables_of(unit) if name in file}
             return arrays, prov.joined([{field: str(file.attrs.get(field, "")) for field in prov.FIELDS}])
 
     def clean_temporaries(self) -> None:

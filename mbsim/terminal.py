@@ -79,7 +79,7 @@ def counted(number: int, name: str) -> str:
 def pace(report: Report) -> list[str]:
     """The rate and the time left, once they are known."""
     left = report.seconds_left
-    return [] if left is None else [f"{si(report.rate)} proposals/s", f"{duration(left)} left"]
+    return [] if left is None else [f"{si(report.rate)} {report.counted}/s", f"{duration(left)} left"]
 
 
 class Display(Protocol):

@@ -55,7 +55,7 @@ def made_up(monkeypatch):
     """Results with a transition, without training."""
 
     def train(unit, config, advance):
-        advance(runner.proposals_of(unit, config))
+        advance(runner.work_of(unit, config))
         return with_transition(unit, len(runner._times(config)))
 
     monkeypatch.setattr(runner, "train_unit", train)

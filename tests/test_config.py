@@ -34,7 +34,7 @@ def test_every_default_is_filled_in():
         "run": {"seed": 1},
     }
     assert config.model.kind_name == "sparse-vector"
-    assert config.init_overlaps == config.temperatures == (0.0,)
+    assert config.axes == {"init_overlap": (0.0,), "temperature": (0.0,)}
 
 
 def test_a_scalar_output_is_a_majority_and_is_tested_on_more_examples():
@@ -109,11 +109,11 @@ def test_arrays_and_tuples_stand_for_lists():
 
 def test_lists_of_starts_and_temperatures_become_dimensions():
     config = load_config(changed(VECTOR, grid__init_overlap=[1, 0], grid__temperature=[0.5]))
-    assert config.init_overlaps == config.grid.init_overlap == (0.0, 1.0)
-    assert config.temperatures == (0.5,)
+    assert config.axes["init_overlap"] == config.grid.init_overlap == (0.0, 1.0)
+    assert config.axes["temperature"] == (0.5,)
     single = load_config(changed(VECTOR, dynamics__init_overlap=1, dynamics__temperature=0.25))
     assert single.grid.init_overlap is None
-    assert (single.init_overlaps, single.temperatures) == ((1.0,), (0.25,))
+    assert single.axes == {"init_overlap": (1.0,), "temperature": (0.25,)}
 
 
 def test_a_configuration_does_not_change():
@@ -230,5 +230,5 @@ def test_a_named_model_can_be_varied():
 def test_an_override_moves_a_key_between_grid_and_dynamics():
     stored = load_config(VECTOR)  # has dynamics.temperature = 0.0 written out
     listed = load_config(stored, ["grid.temperature=[0.0, 0.5]"])
-    assert listed.temperatures == (0.0, 0.5)
+    assert listed.axes["temperature"] == (0.0, 0.5)
     assert load_config(listed, ["dynamics.temperature=0"]) == stored

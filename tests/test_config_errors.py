@@ -27,8 +27,11 @@ TEMPERATURE = "must be a number not below 0; a list of temperatures goes in grid
 START = "must be a number from 0 to 1; a list of overlaps goes in grid.init_overlap"
 NAME = "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -, the first no dot or hyphen"
 REFRESH = f'must be "sweep" or a number of proposals, an integer from 1 to {2**31 - 1}'
-NOT_YET = "real weights trained by SGD are not there yet"
-NAMES = '"sparse-vector" or "sparse-scalar"'
+NAMES = 'one of "sparse-vector", "sparse-scalar", "dense-vector", "dense-scalar"'
+FOR_REAL = 'is for real weights trained by SGD: set model.weights = "real", or remove it'
+FOR_BINARY = 'is for ±1 weights trained by Metropolis: set model.weights = "binary", or remove it'
+REAL = {"output": "vector", "student": "dense", "weights": "real"}
+LR = "must be a positive number; a list of rates goes in grid.lr"
 
 ONE_WRONG_VALUE = [
     # types: strict
@@ -83,7 +86,7 @@ ONE_WRONG_VALUE = [
     (
         {"model": {"output": "vector", "train_output": 1}},
         "model.train_output = 1: must be true or false "
-        '(default: true with output = "vector", false with "scalar")',
+        "(default: true, but false with a scalar output of ±1 weights)",
     ),
     (
         {"model": {"output": "vector", "hidden": "N"}},
@@ -102,24 +105,67 @@ ONE_WRONG_VALUE = [
         {"model": "sparse-vectr"},
         f'model = "sparse-vectr": must be {NAMES}, or a table [model]; nearest is "sparse-vector"',
     ),
-    ({"model": "dense-vector"}, f'model = "dense-vector": must be {NAMES}: {NOT_YET}'),
-    ({"model": "dense-scalar"}, f'model = "dense-scalar": must be {NAMES}: {NOT_YET}'),
     ({"model": 3}, f"model = 3: must be {NAMES}, or a table [model] with output"),
     (
-        {"model": {"output": "vector", "weights": "real"}},
-        f'model.weights = "real": must be "binary": {NOT_YET}',
-    ),
-    (
         {"model": {"output": "vector", "student": "dense"}},
-        f'model.student = "dense": must be "sparse": {NOT_YET}',
+        'model.student = "dense": must be "sparse" with ±1 weights; '
+        'a dense student needs model.weights = "real"',
+    ),
+    ({"model": {"output": "vector", "activation": "tanh"}}, f'model.activation = "tanh": {FOR_REAL}'),
+    ({"model": {"output": "vector", "student_hidden": 9}}, f"model.student_hidden = 9: {FOR_REAL}"),
+    ({"grid__lr": [0.1]}, f"grid.lr = [0.1]: {FOR_REAL}"),
+    # real weights
+    ({"dynamics__algorithm": "sgd"}, f'dynamics.algorithm = "sgd": {FOR_REAL}'),
+    ({"dynamics__lr": 0.1}, f"dynamics.lr = 0.1: {FOR_REAL}"),
+    ({"model": REAL, "dynamics__algorithm": "metropolis"}, f'dynamics.algorithm = "metropolis": {FOR_BINARY}'),
+    ({"model": REAL, "dynamics__sweeps": 99}, f"dynamics.sweeps = 99: {FOR_BINARY}"),
+    ({"model": REAL, "grid__temperature": [0.5]}, f"grid.temperature = [0.5]: {FOR_BINARY}"),
+    ({"model": REAL, "dynamics__lr": 0}, f"dynamics.lr = 0: {LR}"),
+    ({"model": REAL, "dynamics__lr": -0.5}, f"dynamics.lr = -0.5: {LR}"),
+    ({"model": REAL, "grid__lr": [0.1, -1.0]}, "grid.lr = -1.0: each value must be a positive number"),
+    (
+        {"model": REAL, "grid__lr": [0.1], "dynamics__lr": 0.1},
+        "grid.lr = [0.1]: is given by dynamics.lr too; keep one of the two",
     ),
     (
-        {"model": {"output": "vector", "activation": "tanh"}},
-        'model.activation = "tanh": is for real weights trained by SGD, which are not there yet; remove it',
+        {"model": REAL | {"activation": "gelu"}},
+        'model.activation = "gelu": must be "tanh", "erf", "relu" or "linear"',
     ),
     (
-        {"grid__lr": [0.1]},
-        "grid.lr = [0.1]: is for real weights trained by SGD, which are not there yet; remove it",
+        {"model": REAL | {"student": "sparse", "student_hidden": 5}},
+        "model.student_hidden = 5: goes with a dense student; a sparse one has the teacher's hidden units",
+    ),
+    (
+        {"model": REAL | {"train_output": False}},
+        "model.train_output = false: must be true with a dense student and vector output: "
+        "fixed outputs would all be the same",
+    ),
+    (
+        {"model": REAL, "dynamics__optimizer": "adam", "dynamics__momentum": 0.9},
+        'dynamics.momentum = 0.9: goes with optimizer = "sgd"; adam has its own',
+    ),
+    (
+        {"model": REAL, "measure__test_size": 10},
+        "measure.test_size = 10: must be at least 64 with real weights, whose error is in units of a variance",
+    ),
+    (
+        {"model": REAL, "data__examples": 7},
+        "data.examples = 7: gives P = 7 examples at N = 64, d = 3: must be at least m, and grid.m has 8",
+    ),
+    (
+        {"data__examples": {"unit": "d", "value": 2}},
+        'data.examples = {"unit": "d", "value": 2.0}: '
+        "gives P = 6 examples at N = 64, d = 3: must be at least m, and grid.m has 8",
+    ),
+    (
+        {"data__examples": "online", "data__sampling": "with"},
+        'data.sampling = "with": is about a finite training set, and examples are fresh: '
+        "set data.examples, or remove it",
+    ),
+    (
+        {"data__examples": 0},
+        f'data.examples = 0: must be "online", a number of examples from 1 to {2**31 - 1}, '
+        "or a table {unit, value}",
     ),
     # lists
     ({"grid__N": []}, "grid.N = []: must not be empty"),
@@ -354,7 +400,7 @@ def test_errors_keep_their_lines_across_processes():
         ("grid.d", "--set grid.d: must be KEY=VALUE, for example grid.d=[3,5]"),
         ("grid.d=", "--set grid.d=: must be KEY=VALUE, for example grid.d=[3,5]"),
         ("=3", "--set =3: must be KEY=VALUE, for example grid.d=[3,5]"),
-        ("model=dense-vector", f'--set: model = "dense-vector": must be {NAMES}: {NOT_YET}'),
+        ("model=dense", f'--set: model = "dense": must be {NAMES}, or a table [model]; nearest is "dense-vector"'),
     ],
 )
 def test_a_wrong_override_is_one_line(override, expected, tmp_path):

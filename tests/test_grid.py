@@ -55,8 +55,7 @@ def test_units_cover_the_grid_exactly_once(config):
 def test_every_unit_carries_all_its_lanes_and_sizes(config):
     for unit in units(config):
         assert unit.replicas == config.grid.replicas
-        assert unit.init_overlap == config.init_overlaps
-        assert unit.temperature == config.temperatures
+        assert unit.axes == config.axes
         assert (unit.K, unit.M) == (config.model.hidden_units(unit.N), config.model.outputs(unit.N))
         lanes = list(product(unit.init_overlap, unit.temperature, unit.m, range(unit.replicas)))
         assert unit.lanes == len(lanes) == np.prod(unit.shape)

@@ -60,7 +60,7 @@ def quick(monkeypatch):
     """Training without JAX: random numbers that follow from the unit."""
 
     def train(unit, config, advance):
-        advance(runner.proposals_of(unit, config))
+        advance(runner.work_of(unit, config))
         return result_of(unit, len(runner._times(config)))
 
     monkeypatch.setattr(runner, "train_unit", train)
@@ -132,7 +132,7 @@ def test_fractions_are_fractions(trained, scalar):
 
 
 def test_reports_lead_from_the_start_to_the_end(trained, reports):
-    total = sum(runner.proposals_of(unit, load_config(CONFIG)) for unit in units(load_config(CONFIG)))
+    total = sum(runner.work_of(unit, load_config(CONFIG)) for unit in units(load_config(CONFIG)))
     assert total == 2 * 9 * 3 * 40 * 2 * 2 * 2 * 2 * 3  # layers, units, links, sweeps, then the grid
     assert reports[0][:5] == (0, 2, 0, total, 0)
     assert reports[0].seconds_left is None

@@ -17,7 +17,7 @@ from mbsim.config import Config, load_config
 from mbsim.errors import RunFolderError
 from mbsim.grid import Unit, units
 from mbsim.store import SEAL_SIZE, RunFolder
-from mbsim.variables import DIMS, VARIABLES
+from mbsim.variables import DIMS, variables_of
 
 PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
 
@@ -31,7 +31,7 @@ def result_of(unit: Unit, times: int, salt: int = 0) -> dict[str, np.ndarray]:
     """Random numbers that follow from the unit's labels, with some NaN."""
     random = np.random.default_rng([unit.N, unit.d, unit.teacher, unit.m[0], salt])
     result: dict[str, np.ndarray] = {}
-    for name, variable in VARIABLES.items():
+    for name, variable in variables_of(unit).items():
         if name in ("success", "status"):
             result[name] = random.integers(0 if name == "success" else 1, 2, unit.shape).astype(np.int8)
             continue
@@ -145,7 +145,7 @@ def test_round_trip_is_bit_identical(finished):
         block = finished.read(unit)
         for name, given in result.items():
             kept = block[name].isel(N=0, d=0, teacher=0)
-            expected = given.astype(VARIABLES[name].dtype)
+            expected = given.astype(variables_of(unit)[name].dtype)
             assert kept.dtype == expected.dtype
             assert kept.dims == tuple(dim for dim in DIMS if dim in kept.dims)
             assert kept.values.tobytes() == expected.tobytes()

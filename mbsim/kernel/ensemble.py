@@ -71,7 +71,7 @@ def train(
         test_size: fresh examples at each measurement.
         mesh: devices to use; all of the process by default.
         lanes_per_device: lanes of one device in one launch of XLA; by default what fits.
-        engine: "xla" or "native"; by default what is fastest on the devices. On CPU each device is one thread
+        engine: "xla" or "native"; by default what is fastest on the devices, and "xla" for a finite set. On CPU each device is one thread
         of
             the native engine.
         progress: called now and then with the number of proposals done since the last call. What it raises
@@ -82,12 +82,18 @@ def train(
     """
     mesh = lane_mesh() if mesh is None else mesh
     shape = networks.shape_of(teacher, N, train_output)
+    if dynamics.training is not None and int(labels.m.max()) > dynamics.training.size:
+        raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.training.size} examples")
     if shape.M * max(test_size, int(labels.m.max())) >= 2**31:
         raise ValueError(
             "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
         )
     task = Task(teacher, shape, labels, times, seed, teacher_label, dynamics, test_size)
-    if (engine or engine_for(mesh)) == "native":
+    # The native engine draws fresh examples only.
+    engine = engine or ("xla" if dynamics.training else engine_for(mesh))
+    if engine == "native":
+        if dynamics.training is not None:
+            raise ValueError('engine = "native": a finite training set needs "xla"')
         from mbsim.kernel.native import training  # numba is needed, and slow to import, only here
 
         columns = training.train(task, mesh.devices.size, progress)

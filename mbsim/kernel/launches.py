@@ -83,6 +83,7 @@ def train(task: Task, mesh: Mesh, lanes_per_device: int | None, progress: Report
     thermal = bool((labels.temperature > 0).any())
     platform = mesh.devices.flat[0].platform
     setting = memory.setting_of(shape, int(labels.m.max()), task.test_size, thermal, platform)
+    setting = setting._replace(training=task.dynamics.training)
     total = len(labels.m)
     each = memory.lanes_per_device(setting, total, mesh) if lanes_per_device is None else lanes_per_device
     size = each * mesh.devices.size

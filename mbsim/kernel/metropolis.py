@@ -18,6 +18,7 @@ from jax import Array, lax
 
 from mbsim.kernel import bits, networks, scalar, vector
 from mbsim.kernel.blocks import Block, State, View
+from mbsim.kernel.example_sets import ExampleSet, Sampling, example_numbers, example_set
 from mbsim.kernel.networks import Shape, Tables
 from mbsim.kernel.order import Schedule, UnitPlan
 from mbsim.kernel.staging import staged
@@ -26,8 +27,18 @@ from mbsim.kernel.streams import Key, LaneKeys, Leaf, fold, input_words, threefr
 TEST_WORDS = 8  # test words done at a time with a scalar output; with a vector output one is wide enough
 
 
+class TrainingSet(NamedTuple):
+    """A finite training set: how many examples, and how batches are drawn from it (`example_sets`)."""
+
+    size: int
+    sampling: Sampling
+
+
 class Setting(NamedTuple):
-    """All that a compiled program depends on besides the shapes of its arguments; hashable."""
+    """All that a compiled program depends on besides the shapes of its arguments; hashable.
+
+    training: None where every batch is of fresh examples.
+    """
 
     shape: Shape
     words: int
@@ -35,6 +46,7 @@ class Setting(NamedTuple):
     test_size: int
     thermal: bool
     block: int
+    training: TrainingSet | None = None
 
 
 class Lanes(NamedTuple):
@@ -119,10 +131,46 @@ def examples(setting: Setting, keys: LaneKeys, batch: Array, one: Array | None) 
     return staged(one, lambda: input_words(key, setting.shape.N, setting.words).astype(dtype))
 
 
+def examples_of_a_set(
+    setting: Setting, training: TrainingSet, view: View, keys: LaneKeys, batch: Array
+) -> Array:
+    """As `examples`, from a finite training set, whose examples are never stored.
+
+    Input n of example p is bit n mod 32 of the word with counter (p, n // 32): an example is here a column of
+    bits, which is turned into rows of examples.
+    """
+    shape, width, dtype = setting.shape, np.dtype(setting.word).itemsize * 8, np.dtype(setting.word)
+    choice, inputs = (Key(*(half[None] for half in fold(keys.examples, n))) for n in (0, 1))
+    m = bits.popcount(view.mask).sum(axis=0)[None].astype(jnp.uint32)
+    slot = jnp.arange(setting.words * width, dtype=jnp.uint32)[:, None]
+    of = ExampleSet(*(jnp.full((1, 1), number, jnp.uint32) for number in example_set(training.size)))
+    moment = batch.astype(jnp.uint32)
+    number = staged(view.one, lambda: example_numbers(training.sampling, choice, moment, slot, m, of))
+    word = jnp.arange(-(-shape.N // 32), dtype=jnp.uint32)[:, None, None]
+    lanes = Key(*(half[None] for half in inputs))
+    words = staged(view.one, lambda: threefry(lanes, number[None], word)[0])
+
+    def rows() -> Array:
+        place = jnp.arange(shape.N, dtype=jnp.uint32)
+        bit = (words[place // 32] >> (place % 32)[:, None, None]) & np.uint32(1)
+        grouped = bit.reshape(shape.N, setting.words, width, -1)
+        shift = jnp.arange(width, dtype=jnp.uint32)[None, None, :, None]
+        return (grouped << shift).sum(axis=2, dtype=jnp.uint32).astype(dtype)
+
+    return staged(view.one, rows)
+
+
+def mini_batch(setting: Setting, view: View, keys: LaneKeys, batch: Array) -> Array:
+    """The inputs (N, W, L) of mini-batch number `batch`, fresh or from the training set."""
+    if setting.training is None:
+        return examples(setting, keys, batch, view.one)
+    return examples_of_a_set(setting, setting.training, view, keys, batch)
+
+
 def refresh(setting: Setting, view: View, keys: LaneKeys, state: State) -> State:
-    """Draw a fresh mini-batch, the teacher's answers to it, and the student's sums on it."""
+    """Draw a mini-batch, the teacher's answers to it, and the student's sums on it."""
     shape, tables = view.shape, view.tables
-    inputs = examples(setting, keys, state.batch, view.one)
+    inputs = mini_batch(setting, view, keys, state.batch)
     hidden = networks.hidden_states(inputs, tables.hidden_sources, state.w, shape.d, view.one)
     return state._replace(
         inputs=inputs,
@@ -240,7 +288,7 @@ def path_agreement(view: View, w: Array, v: Array) -> Array:
 def observe(setting: Setting, view: View, keys: LaneKeys, state: State, time: Array) -> Observation:
     """Count agreements with the teacher, and errors on fresh test examples and on the next mini-batch."""
     shape, one = view.shape, view.one
-    batch = examples(setting, keys, state.batch, one)
+    batch = mini_batch(setting, view, keys, state.batch)
     batch_wrong = wrong_outputs(view, state.w, state.v, batch, view.mask)
 
     dtype = np.dtype(np.uint32)

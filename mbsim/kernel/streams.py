@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.lax import erf_inv
 
 GENERATOR = "threefry2x32"
 
@@ -33,6 +34,8 @@ class Purpose(IntEnum):
     TEST = 2
     ACCEPTANCE = 3
     ORDER = 4
+    CHOICE = 5
+    NOISE = 6
 
 
 class Key(NamedTuple):
@@ -78,6 +81,15 @@ def fold(key: Key, label: Array | np.ndarray | int) -> Key:
         return Key(*threefry(key, np.zeros(1, np.uint32), np.atleast_1d(np.asarray(label)).astype(np.uint32)))
     zero = jnp.zeros((), jnp.uint32)
     return Key(*threefry(key, zero, jnp.asarray(label).astype(jnp.uint32)))
+
+
+def normal(bits: Array) -> Array:
+    """Standard normal float32 from a word: z = sqrt(2) erfinv(u), u = (2 floor(bits / 2^8) + 1) / 2^24 - 1.
+
+    u is exact and never reaches ±1; |z| ends at 5.4, which in truth one number in 2^24 exceeds.
+    """
+    centred = (bits >> np.uint32(8)).astype(jnp.int32) * 2 - np.int32(2**24 - 1)
+    return np.float32(np.sqrt(2)) * erf_inv(centred.astype(jnp.float32) * np.float32(2.0**-24))
 
 
 def uniform(bits: Array) -> Array:

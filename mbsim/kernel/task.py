@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mbsim.kernel.metropolis import TrainingSet
 from mbsim.kernel.networks import Shape, Teacher
 
 ReportProgress = Callable[[int], None]
@@ -21,11 +22,12 @@ class LaneLabels(NamedTuple):
 
 class Dynamics(NamedTuple):
     """How students are trained: "random" or "sequential" order, proposals between fresh batches (None: one
-    sweep).
+    sweep), and the training set (None: every example is fresh).
     """
 
     order: str = "random"
     refresh: int | None = None
+    training: TrainingSet | None = None
 
 
 class Task(NamedTuple):

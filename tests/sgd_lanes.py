@@ -1,0 +1,146 @@
+"""What the tests of gradient descent share: one lane trained by the kernel, and its random numbers for the oracle."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sgd_oracle
+
+from mbsim.kernel import inputs, real_networks, sgd, sgd_ensemble
+from mbsim.kernel.programs import lane_mesh
+from mbsim.kernel.streams import Key, fold
+
+SEED = 23
+
+
+class Case:
+    """One teacher and one kind of student; sizes as in the design, keywords as of `Sgd`."""
+
+    def __init__(
+        self,
+        N=12,
+        K=12,
+        M=12,
+        d=3,
+        *,
+        dense=True,
+        train_output=True,
+        activation="tanh",
+        ntk=False,
+        student_hidden=None,
+        normal_weights=False,
+        test_size=300,
+        **dynamics,
+    ):
+        self.N, self.test_size = N, test_size
+        self.teacher = real_networks.draw_real_teacher(N, K, M, d, train_output, normal_weights, SEED, 0)
+        self.shape = sgd_ensemble.shape_of(
+            self.teacher,
+            N,
+            dense=dense,
+            train_output=train_output,
+            activation=activation,
+            ntk=ntk,
+            student_hidden=student_hidden,
+        )
+        self.dynamics = sgd_ensemble.Sgd(**dynamics)
+        self.seed = SEED
+        self.tables = jax.tree.map(jnp.asarray, real_networks.tables_of(self.teacher, self.shape))
+
+    def set_teacher(self, teacher, seed):
+        """Another teacher of the same shape, and another seed."""
+        self.teacher, self.seed = teacher, seed
+        self.tables = jax.tree.map(jnp.asarray, real_networks.tables_of(teacher, self.shape))
+
+    def train(self, labels, times, devices=1, lanes_per_device=None):
+        return sgd_ensemble.train(
+            self.teacher,
+            self.shape,
+            labels,
+            np.asarray(times),
+            self.dynamics,
+            seed=self.seed,
+            teacher_label=0,
+            test_size=self.test_size,
+            mesh=lane_mesh(jax.devices()[:devices]),
+            lanes_per_device=lanes_per_device,
+        )
+
+    def lane(self, m, lr, replica=0):
+        labels = sgd_ensemble.SgdLabels(np.array([m]), np.array([replica]), np.array([lr]))
+        lanes = sgd_ensemble.lanes_of(labels, self.dynamics, self.shape, seed=self.seed, teacher_label=0)
+        return jax.tree.map(lambda column: jnp.asarray(column)[0], lanes)
+
+    def setting(self, m):
+        return sgd_ensemble.setting_of(self.shape, self.dynamics, m, self.test_size)
+
+    # The same, as full matrices
+
+    def as_network(self, w, v):
+        """Trained weights, as the kernel keeps them, as the oracle's student."""
+        shape, teacher = self.shape, self.teacher
+        w_mask = v_mask = None
+        if shape.dense:
+            W = np.asarray(w, float).T
+        else:
+            W = sgd_oracle.matrix(w, teacher.hidden_sources, shape.N)
+            w_mask = sgd_oracle.matrix(np.ones_like(teacher.w), teacher.hidden_sources, shape.N)
+        if not shape.dense and not shape.scalar:
+            v_mask = sgd_oracle.matrix(np.ones_like(teacher.v), teacher.output_sources, shape.K)
+        if v is None:
+            V = np.ones((shape.M, shape.student_hidden)) if v_mask is None else v_mask
+        elif v_mask is None:
+            V = np.asarray(v, float).T
+        else:
+            V = sgd_oracle.matrix(v, teacher.output_sources, shape.K)
+        links_in = (shape.N, shape.student_hidden) if shape.dense else (shape.d, teacher.v.shape[1])
+        a, b = (1 / np.sqrt(n) if shape.ntk else 1.0 for n in links_in)
+        if v is None:
+            b = 1 / np.sqrt(teacher.v.shape[1])
+        return sgd_oracle.Network(W, V, a, b, shape.activation, w_mask, v_mask, fixed=v is None)
+
+    def as_teacher(self):
+        teacher, shape = self.teacher, self.shape
+        return sgd_oracle.Network(
+            sgd_oracle.matrix(teacher.w, teacher.hidden_sources, shape.N),
+            sgd_oracle.matrix(teacher.v, teacher.output_sources, shape.K),
+            teacher.w.shape[1] ** -0.5,
+            teacher.v.shape[1] ** -0.5,
+            shape.activation,
+        )
+
+    def initial(self, lane):
+        weights = jax.jit(sgd.init, static_argnums=0)(self.setting(int(lane.m)), lane).weights
+        return self.as_network(*weights)
+
+    # The lane's random numbers
+
+    def examples(self, lane, step):
+        """Inputs (m, N) of the batch of a step, and what the labels get added to them, (m, M)."""
+        x, noise = self._draw(self.setting(int(lane.m)), int(lane.m), lane, jnp.uint32(step))
+        return np.asarray(x, float), self.dynamics.noise * np.asarray(noise, float)
+
+    @functools.partial(jax.jit, static_argnums=(0, 1, 2))
+    def _draw(self, setting, m, lane, step):
+        slot = jnp.arange(m, dtype=jnp.uint32)
+        of = sgd.labels_of(setting, lane, jnp.broadcast_to(step, slot.shape), slot, None)
+        x = inputs.inputs(setting.inputs, of.inputs, of.counter, self.N, None)
+        return x, inputs.normals(of.noise, of.counter, self.shape.M)
+
+    def test_examples(self, lane, time):
+        return np.asarray(self._draw_test(lane, jnp.int32(time)), float)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def _draw_test(self, lane, time):
+        key = fold(lane.keys.test, time)
+        index = jnp.arange(self.test_size, dtype=jnp.uint32)
+        each = Key(*(jnp.broadcast_to(half, index.shape) for half in key))
+        return inputs.inputs(self.dynamics.inputs, each, index, self.N, None)
+
+
+def labels(m, replicas=1, lr=0.1):
+    """Lanes for the product of the values of m and the replicas; lr is broadcast over them."""
+    m = np.repeat(np.atleast_1d(m), replicas)
+    replica = np.tile(np.arange(replicas), len(m) // replicas)
+    return sgd_ensemble.SgdLabels(m, replica, np.broadcast_to(np.asarray(lr, float), m.shape).copy())
