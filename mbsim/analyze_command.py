@@ -28,7 +28,7 @@ class Wanted(NamedTuple):
     """What to print, from which variable, with how many resamples, and where to draw."""
 
     as_json: bool
-    order_parameter: str
+    order_parameter: str | None
     bootstrap: int
     figure: Path | None
 
@@ -44,16 +44,16 @@ def analyze(path: Path, wanted: Wanted) -> None:
     folder = RunFolder.open(path)
     units = status.counts(status.states(folder))
     dataset = open_run(path)
-    check_variable(dataset, wanted.order_parameter)
-    verdicts = fss.transition_order(dataset, wanted.order_parameter, bootstrap=wanted.bootstrap)
-    found = fss.midpoint(dataset, wanted.order_parameter, bootstrap=wanted.bootstrap)
+    order_parameter = check_variable(dataset, wanted.order_parameter)
+    verdicts = fss.transition_order(dataset, order_parameter, bootstrap=wanted.bootstrap)
+    found = fss.midpoint(dataset, order_parameter, bootstrap=wanted.bootstrap)
     critical = fss.judged(found, verdicts)
     note = unfinished(units)
     if wanted.as_json:
         whole = {
             "model": dataset.attrs["model"],
             "name": dataset.attrs["name"],
-            "order_parameter": wanted.order_parameter,
+            "order_parameter": order_parameter,
             "critical": fss.as_json(critical),
             "verdicts": [_verdict_json(verdict) for verdict in verdicts],
             "units": units,
@@ -67,7 +67,7 @@ def analyze(path: Path, wanted: Wanted) -> None:
         if note:
             terminal.note(f"note: {note}")
     if wanted.figure:
-        drawn = picture(dataset, critical, wanted.order_parameter, wanted.figure.suffix[1:].lower())
+        drawn = picture(dataset, critical, order_parameter, wanted.figure.suffix[1:].lower())
         with one_line_errors(DatasetError, f"{wanted.figure} cannot be written"):
             wanted.figure.write_bytes(drawn)
 
@@ -101,24 +101,27 @@ def unfinished(units: Mapping[str, int]) -> str:
     return f"{units['done']} of {units['total']} units are done: more will change the numbers"
 
 
-def check_variable(dataset: xr.Dataset, name: str) -> None:
-    """Refuse a variable that holds no order parameter.
+def check_variable(dataset: xr.Dataset, name: str | None) -> str:
+    """The variable to analyse: the one named, or what the dataset says.
 
     Raises:
         DatasetError: it is not in the dataset, or is a time series; the nearest one is named.
     """
+    if name is None:
+        return fss.order_parameter_of(dataset)
     variables = {str(key): value for key, value in dataset.data_vars.items() if "time" not in value.dims}
     if name not in variables:
         nearest = get_close_matches(name, variables, n=1, cutoff=0.0)[0]
         raise DatasetError(
             f"--order-parameter {name}: must be one of {', '.join(sorted(variables))}; nearest is {nearest}"
         )
+    return name
 
 
 def picture(
     dataset: xr.Dataset,
     critical: Sequence[fss.Critical],
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     format: str = "png",
 ) -> bytes:
     """The figure of the order parameter against m, as the bytes of a file."""

@@ -143,8 +143,14 @@ def analyze(
         bool, typer.Option("--json", help="Print one JSON object; numbers that are not known are null.")
     ] = False,
     order_parameter: Annotated[
-        str, typer.Option(metavar="NAME", help="The variable of the dataset to read m_c from.")
-    ] = "overlap_mean",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The variable to read m_c from; if not given, the overlap of the weights, "
+            "or that of the outputs where weights do not tell.",
+            show_default=False,
+        ),
+    ] = None,
     bootstrap: Annotated[
         int,
         typer.Option(
@@ -182,8 +188,11 @@ def report(
         typer.Option(metavar="FILE", help="Where to write it: .html.", show_default="DIR/report.html"),
     ] = None,
     order_parameter: Annotated[
-        str, typer.Option(metavar="NAME", help="The variable of the dataset to analyse.")
-    ] = "overlap_mean",
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The variable to analyse, see `mbsim analyze --help`.", show_default=False
+        ),
+    ] = None,
     bootstrap: Annotated[
         int,
         typer.Option(

@@ -16,7 +16,7 @@ class Wanted(NamedTuple):
     """Where to write (None: into the run folder), which variable to analyse, with how many resamples."""
 
     file: Path | None
-    order_parameter: str
+    order_parameter: str | None
     bootstrap: int
 
 
@@ -34,9 +34,9 @@ def report(path: Path, wanted: Wanted) -> None:
     folder = RunFolder.open(path)
     note = analyze_command.unfinished(status.counts(status.states(folder)))
     dataset = open_run(path)
-    analyze_command.check_variable(dataset, wanted.order_parameter)
-    analysis = fss.analyze(dataset, wanted.order_parameter, bootstrap=wanted.bootstrap)
-    page = html(dataset, analysis, Source(str(path), wanted.order_parameter, wanted.bootstrap, note))
+    order_parameter = analyze_command.check_variable(dataset, wanted.order_parameter)
+    analysis = fss.analyze(dataset, order_parameter, bootstrap=wanted.bootstrap)
+    page = html(dataset, analysis, Source(str(path), order_parameter, wanted.bootstrap, note))
     with one_line_errors(DatasetError, f"{file} cannot be written"):
         write_atomically(file, page.encode())
     terminal.say(f"report: {file}")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from mbsim.errors import DatasetError
 from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS, axis_label, critical_symbol, symbol
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, lanes
+from mbsim.fss.lanes import SAMPLES, lanes, order_parameter_of
 from mbsim.fss.table import Critical, Label, number_and_interval
 
 PANELS_ACROSS = 3
@@ -26,7 +26,7 @@ def order_parameter_figure(
     critical: Sequence[Critical],
     ax: Axes | None = None,
     *,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     size: str = "N",
     control: str = "m",
 ) -> Axes:
@@ -39,13 +39,14 @@ def order_parameter_figure(
         ds: a dataset with one value of every label but the size (d, init_overlap, ...): select first.
         critical: records of `fss.midpoint`; those of other labels are passed over.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
-        order_parameter: the variable to draw.
+        order_parameter: the variable to draw; by default what `fss.order_parameter_of` says.
         size: the dimension that tells curves apart.
         control: the dimension to draw along.
 
     Raises:
         DatasetError: the variable is not there, or has more than one value of another label.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     values = lanes(ds, order_parameter, control)
     fixed = _labels(values, size, control)
     for name in fixed:
@@ -99,7 +100,7 @@ def order_parameter_panels(
     ds: xr.Dataset,
     critical: Sequence[Critical],
     *,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     size: str = "N",
     control: str = "m",
 ) -> Figure:
@@ -108,13 +109,14 @@ def order_parameter_panels(
     Args:
         ds: a dataset, as `open_run` gives it.
         critical: records of `fss.midpoint`.
-        order_parameter: the variable to draw.
+        order_parameter: the variable to draw; by default what `fss.order_parameter_of` says.
         size: the dimension that tells curves apart.
         control: the dimension to draw along.
 
     Raises:
         DatasetError: the variable is not there.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     values = lanes(ds, order_parameter, control)
     names = list(_labels(values, size, control))
     panels = list(np.ndindex(*(values.sizes[name] for name in names)))

@@ -9,8 +9,9 @@ from mbsim.fss.collapse import collapse
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.estimates import ESTIMATORS, estimates
 from mbsim.fss.extrapolate import extrapolate
+from mbsim.fss.lanes import order_parameter_of
 from mbsim.fss.loop import hysteresis
-from mbsim.fss.midpoint import midpoint, order_parameter
+from mbsim.fss.midpoint import midpoint
 from mbsim.fss.results import (
     Analysis,
     Collapse,
@@ -50,7 +51,7 @@ __all__ = [
     "hysteresis",
     "judged",
     "midpoint",
-    "order_parameter",
+    "order_parameter_of",
     "summaries",
     "transition_order",
 ]

@@ -11,7 +11,7 @@ from mbsim.fss.collapse import collapse
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.estimates import estimates
 from mbsim.fss.extrapolate import extrapolate
-from mbsim.fss.lanes import SAMPLES
+from mbsim.fss.lanes import SAMPLES, order_parameter_of
 from mbsim.fss.loop import hysteresis
 from mbsim.fss.results import Analysis, Collapse, Verdict
 from mbsim.fss.summaries import summaries
@@ -24,7 +24,7 @@ WINDOW = 1.5
 
 def analyze(
     ds: xr.Dataset,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     label: str = "init_overlap",
     connectivity: str = "d",
@@ -38,7 +38,7 @@ def analyze(
 
     Args:
         ds: any dataset with the order parameter over size, control, samples and any labels.
-        order_parameter: its name.
+        order_parameter: its name; by default what `order_parameter_of` says.
         label: the dimension of starts, if there is one: collapse and histograms take its lowest value.
         connectivity: the label that m_c is set against.
         size: the dimension of system sizes.
@@ -57,7 +57,8 @@ def analyze(
         "bootstrap": bootstrap,
         "seed": seed,
     }
-    several = label in ds[order_parameter].dims if order_parameter in ds else False
+    order_parameter = order_parameter_of(ds, order_parameter)
+    several = label in ds[order_parameter].dims
     random = ds.isel({label: int(np.argmin(ds[label].to_numpy()))}, drop=True) if several else ds
     verdicts = transition_order(ds, order_parameter, label=label, **options)
     critical = judged(estimates(ds, order_parameter=order_parameter, **options), verdicts, size)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import master
-from mbsim.fss.lanes import SAMPLES, grouped
+from mbsim.fss.lanes import SAMPLES, grouped, order_parameter_of
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.results import Collapse, Interval, Landscape
 from mbsim.fss.summaries import Summary, summarise
@@ -40,7 +40,7 @@ LANDSCAPE = 21
 
 def collapse(
     ds: xr.Dataset,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     quantity: str = "mean",
     m_c: float | None = None,
@@ -58,7 +58,7 @@ def collapse(
 
     Args:
         ds: any dataset with the order parameter over size, control, samples and any labels.
-        order_parameter: its name.
+        order_parameter: its name; by default what `order_parameter_of` says.
         quantity: A: "mean", "binder", "susceptibility" or "success". Of the susceptibility β is minus γ; of
             "binder" and "success" it is fixed to zero unless given.
         m_c: fixed to this value; free if not given. So are nu and beta.
@@ -84,6 +84,7 @@ def collapse(
         raise DatasetError(f"nu = {nu:g}: must be positive")
     if beta is None and quantity in ("binder", "success"):
         beta = 0.0
+    order_parameter = order_parameter_of(ds, order_parameter)
     curves = summarise(ds, order_parameter, size, control, samples, bootstrap, seed)
     by_cell = {id(one.cell): one for one in curves}
     found = []

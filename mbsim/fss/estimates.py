@@ -16,7 +16,7 @@ import xarray as xr
 from mbsim.errors import DatasetError
 from mbsim.fss import crossing as crossings
 from mbsim.fss import midpoint as midpoints
-from mbsim.fss.lanes import SAMPLES, grouped
+from mbsim.fss.lanes import SAMPLES, grouped, order_parameter_of
 from mbsim.fss.peak import peak
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.summaries import SUCCESS, Summary, summarise
@@ -36,7 +36,7 @@ NAMES = {
 def estimates(
     ds: xr.Dataset,
     estimators: Sequence[str] = ESTIMATORS,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     size: str = "N",
     control: str = "m",
@@ -49,7 +49,7 @@ def estimates(
     Args:
         ds: any dataset with the order parameter over size, control, samples and any labels.
         estimators: some of `ESTIMATORS`; those of success are left out where the dataset has no `success`.
-        order_parameter: its name.
+        order_parameter: its name; by default what `order_parameter_of` says.
         size: the dimension of system sizes.
         control: the dimension along which the transition is sought.
         samples: the quenched disorder, then the replicas within it; either may be absent.
@@ -66,6 +66,7 @@ def estimates(
     unknown = [name for name in estimators if name not in ESTIMATORS]
     if unknown:
         raise DatasetError(f"estimators = {unknown[0]!r}: allowed are {', '.join(ESTIMATORS)}")
+    order_parameter = order_parameter_of(ds, order_parameter)
     found: list[Critical] = []
     of_curves = {"susceptibility", "binder_crossing", "success_crossing"} & set(estimators)
     curves: list[Summary] = []

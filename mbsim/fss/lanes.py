@@ -17,6 +17,23 @@ SAMPLES = ("teacher", "replica")
 """The levels of chance: the quenched disorder, then the replicas within it."""
 
 
+def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
+    """Name of the variable that tells the phases of a dataset apart.
+
+    `name` if given; or what the dataset itself says (attribute `order_parameter`, which runs of mbsim have);
+    or `overlap_mean`, the bulk overlap in the last quarter of the run. Never `success`: with ±1 weights the m
+    at which every weight is right grows like log N, where the bulk does not move.
+
+    Raises:
+        DatasetError: the dataset does not hold it.
+    """
+    chosen = name or str(ds.attrs.get("order_parameter", "overlap_mean"))
+    if chosen not in ds:
+        held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
+        raise DatasetError(f"order parameter {chosen!r} is not in the dataset, which holds {held}")
+    return chosen
+
+
 def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SAMPLES) -> xr.DataArray:
     """The variable with dimensions (labels..., *samples, control), the control increasing.
 

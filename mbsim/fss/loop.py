@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, Cell, cells, lanes
+from mbsim.fss.lanes import SAMPLES, Cell, cells, lanes, order_parameter_of
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.results import Hysteresis, Interval
 from mbsim.fss.table import Critical, Label
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 def hysteresis(
     ds: xr.Dataset,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     label: str = "init_overlap",
     size: str = "N",
@@ -33,7 +33,7 @@ def hysteresis(
 
     Args:
         ds: a dataset with the order parameter over `label`, size, control and samples.
-        order_parameter: its name.
+        order_parameter: its name; by default what `order_parameter_of` says.
         label: the dimension of starts; its lowest value is the random start, its highest the planted one.
         size: the dimension of system sizes.
         control: the dimension along which the transition is sought.
@@ -44,6 +44,7 @@ def hysteresis(
     Raises:
         DatasetError: the variable or a dimension is not there.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     values = lanes(ds, order_parameter, control, samples)
     if values.sizes.get(label, 1) < 2:
         return []

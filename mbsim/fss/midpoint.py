@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample
-from mbsim.fss.lanes import SAMPLES, generator, lanes, teachers_and_replicas, used
+from mbsim.fss.lanes import SAMPLES, generator, lanes, order_parameter_of, teachers_and_replicas, used
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.table import Critical, Label
 
@@ -39,24 +39,9 @@ TENTH_TO_NINE_TENTHS = 2 * np.log(9)
 """Length of that part of a logistic step of width 1."""
 
 
-def order_parameter(ds: xr.Dataset) -> str:
-    """Name of the variable to read m_c from: `overlap_mean`, the bulk overlap in the last quarter of the run.
-
-    Not `success`: with ±1 weights the m at which every weight is right grows like log N, where the bulk does
-    not move.
-
-    Raises:
-        DatasetError: the dataset does not hold it.
-    """
-    if "overlap_mean" not in ds:
-        held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
-        raise DatasetError(f"no order parameter: the dataset lacks overlap_mean, it holds {held}")
-    return "overlap_mean"
-
-
 def midpoint(
     ds: xr.Dataset,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     control: str = "m",
     samples: tuple[str, str] = SAMPLES,
@@ -69,7 +54,9 @@ def midpoint(
 
     Args:
         ds: any dataset that holds the order parameter.
-        order_parameter: a variable over `control`, `samples` and any labels; NaN where a lane did not run.
+        order_parameter: a variable over `control`, `samples` and any labels; NaN where a lane did not run. By
+        default
+            what `order_parameter_of` says.
         control: the dimension along which the transition is sought.
         samples: the quenched disorder, then the replicas within it; either may be absent from the variable.
         scale: "log" to fit in the logarithm of the control, for a geometric grid.
@@ -84,6 +71,7 @@ def midpoint(
     Raises:
         DatasetError: the variable or the control is not there, or the scale does not suit it.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     values = lanes(ds, order_parameter, control, samples)
     _check_scale(values[control], scale)
     names = [str(name) for name in values.dims if name not in (*samples, control)]

@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, Cell, cells, generator, teachers_and_replicas
+from mbsim.fss.lanes import SAMPLES, Cell, cells, generator, order_parameter_of, teachers_and_replicas
 from mbsim.fss.resampled import Resampled
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ def summarise(
 
 def summaries(
     ds: xr.Dataset,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     size: str = "N",
     control: str = "m",
@@ -94,6 +94,7 @@ def summaries(
     Raises:
         DatasetError: a variable, a dimension or the size is not there.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     found = summarise(ds, order_parameter, size, control, samples, bootstrap, seed, times=True)
     names = list(found[0].cell.labels) if found else []
     m: Array = np.unique(np.asarray(ds[control].to_numpy(), float))

@@ -32,7 +32,7 @@ from mbsim.fss.evidence import (
     loops_open,
     peak_growth,
 )
-from mbsim.fss.lanes import SAMPLES, generator, grouped
+from mbsim.fss.lanes import SAMPLES, generator, grouped, order_parameter_of
 from mbsim.fss.loop import hysteresis
 from mbsim.fss.peak import peak
 from mbsim.fss.results import Hysteresis, Verdict
@@ -42,7 +42,7 @@ from mbsim.fss.table import Label, Order
 
 def transition_order(
     ds: xr.Dataset,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     label: str = "init_overlap",
     size: str = "N",
@@ -55,7 +55,7 @@ def transition_order(
 
     Args:
         ds: any dataset with the order parameter over size, control, samples and any labels.
-        order_parameter: its name.
+        order_parameter: its name; by default what `order_parameter_of` says.
         label: the dimension of starts, if there is one; histograms are those of its lowest value, the random
             start, and it is no label of the verdicts.
         size: the dimension of system sizes.
@@ -74,6 +74,7 @@ def transition_order(
         "bootstrap": bootstrap,
         "seed": seed,
     }
+    order_parameter = order_parameter_of(ds, order_parameter)
     loops = hysteresis(ds, order_parameter, label=label, **options)
     random = ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
     curves = summarise(
