@@ -80,7 +80,7 @@ def test_intervals_of_the_collapse_cover():
     hits = {"m_c": [], "inverse_nu": [], "beta_over_nu": []}
     exact = {"m_c": M_C, "inverse_nu": 0.5, "beta_over_nu": 0.1}
     for seed in range(200):
-        found = only(continuous(RAGGED, beta_over_nu=0.1, gaps=0.02, seed=seed))
+        found = only(continuous(RAGGED, beta_over_nu=0.1, gaps=0.02, teachers=16, seed=seed))
         for name, hit in hits.items():
             interval = getattr(found, name)
             hit.append(interval.low <= exact[name] <= interval.high)

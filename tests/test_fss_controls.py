@@ -53,19 +53,28 @@ def test_three_sizes_do_not_tell_a_limit_from_a_drift(clusters):
 
 @pytest.mark.slow
 def test_percolation_threshold_from_sizes_to_infinity():
-    ds = percolation.dataset([8, 16, 32, 64], 2000, np.linspace(0.2, 0.8, 49), seed=0)
-    for found in fss.extrapolate(fss.estimates(ds, ["susceptibility", "midpoint"], "largest")):
-        assert found.law == "power correction"
-        assert holds(found.m_c, percolation.P_C)
+    ds = percolation.dataset([8, 16, 32, 64], 2000, np.linspace(0.3, 0.8, 41), seed=0)
+    [found] = fss.extrapolate(fss.estimates(ds, ["susceptibility"], "largest"))
+    assert found.law == "power correction"
+    assert holds(found.m_c, percolation.P_C)
+    assert holds(found.parameters["omega"], percolation.INVERSE_NU)
+
+
+def test_spanning_probabilities_cross_at_the_percolation_threshold():
+    ds = percolation.dataset([16, 48], 600, np.linspace(0.5, 0.68, 19), seed=3, spanning=True)
+    [found] = fss.estimates(ds, ["success_crossing"], "success", bootstrap=300)
+    assert found.low <= percolation.P_C <= found.high
+    assert found.high - found.low < 0.02
 
 
 @pytest.mark.slow
 def test_percolation_exponents():
     ds = percolation.dataset([16, 32, 64, 96], 1000, np.linspace(0.5, 0.68, 25), seed=2)
-    [found] = fss.collapse(ds, "largest", correction=0.5)
+    [found] = fss.collapse(ds, "largest", window=(0.55, 0.63))
     assert holds(found.m_c, percolation.P_C)
     assert holds(found.inverse_nu, percolation.INVERSE_NU)
     assert holds(found.beta_over_nu, percolation.BETA_OVER_NU)
+    assert found.inverse_nu.high - found.inverse_nu.low < 0.1
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +110,15 @@ def test_ising_exponents():
         for length in (12, 16, 24, 32)
     }
     ds = potts.dataset(2, grids, count=48, sweeps=300, burn=50, seed=4, thin=2)
-    [binder] = fss.collapse(ds, "magnetisation", quantity="binder")
+    near = (0.97 * critical, 1.03 * critical)
+    [binder] = fss.collapse(ds, "magnetisation", quantity="binder", window=near)
     assert holds(binder.m_c, critical)
     assert holds(binder.inverse_nu, 1 / 2)
-    [mean] = fss.collapse(ds, "magnetisation", m_c=critical, nu=2.0)
-    assert abs(mean.beta_over_nu.value - 1 / 16) < 0.01
+    [mean] = fss.collapse(ds, "magnetisation")
+    assert holds(mean.m_c, critical)
+    assert holds(mean.inverse_nu, 1 / 2)
+    assert holds(mean.beta_over_nu, 1 / 16)
+    assert mean.beta_over_nu.high - mean.beta_over_nu.low < 0.02
 
 
 def potts_dataset(q, lengths, power, seed, count=32, sweeps=300, thin=2):

@@ -2,7 +2,7 @@
 
 Far from a transition curves of all sizes agree, and their difference is noise about zero; so the crossing is
 sought between a point where the larger size lies below and one where it lies above, each by three standard
-errors and by a twentieth of the range of the curves (on their plateaus they differ by what saturates, not by
+errors and by a fiftieth of the range of the curves (on their plateaus they differ by what saturates, not by
 what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on
 which the larger size lies below: the crossing, or the middle of several that noise makes.
 """
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 FEWEST_POINTS = 5
 SIGNIFICANCE = 3.0
-CLEAR = 0.05
+CLEAR = 0.02
 PLACES = 2001
 
 
