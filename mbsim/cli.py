@@ -103,6 +103,14 @@ def run(
             show_default=False,
         ),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Compute on the workers of a dask cluster, whose scheduler is at tcp://HOST:PORT.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, and stop.")
     ] = False,
@@ -118,8 +126,9 @@ def run(
     if dry_run:
         run_command.rehearse(settings, folder)
         return DONE
-    sets = [word for text in chosen for word in ("--set", text)]
-    return run_command.train(settings, folder, ["mbsim", "run", str(config), "--out", str(folder), *sets])
+    words = [word for text in chosen for word in ("--set", text)] + (["--dask", dask] if dask else [])
+    again = ["mbsim", "run", str(config), "--out", str(folder), *words]
+    return run_command.train(settings, folder, again, dask)
 
 
 @app.command(short_help="What is done of a run, what is left, how long.")

@@ -59,24 +59,28 @@ class Watch:
         if self.first is None or self.newest is None or self.newest.units_done == self.first.units_done:
             return ""
         trained = terminal.counted(self.newest.units_done - self.first.units_done, "unit")
-        elapsed, work = terminal.duration(time.monotonic() - self.started), RULES[self.config.algorithm].WORK[1]
+        elapsed, work = (
+            terminal.duration(time.monotonic() - self.started),
+            RULES[self.config.algorithm].WORK[1],
+        )
         rate = f"; training alone {terminal.si(self.newest.rate)} {work}/s" if self.newest.rate else ""
         return f"trained {trained} in {elapsed}{rate}"
 
 
-def train(config: Config, path: Path, command: Sequence[str]) -> int:
+def train(config: Config, path: Path, command: Sequence[str], dask: str | None = None) -> int:
     """Run the configuration into the folder `path`, then print m_c; returns the exit code.
 
     Args:
         config: what to run.
         path: the run folder.
         command: the words of the command that goes on from here.
+        dask: address of the scheduler whose workers compute, if not this process.
     """
     watch = Watch(config, path)
     failures: tuple[str, ...] = ()
     try:
         try:
-            dataset = runner.run(config, path, report=watch)
+            dataset = runner.run(config, path, report=watch, dask=dask)
         except runner.UnitsFailed as error:
             failures = error.lines
             dataset = open_run(path)
@@ -136,9 +140,7 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
         sizes = _listed(grid.m)
     dimensions = [f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", f"m = {sizes}"]
     dimensions += [
-        f"{name} = {_listed(getattr(grid, name))}"
-        for name in config.axes
-        if getattr(grid, name) is not None
+        f"{name} = {_listed(getattr(grid, name))}" for name in config.axes if getattr(grid, name) is not None
     ]
     terminal.say(f"{config.name}: {config.model.kind_name}, {'; '.join(dimensions)}")
     rule, work = RULES[config.algorithm], terminal.counted(progress.units, "unit")
@@ -163,7 +165,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
     """m_c as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
     from mbsim import fss
 
-    critical = fss.midpoint(dataset)
+    critical = fss.judged(fss.midpoint(dataset), fss.transition_order(dataset))
     terminal.print_critical(critical)
     figure = path / FIGURE
     panels = len(
@@ -177,6 +179,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
         if draw or not figure.exists():
             write_atomically(figure, analyze_command.picture(dataset, critical))
         terminal.say(f"figure: {figure}")
+    terminal.say(f"order of the transition and its evidence: mbsim report {shlex.quote(str(path))}")
     terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
 
 

@@ -59,7 +59,7 @@ def made_up(monkeypatch):
         return with_transition(unit, len(runner._times(config)))
 
     monkeypatch.setattr(runner, "train_unit", train)
-    monkeypatch.setattr(runner, "_self_check", lambda kind: None)
+    monkeypatch.setattr(runner, "self_check", lambda config, unit: None)
 
 
 def with_transition(unit, times):
