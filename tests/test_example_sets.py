@@ -48,7 +48,7 @@ def test_large_sets_cost_no_memory_and_repeat_nothing():
     assert stats.kstest(order / size, "uniform").pvalue > LEVEL
 
 
-@pytest.mark.parametrize("size", [3, 4, 5])
+@pytest.mark.parametrize("size", [3, 4, 5, 6])
 def test_all_orders_of_a_small_set_are_equally_likely(size):
     index = jnp.arange(size, dtype=jnp.uint32)[None]
     orders = np.asarray(_permuted(index, keys(40_000), on_device(size)))
