@@ -59,7 +59,10 @@ class Watch:
         if self.first is None or self.newest is None or self.newest.units_done == self.first.units_done:
             return ""
         trained = terminal.counted(self.newest.units_done - self.first.units_done, "unit")
-        elapsed, work = terminal.duration(time.monotonic() - self.started), RULES[self.config.algorithm].WORK[1]
+        elapsed, work = (
+            terminal.duration(time.monotonic() - self.started),
+            RULES[self.config.algorithm].WORK[1],
+        )
         rate = f"; training alone {terminal.si(self.newest.rate)} {work}/s" if self.newest.rate else ""
         return f"trained {trained} in {elapsed}{rate}"
 
@@ -136,9 +139,7 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
         sizes = _listed(grid.m)
     dimensions = [f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", f"m = {sizes}"]
     dimensions += [
-        f"{name} = {_listed(getattr(grid, name))}"
-        for name in config.axes
-        if getattr(grid, name) is not None
+        f"{name} = {_listed(getattr(grid, name))}" for name in config.axes if getattr(grid, name) is not None
     ]
     terminal.say(f"{config.name}: {config.model.kind_name}, {'; '.join(dimensions)}")
     rule, work = RULES[config.algorithm], terminal.counted(progress.units, "unit")

@@ -16,7 +16,7 @@ import xarray as xr
 
 from mbsim import dataset, provenance
 from mbsim.config import Config, load_config
-from mbsim.errors import ConfigError, MbsimError
+from mbsim.errors import MbsimError
 from mbsim.grid import Unit, check_dataset, check_memory, host_memory, measurement_times, units
 from mbsim.interrupts import raise_if_asked
 from mbsim.progress import Progress, Report, Reporter

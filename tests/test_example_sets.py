@@ -1,4 +1,4 @@
-"""Finite training sets: orders are permutations, draws are uniform, and both dynamics use them as they say."""
+"""Finite training sets: orders are permutations, draws are uniform, both dynamics use them as they say."""
 
 import jax
 import jax.numpy as jnp
