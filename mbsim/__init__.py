@@ -12,19 +12,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mbsim import fss
+    from mbsim import figures, fss
     from mbsim.config import load_config
     from mbsim.dataset import export, open_run
     from mbsim.runner import run
 
-__all__ = ["export", "fss", "load_config", "open_run", "run"]
+__all__ = ["export", "figures", "fss", "load_config", "open_run", "run"]
 
 _HOMES = {"export": "dataset", "load_config": "config", "open_run": "dataset", "run": "runner"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "fss":
-        return importlib.import_module("mbsim.fss")
+    if name in ("figures", "fss"):
+        return importlib.import_module(f"mbsim.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"mbsim.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'mbsim' has no attribute {name!r}")

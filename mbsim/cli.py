@@ -103,6 +103,14 @@ def run(
             show_default=False,
         ),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Compute on the workers of a dask cluster, whose scheduler is at tcp://HOST:PORT.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, and stop.")
     ] = False,
@@ -118,8 +126,9 @@ def run(
     if dry_run:
         run_command.rehearse(settings, folder)
         return DONE
-    sets = [word for text in chosen for word in ("--set", text)]
-    return run_command.train(settings, folder, ["mbsim", "run", str(config), "--out", str(folder), *sets])
+    words = [word for text in chosen for word in ("--set", text)] + (["--dask", dask] if dask else [])
+    again = ["mbsim", "run", str(config), "--out", str(folder), *words]
+    return run_command.train(settings, folder, again, dask)
 
 
 @app.command(short_help="What is done of a run, what is left, how long.")
@@ -143,8 +152,14 @@ def analyze(
         bool, typer.Option("--json", help="Print one JSON object; numbers that are not known are null.")
     ] = False,
     order_parameter: Annotated[
-        str, typer.Option(metavar="NAME", help="The variable of the dataset to read m_c from.")
-    ] = "overlap_mean",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The variable to read m_c from; if not given, the overlap of the weights, "
+            "or that of the outputs where weights do not tell.",
+            show_default=False,
+        ),
+    ] = None,
     bootstrap: Annotated[
         int,
         typer.Option(
@@ -171,6 +186,41 @@ def analyze(
 
     wanted = analyze_command.Wanted(as_json, order_parameter, bootstrap, figure)
     analyze_command.analyze(folder, wanted)
+    return DONE
+
+
+@app.command(short_help="One HTML page with the table, the figures and the verdict.")
+def report(
+    folder: Folder,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write it: .html.", show_default="DIR/report.html"),
+    ] = None,
+    order_parameter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The variable to analyse, see `mbsim analyze --help`.", show_default=False
+        ),
+    ] = None,
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            parser=_resamples,
+            help="Resamples for the intervals, 100 or more; 1000 if not given.",
+            show_default=False,
+        ),
+    ] = 1000,
+) -> int:
+    """Write one self-contained HTML page that reads like the results section of a paper.
+
+    What was run, m_c by every estimator, its law against N and d, the data collapse, the order of the
+    transition with its evidence, how to reproduce. What cannot be said is named with its reason. A run that
+    is not finished is reported as far as it is.
+    """
+    from mbsim import report_command
+
+    report_command.report(folder, report_command.Wanted(out, order_parameter, bootstrap))
     return DONE
 
 

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+import mbsim.accessor  # noqa: F401 (registers ds.mbsim)
 from mbsim import provenance as prov
 from mbsim.config import Config
 from mbsim.errors import DatasetError, RunFolderError
 from mbsim.files import netcdf_bytes, one_line_errors, sync
 from mbsim.grid import Unit, units
+from mbsim.rules import RULES
 from mbsim.store import RunFolder
 from mbsim.variables import dims_with, labelled, unit_arrays, unit_labels, variables_with
 
@@ -111,7 +113,8 @@ def _joined(config: Config, config_hash: str, times: np.ndarray, blocks: Iterabl
         for name, array in arrays.items():
             whole[name][place[: array.ndim]] = array
         provenances.append(provenance)
-    attrs = prov.of_config(config, config_hash) | prov.joined(provenances)
+    main = RULES[config.algorithm].order_parameter(config)
+    attrs = prov.of_config(config, config_hash) | prov.joined(provenances) | {"order_parameter": main}
     dataset = labelled(whole, labels, attrs)
     single = [dim for dim in config.axes if getattr(config.grid, dim) is None]
     return dataset.squeeze(single)

@@ -126,14 +126,14 @@ def dataset_bytes(config: Config) -> int:
     """Estimate of the size of the whole dataset in memory, time series and per-lane results.
 
     Dimensions N, d, teacher, m (the union over all (N, d)), replica and the axes; for each lane at most five
-    float32 series over time, eight float64 and one int8.
+    float32 series over time, eleven float64 and one int8.
     """
     grid = config.grid
     m = {m for N in grid.N for d in grid.d for m in config.m_values(N, d)}
     systems = len(grid.N) * len(grid.d) * grid.teachers
     lanes = systems * len(m) * grid.replicas * math.prod(map(len, config.axes.values()))
     times = min(config.measure.measurements, config.dynamics.length + 1)
-    return lanes * (4 * (5 if config.model.real else 4) * times + 8 * 8 + 1)
+    return lanes * (4 * (5 if config.model.real else 4) * times + 11 * 8 + 1)
 
 
 def check_dataset(config: Config, available: int) -> None:

@@ -12,6 +12,7 @@ A first run, and what to do with it:
   mbsim run configs/quickstart.toml              train the grid into runs/quickstart
   mbsim status runs/quickstart                   how far it is, from another terminal
   mbsim analyze runs/quickstart --json           m_c for every (N, d)
+  mbsim report runs/quickstart                   figures and verdict on one HTML page
   mbsim export runs/quickstart quickstart.nc     the dataset as one file
 
 \b

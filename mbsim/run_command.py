@@ -67,19 +67,20 @@ class Watch:
         return f"trained {trained} in {elapsed}{rate}"
 
 
-def train(config: Config, path: Path, command: Sequence[str]) -> int:
+def train(config: Config, path: Path, command: Sequence[str], dask: str | None = None) -> int:
     """Run the configuration into the folder `path`, then print m_c; returns the exit code.
 
     Args:
         config: what to run.
         path: the run folder.
         command: the words of the command that goes on from here.
+        dask: address of the scheduler whose workers compute, if not this process.
     """
     watch = Watch(config, path)
     failures: tuple[str, ...] = ()
     try:
         try:
-            dataset = runner.run(config, path, report=watch)
+            dataset = runner.run(config, path, report=watch, dask=dask)
         except runner.UnitsFailed as error:
             failures = error.lines
             dataset = open_run(path)
@@ -164,7 +165,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
     """m_c as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
     from mbsim import fss
 
-    critical = fss.midpoint(dataset)
+    critical = fss.judged(fss.midpoint(dataset), fss.transition_order(dataset))
     terminal.print_critical(critical)
     figure = path / FIGURE
     panels = len(
@@ -178,6 +179,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
         if draw or not figure.exists():
             write_atomically(figure, analyze_command.picture(dataset, critical))
         terminal.say(f"figure: {figure}")
+    terminal.say(f"order of the transition and its evidence: mbsim report {shlex.quote(str(path))}")
     terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
 
 

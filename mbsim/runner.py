@@ -6,15 +6,16 @@ good order: what is finished is safe, and the same command goes on from there. I
 """
 
 import errno
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from mbsim import dataset, provenance
+from mbsim import dataset, distributed, provenance
 from mbsim.config import Config, load_config
 from mbsim.errors import MbsimError
 from mbsim.grid import Unit, check_dataset, check_memory, host_memory, measurement_times, units
@@ -24,7 +25,11 @@ from mbsim.rules import RULES
 from mbsim.store import RunFolder
 from mbsim.variables import GAP, variables_of
 
-Keep = Callable[[Unit, dict[str, np.ndarray]], None]
+if TYPE_CHECKING:
+    from distributed import Client
+
+Keep = Callable[[Unit, dict[str, np.ndarray], dict[str, str]], None]
+Compute = Callable[[Config, Sequence[Unit], Keep, Reporter], dict[Unit, str]]
 
 
 class DiskFull(MbsimError):  # noqa: N818 (says what happened)
@@ -45,6 +50,7 @@ def run(
     *,
     overrides: tuple[str, ...] = (),
     report: Report | None = None,
+    dask: str | None = None,
 ) -> xr.Dataset:
     """Train the whole grid of a configuration and return its dataset.
 
@@ -54,6 +60,9 @@ def run(
             is written.
         overrides: settings such as "grid.d=[3,5]", as the command line's --set.
         report: called with a `Progress` now and then.
+        dask: address of a dask scheduler, such as "tcp://head:8786", whose workers compute the units; by
+        default
+            this process does, on all its devices.
 
     Returns:
         The dataset that `open_run(out)` gives.
@@ -67,12 +76,27 @@ def run(
     """
     settings = load_config(config, overrides)
     check(settings)
-    everything = units(settings)
+    if dask is None:
+        return _run(settings, out, report, _compute)
+    with distributed.cluster(dask) as client:
+        return _run(settings, out, report, functools.partial(_compute_on_cluster, client))
+
+
+def _run(
+    settings: Config, out: str | os.PathLike[str] | None, report: Report | None, compute: Compute
+) -> xr.Dataset:
+    everything, times = units(settings), _times(settings)
     if out is None:
         results: dict[Unit, dict[str, np.ndarray]] = {}
+        origins: list[dict[str, str]] = []
+
+        def hold(unit: Unit, result: dict[str, np.ndarray], origin: dict[str, str]) -> None:
+            results[unit] = result
+            origins.append(origin)
+
         reporter = Reporter(outset(settings, everything), report)
-        _raise_failed(_compute(settings, everything, results.__setitem__, reporter))
-        return dataset.from_results(settings, results, _times(settings), _provenance())
+        _raise_failed(compute(settings, everything, hold, reporter))
+        return dataset.from_results(settings, results, times, provenance.joined(origins))
     with _disk_full_is_told(out):
         folder = RunFolder.create_or_open(out, settings)
         with folder.lock():
@@ -80,9 +104,11 @@ def run(
             todo = folder.missing(everything)
             damaged = sum(folder.unit_path(unit).exists() for unit in todo)
             reporter = Reporter(outset(settings, todo, damaged), report)
-            origin, times = _provenance() if todo else {}, _times(settings)
-            failed = _compute(
-                settings, todo, lambda unit, result: folder.write(unit, result, times, origin), reporter
+            failed = compute(
+                settings,
+                todo,
+                lambda unit, result, origin: folder.write(unit, result, times, origin),
+                reporter,
             )
     _raise_failed(failed)
     return dataset.open_run(out)
@@ -151,7 +177,8 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
 
     devices.use_all_cores()
     reporter.begin("checking known answers of the kernels")
-    _self_check(config, todo[0])
+    self_check(config, todo[0])
+    here = origin()
     failed: dict[Unit, str] = {}
     for unit in todo:
         raise_if_asked()
@@ -161,8 +188,25 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             failed[unit] = (str(error).strip().splitlines() or [type(error).__name__])[0]
         else:
-            keep(unit, result)
+            keep(unit, result, here)
         reporter.end_unit(kept=unit not in failed)
+    return failed
+
+
+def _compute_on_cluster(
+    client: "Client", config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporter
+) -> dict[Unit, str]:
+    """As `_compute`, on the workers of a dask cluster."""
+    reporter.begin("handing out units" if todo else "nothing to do")
+    failed: dict[Unit, str] = {}
+    for answer in distributed.answers(client, todo, config):
+        reporter.begin_unit(answer.unit)
+        if answer.failure:
+            failed[answer.unit] = answer.failure
+        else:
+            keep(answer.unit, answer.arrays, answer.provenance)
+            reporter.advance(work_of(answer.unit, config))
+        reporter.end_unit(kept=not answer.failure)
     return failed
 
 
@@ -176,7 +220,8 @@ def _disk_full_is_told(out: str | os.PathLike[str]) -> Iterator[None]:
         raise DiskFull(f"no space left to write {os.fspath(out)}: what is finished is kept") from error
 
 
-def _self_check(config: Config, unit: Unit) -> None:
+def self_check(config: Config, unit: Unit) -> None:
+    """Raise `SelfCheckFailed` unless the kernel that a unit needs gives its known answers on this device."""
     kind, passed = RULES[config.algorithm].self_check(unit, config)
     if not passed:
         raise SelfCheckFailed(
@@ -194,7 +239,8 @@ def _times(config: Config) -> np.ndarray:
     return measurement_times(config.dynamics.length, config.measure.measurements)
 
 
-def _provenance() -> dict[str, str]:
+def origin() -> dict[str, str]:
+    """What computes in this process: versions, device, generator, commit."""
     from mbsim import devices
     from mbsim.kernel.streams import GENERATOR
 

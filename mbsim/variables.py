@@ -29,6 +29,11 @@ SERIES = {
     "training_error": "training error, on the mini-batch before it is used",
     "overlap": "overlap of student and teacher",
 }
+TAILS = {
+    "overlap": "overlap",
+    "output_overlap": "overlap of the outputs (0 for a guess, 1 for the teacher)",
+    "generalization_error": "generalisation error",
+}
 GAP = "generalization_gap"  # where the training set is finite
 
 
@@ -58,7 +63,7 @@ def variables_with(axes: Collection[str], finite: bool = False) -> dict[str, Var
         f"{name}_{moment}": Variable(
             lane, np.float64, np.nan, f"{words} of the {of} in the last quarter of the run"
         )
-        for name, of in (("overlap", "overlap"), ("generalization_error", "generalisation error"))
+        for name, of in TAILS.items()
         for moment, words in (("mean", "mean"), ("second", "second moment"), ("fourth", "fourth moment"))
     }
     time = rule.TIME[0]

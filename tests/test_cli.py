@@ -32,7 +32,7 @@ from mbsim.help_texts import RUN_HELP
 from mbsim.progress import Progress
 from mbsim.store import RunFolder
 
-COMMANDS = ("run", "status", "analyze", "export", "doctor", "bench")
+COMMANDS = ("run", "status", "analyze", "report", "export", "doctor", "bench")
 CONFIG = """
 name = "tiny"
 model = "sparse-vector"
@@ -59,7 +59,7 @@ def made_up(monkeypatch):
         return with_transition(unit, len(runner._times(config)))
 
     monkeypatch.setattr(runner, "train_unit", train)
-    monkeypatch.setattr(runner, "_self_check", lambda kind: None)
+    monkeypatch.setattr(runner, "self_check", lambda config, unit: None)
 
 
 def with_transition(unit, times):
@@ -234,7 +234,8 @@ def test_run_says_what_it_does_and_finds_the_transition(capsys, here):
         assert float(low) <= middle <= float(high)
         assert abs(float(m_c) - middle) < 0.3
     assert lines[7] == "figure: runs/tiny/order_parameter.png"
-    assert "mbsim.open_run('runs/tiny')" in lines[8]
+    assert lines[8].endswith("mbsim report runs/tiny")
+    assert "mbsim.open_run('runs/tiny')" in lines[9]
     assert (here / "runs/tiny/order_parameter.png").read_bytes().startswith(b"\x89PNG")
     assert (open_run("runs/tiny").status == 1).all()
     assert errors.splitlines()[0].startswith("0 of 4 units, 0%: checking")
@@ -460,7 +461,7 @@ def test_figure_of_another_variable(half, capsys, here):
 def test_export_writes_the_dataset(half, capsys):
     code, output, errors = mbsim(capsys, "export half half.nc")
     assert code == 0
-    assert output == "half.nc: 13 variables over N 2, d 1, m 6, teacher 2, replica 3, time 32\n"
+    assert output == "half.nc: 16 variables over N 2, d 1, m 6, teacher 2, replica 3, time 32\n"
     assert errors == "note: 36 of 72 students have not run, NaN stands there\n"
     with xr.open_dataset("half.nc", engine="h5netcdf") as written:
         xr.testing.assert_equal(written.load(), open_run("half"))

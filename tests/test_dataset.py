@@ -141,7 +141,9 @@ def test_attributes_say_where_the_numbers_come_from(folder):
     assert attrs["device_kind"] == "<device_kind>, another device"
     assert attrs["git_commit"] == "<git_commit>"
     assert attrs["jax_version"] == "<jax_version>"
-    assert set(attrs) == {*prov.FIELDS, "config", "config_hash", "seed", "name", "model"}
+    assert attrs["order_parameter"] == "overlap_mean"
+    given = {"config", "config_hash", "seed", "name", "model", "order_parameter"}
+    assert set(attrs) == {*prov.FIELDS, *given}
 
 
 # -- export

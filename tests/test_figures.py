@@ -169,7 +169,7 @@ def test_there_is_a_panel_for_each_combination_of_labels(ds, critical):
     figure = order_parameter_panels(starts, fss.midpoint(starts, bootstrap=20))
     titles = [ax.get_title() for ax in figure.axes]
     assert len(titles) == len(set(titles)) == 4
-    assert "sparse-vector, init_overlap = 1.0, $d$ = 5" in titles
+    assert "sparse-vector, init overlap = 1.0, $d$ = 5" in titles
 
 
 def test_a_figure_is_written_whole(ds, critical, tmp_path):

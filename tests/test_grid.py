@@ -157,7 +157,7 @@ def test_the_dataset_is_as_large_as_the_arrays_it_is_made_of():
     series = np.zeros((2, 1, 3, 3, 5, 2, 32), dtype=np.float32)
     single = np.zeros(series.shape[:-1], dtype=np.float64)
     status = np.zeros(series.shape[:-1], dtype=np.int8)
-    assert dataset_bytes(config) == 4 * series.nbytes + 8 * single.nbytes + status.nbytes
+    assert dataset_bytes(config) == 4 * series.nbytes + 11 * single.nbytes + status.nbytes
 
 
 def test_few_sweeps_make_few_times_in_the_dataset():

@@ -394,9 +394,11 @@ def test_records_as_json_and_as_text():
 
 def test_the_order_parameter_is_the_bulk_overlap():
     ds = dataset({64: lanes()})
-    assert fss.order_parameter(ds.assign(success=ds["overlap_mean"])) == "overlap_mean"
-    with pytest.raises(DatasetError, match="lacks overlap_mean, it holds success"):
-        fss.order_parameter(ds.rename(overlap_mean="success"))
+    assert fss.order_parameter_of(ds.assign(success=ds["overlap_mean"])) == "overlap_mean"
+    # Unless the dataset says otherwise: where many weights give one function they do not tell.
+    assert fss.order_parameter_of(ds.assign(e=ds["overlap_mean"]).assign_attrs(order_parameter="e")) == "e"
+    with pytest.raises(DatasetError, match="'overlap_mean' is not in the dataset, which holds success"):
+        fss.order_parameter_of(ds.rename(overlap_mean="success"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import jax
 import numpy as np
 import pytest
+from numba import njit
+from numba.core import event
 from students import labels, one_device
 from test_oracle import SCALAR, VECTOR, examples_to_test
 
@@ -60,6 +62,25 @@ def test_a_second_launch_compiles_nothing(network, order, compilations):
     # The listener does hear when something is compiled.
     jax.jit(lambda x: x + 1)(np.float32(2))
     assert len(compilations) == 1
+
+
+def test_a_second_launch_compiles_no_loops(compilations):
+    """The engine of CPUs: another teacher, seed, number of sweeps; and another size shares its loops."""
+    launch(VECTOR, "random", teacher=0, seed=1, m=[2, 5], times=[0, 2], engine="native")
+    compilations.clear()
+    with event.install_recorder("numba:compile") as loops:
+        launch(
+            VECTOR, "random", teacher=1, seed=2, m=[1, 4, 7, 8, 3, 6], times=[0, 1, 5, 130], engine="native"
+        )
+    assert compilations == []
+    assert loops.buffer == []
+    with event.install_recorder("numba:compile") as loops:
+        launch((21, 21, 21, 3, True), "sequential", 0, seed=1, m=[8], times=[0, 1], engine="native")
+    assert loops.buffer == []
+    # The recorder does see what is compiled.
+    with event.install_recorder("numba:compile") as loops:
+        njit(lambda x: x + 1)(2)
+    assert loops.buffer != []
 
 
 def test_irregular_teachers_share_programs():

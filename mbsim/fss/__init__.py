@@ -4,7 +4,54 @@ Free functions on an `xarray.Dataset` with a size dimension, a control dimension
 (quenched disorder, and replicas within it); nothing here knows how the data were made.
 """
 
-from mbsim.fss.midpoint import midpoint, order_parameter
+from mbsim.fss.analysis import analyze, judged
+from mbsim.fss.collapse import collapse
+from mbsim.fss.connectivity import connectivity_law
+from mbsim.fss.estimates import ESTIMATORS, estimates
+from mbsim.fss.extrapolate import extrapolate
+from mbsim.fss.lanes import order_parameter_of
+from mbsim.fss.loop import hysteresis
+from mbsim.fss.midpoint import midpoint
+from mbsim.fss.results import (
+    Analysis,
+    Collapse,
+    ConnectivityLaw,
+    Extrapolation,
+    Histogram,
+    Hysteresis,
+    Interval,
+    Landscape,
+    Stability,
+    Verdict,
+)
+from mbsim.fss.summaries import summaries
 from mbsim.fss.table import Critical, as_json, as_text
+from mbsim.fss.verdict import transition_order
 
-__all__ = ["Critical", "as_json", "as_text", "midpoint", "order_parameter"]
+__all__ = [
+    "ESTIMATORS",
+    "Analysis",
+    "Collapse",
+    "ConnectivityLaw",
+    "Critical",
+    "Extrapolation",
+    "Histogram",
+    "Hysteresis",
+    "Interval",
+    "Landscape",
+    "Stability",
+    "Verdict",
+    "analyze",
+    "as_json",
+    "as_text",
+    "collapse",
+    "connectivity_law",
+    "estimates",
+    "extrapolate",
+    "hysteresis",
+    "judged",
+    "midpoint",
+    "order_parameter_of",
+    "summaries",
+    "transition_order",
+]

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample
-from mbsim.fss.lanes import SAMPLES, lanes
+from mbsim.fss.lanes import SAMPLES, generator, lanes, order_parameter_of, teachers_and_replicas, used
+from mbsim.fss.resampled import Resampled
 from mbsim.fss.table import Critical, Label
 
 Array = NDArray[np.float64]
@@ -38,24 +39,9 @@ TENTH_TO_NINE_TENTHS = 2 * np.log(9)
 """Length of that part of a logistic step of width 1."""
 
 
-def order_parameter(ds: xr.Dataset) -> str:
-    """Name of the variable to read m_c from: `overlap_mean`, the bulk overlap in the last quarter of the run.
-
-    Not `success`: with ±1 weights the m at which every weight is right grows like log N, where the bulk does
-    not move.
-
-    Raises:
-        DatasetError: the dataset does not hold it.
-    """
-    if "overlap_mean" not in ds:
-        held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
-        raise DatasetError(f"no order parameter: the dataset lacks overlap_mean, it holds {held}")
-    return "overlap_mean"
-
-
 def midpoint(
     ds: xr.Dataset,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     *,
     control: str = "m",
     samples: tuple[str, str] = SAMPLES,
@@ -68,7 +54,9 @@ def midpoint(
 
     Args:
         ds: any dataset that holds the order parameter.
-        order_parameter: a variable over `control`, `samples` and any labels; NaN where a lane did not run.
+        order_parameter: a variable over `control`, `samples` and any labels; NaN where a lane did not run. By
+        default
+            what `order_parameter_of` says.
         control: the dimension along which the transition is sought.
         samples: the quenched disorder, then the replicas within it; either may be absent from the variable.
         scale: "log" to fit in the logarithm of the control, for a geometric grid.
@@ -83,6 +71,7 @@ def midpoint(
     Raises:
         DatasetError: the variable or the control is not there, or the scale does not suit it.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     values = lanes(ds, order_parameter, control, samples)
     _check_scale(values[control], scale)
     names = [str(name) for name in values.dims if name not in (*samples, control)]
@@ -91,8 +80,8 @@ def midpoint(
     for index in itertools.product(*(range(values.sizes[name]) for name in names)):
         at = dict(zip(names, index, strict=True))
         labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
-        rng = np.random.default_rng([seed, *(_bits(label) for label in labels.values())])
-        points = _used(m, values.isel(at).to_numpy().astype(float))
+        rng = generator(seed, labels)
+        points = _Points(*used(m, values.isel(at).to_numpy().astype(float)))
         found = _analyse(points, order_parameter, control, scale == "log", minimum_rise, bootstrap, rng)
         records.append(
             Critical(
@@ -119,6 +108,7 @@ class _Found(NamedTuple):
     value: float = np.nan
     width: float = np.nan
     reason: str = ""
+    draws: Array | None = None
 
 
 def _analyse(
@@ -160,8 +150,9 @@ def _analyse(
         return _Found(reason=f"{span}: the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas")
 
     centre, half_width = fitted.centre[0], fitted.width[0] * TENTH_TO_NINE_TENTHS / 2
-    centres = resampled.centre[:samples], resampled.centre[samples:]
-    low, high = resample.interval(centre, *centres, _teachers_and_replicas(values))
+    shape = teachers_and_replicas(values)
+    centres = Resampled(np.asarray(centre), resampled.centre[:samples], resampled.centre[samples:], shape)
+    _, low, high = centres.interval()
     if np.isfinite(low):
         half_gap = _resolution(x, fitted)
         low, high = max(min(low, centre - half_gap), x[0]), min(max(high, centre + half_gap), x[-1])
@@ -169,21 +160,9 @@ def _analyse(
         caution.append("no interval: one teacher tells nothing of the others")
     numbers = np.array([centre, low, high, centre - half_width, centre + half_width])
     m_c, low, high, begin, finish = (np.exp(numbers) if log else numbers).tolist()
-    return _Found(m_c, low, high, float(fitted.after[0] - rise / 2), finish - begin, "; ".join(caution))
-
-
-def _used(m: Array, values: Array) -> _Points:
-    """The teachers with any data, the values of m that at least half of those have."""
-    has = np.isfinite(values).sum(axis=1) > 0
-    ran = has.sum(axis=1) > 0
-    enough = has[ran].sum(axis=0) * 2 >= max(1, int(ran.sum()))
-    return _Points(m[enough], values[ran][..., enough])
-
-
-def _teachers_and_replicas(values: Array) -> tuple[int, int]:
-    """Teachers, and replicas of each: the median where they differ."""
-    replicas = np.isfinite(values).sum(axis=1)
-    return len(values), int(np.median(replicas[replicas > 0]))
+    draws = np.exp(centres.deviates()) if log else centres.deviates()
+    value = float(fitted.after[0] - rise / 2)
+    return _Found(m_c, low, high, value, finish - begin, "; ".join(caution), draws)
 
 
 def _end_of_rise(y: Array, error: Array) -> int:
@@ -223,8 +202,3 @@ def _check_scale(control: xr.DataArray, scale: str) -> None:
         raise DatasetError(
             f"scale = 'log' needs a positive control: {control.name} has {control.min().item():g}"
         )
-
-
-def _bits(label: Label) -> int:
-    """A non-negative integer that follows from the label alone."""
-    return int.from_bytes(label.encode() if isinstance(label, str) else np.float64(label).tobytes(), "little")

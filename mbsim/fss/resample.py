@@ -15,11 +15,16 @@ means (A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application,
 with and without redrawn teachers tell the two parts of the variance; `interval` puts them together rightly.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 Array = NDArray[np.float64]
+
+COUNTS_AT_ONCE = 8_000_000
+"""Lanes times resamples drawn in one piece, to bound the memory."""
 
 
 def teacher_means(values: Array) -> Array:
@@ -51,15 +56,38 @@ def bootstrap_means(
     T teachers are drawn with replacement (without `redraw_teachers`: kept), then R replicas with replacement
     for each draw of a teacher. A point that a resample leaves without data keeps its mean.
     """
-    teachers, replicas, points = values.shape
+    teachers, replicas = values.shape[:2]
+    most = max(1, COUNTS_AT_ONCE // (teachers * replicas))
+    means = np.concatenate(
+        [
+            _weighted_mean(values, _counts(teachers, replicas, min(most, samples - at), rng, redraw_teachers))
+            for at in range(0, samples, most)
+        ]
+    )
+    return np.where(np.isfinite(means), means, mean(values))
+
+
+def _counts(
+    teachers: int, replicas: int, samples: int, rng: np.random.Generator, redraw_teachers: bool
+) -> Array:
+    """How often each lane is drawn, shape (sample, teacher, replica)."""
     kept = np.broadcast_to(np.arange(teachers), (samples, teachers))
     drawn = rng.integers(teachers, size=(samples, teachers)) if redraw_teachers else kept
     picks = rng.integers(replicas, size=(samples, teachers, replicas))
     cells = (np.arange(samples)[:, None, None] * teachers + drawn[:, :, None]) * replicas + picks
-    counts = np.bincount(cells.ravel(), minlength=cells.size).astype(float).reshape(cells.shape)
-    times = counts.sum(axis=2) / replicas
+    counts = np.bincount(cells.ravel(), minlength=cells.size).astype(float)
+    return counts.reshape(cells.shape)
 
+
+def _weighted_mean(values: Array, counts: Array) -> Array:
+    """Means over replicas, then over teachers, of lanes taken `counts` times; NaN where no data is left."""
+    samples, teachers, replicas = counts.shape
+    points = values.shape[-1]
     present = np.isfinite(values)
+    if present.all():  # then every teacher has all its replicas, and one product of matrices does it
+        lanes = counts.reshape(samples, -1) @ values.reshape(-1, points)
+        return lanes / (teachers * replicas)
+    times = counts.sum(axis=2) / replicas
     filled, present_as_number = np.where(present, values, 0.0), present.astype(float)
     total, weight = np.zeros((samples, points)), np.zeros((samples, points))
     for teacher in range(teachers):
@@ -67,12 +95,18 @@ def bootstrap_means(
         share = np.where(found > 0, times[:, teacher, None], 0.0)
         total += share * (counts[:, teacher] @ filled[teacher]) / np.maximum(found, 1)
         weight += share
-    return np.where(weight > 0, total / np.maximum(weight, 1), mean(values))
+    return np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
 
 
 def interval(
-    estimate: float, both: Array, replicas_only: Array, shape: tuple[int, int], level: float = 0.95
-) -> tuple[float, float]:
+    estimate: float | Array,
+    both: Array,
+    replicas_only: Array,
+    shape: tuple[int, int],
+    level: float = 0.95,
+    *,
+    curved: bool = False,
+) -> tuple[Any, Any]:
     """Percentile interval of `estimate`, corrected for few teachers and few replicas.
 
     `both` are bootstrap estimates with teachers and replicas redrawn, `replicas_only` with the teachers kept;
@@ -83,19 +117,26 @@ def interval(
         2 √( z² Vr + t² max(0, Vt - Vr) )
 
     where t and z are quantiles of Student's law with T - 1 degrees of freedom and of the normal law: only the
-    part that rests on few teachers is widened for being known from few. (NaN, NaN) if T < 2.
+    part that rests on few teachers is widened for being known from few. NaN if T < 2.
+
+    `curved` says that the quantity is no mean but a variance, a cumulant, or follows from one. Few teachers
+    tell its error badly, and the whole length is widened, 2 t √(max(Vt, Vr)): measured coverage of 95 %
+    intervals is 0.90 or more with 16 teachers, 0.8 to 0.95 with 8, and less with 4 that differ a great deal.
+
+    Several quantities at once: `estimate` and both ends of shape (...), resamples of shape (sample, ...).
     """
     teachers, replicas = shape
     if teachers < 2:
-        return np.nan, np.nan
+        return estimate * np.nan, estimate * np.nan
     tail = (1 + level) / 2
     z, student = norm.ppf(tail), t.ppf(tail, teachers - 1)
-    from_replicas = replicas_only.var() * replicas / max(replicas - 1, 1)
-    from_teachers = (both.var() - replicas_only.var()) * teachers / (teachers - 1)
-    length = 2 * np.sqrt(z**2 * from_replicas + student**2 * max(0.0, from_teachers - from_replicas))
-    low, high = np.quantile(both, [1 - tail, tail]) - both.mean()
-    stretch = length / (high - low) if high > low else 0.0
-    return float(estimate + stretch * low), float(estimate + stretch * high)
+    from_replicas = replicas_only.var(axis=0) * replicas / max(replicas - 1, 1)
+    from_teachers = (both.var(axis=0) - replicas_only.var(axis=0)) * teachers / (teachers - 1)
+    rest = np.maximum(0.0, from_teachers - from_replicas)
+    length = 2 * np.sqrt((student if curved else z) ** 2 * from_replicas + student**2 * rest)
+    low, high = np.quantile(both, [1 - tail, tail], axis=0) - both.mean(axis=0)
+    stretch = np.where(high > low, length / np.where(high > low, high - low, 1.0), 0.0)
+    return estimate + stretch * low, estimate + stretch * high
 
 
 def _count_and_mean(draws: Array, axis: int) -> tuple[NDArray[np.int64], Array]:

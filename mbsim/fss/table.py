@@ -6,8 +6,11 @@ here. A number that is not known is NaN in the record, null in JSON, a dash in t
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 Order = Literal["first", "second", "undecided", "none"]
 Label = int | float | str
@@ -23,6 +26,8 @@ class Critical:
     estimator: how m_c was read off, in words.
     value, width: the order parameter at m_c; the range of the control in which the fit goes from 10 to 90 %.
     reason: why a number is missing, or what to mind; empty if nothing.
+    draws: resampled m_c, shape (sample,), NaN where a resample has none; they tell how records hang together
+        that share a size. None where there are none.
     """
 
     labels: dict[str, Label]
@@ -34,6 +39,7 @@ class Critical:
     value: float = math.nan
     width: float = math.nan
     reason: str = ""
+    draws: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
 
 def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:

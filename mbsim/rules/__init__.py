@@ -7,6 +7,7 @@ A module holds what the pipeline needs to know of a dynamics, and imports its ke
     SERIES      {name: long name} of the variables that only it measures, over time
     work_of(unit, config)                 how much work a unit is
     unit_bytes(unit, config, times)       estimate of the host's memory for one unit
+    order_parameter(config)               the variable that tells the phases apart
     check(config, units)                  raises ConfigError for what cannot be run
     train_unit(unit, config, times, progress)    the unit's arrays, as `variables.unit_arrays` takes them
     self_check(unit, config)              whether the compiled kernels give known answers; names the kernel

@@ -60,6 +60,16 @@ def work_of(unit: "Unit", config: "Config") -> int:
     return (hidden + output) * config.dynamics.length * unit.lanes
 
 
+def order_parameter(config: "Config") -> str:
+    """The overlap of the weights; with one output that of the outputs, for many weights give the same
+    function.
+
+    A majority of three signs is (a + b + c - abc) / 2: as all hidden units are summed, only the sums of
+    weights on each input and their products in each unit count, which does not fix the weights.
+    """
+    return "output_overlap_mean" if config.model.output == "scalar" else "overlap_mean"
+
+
 def train_unit(
     unit: "Unit", config: "Config", times: np.ndarray, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
@@ -100,7 +110,7 @@ def train_unit(
         "acceptance": acceptance,
     }
     learned = records.test_wrong == 0 if unit.M == 1 else records.agreement == records.paths
-    return series | tail_moments(series, times) | success(learned, times)
+    return series | tail_moments(series, times, guess=0.5) | success(learned, times)
 
 
 def self_check(unit: "Unit", config: "Config") -> tuple[str, bool]:

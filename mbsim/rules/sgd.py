@@ -78,6 +78,13 @@ def dynamics_of(unit: "Unit", config: "Config") -> "Sgd":
     )
 
 
+def order_parameter(config: "Config") -> str:
+    """The overlap of the outputs: networks of real weights may agree with the teacher unit by unit or
+    otherwise.
+    """
+    return "output_overlap_mean"
+
+
 def train_unit(
     unit: "Unit", config: "Config", times: np.ndarray, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
@@ -123,7 +130,7 @@ def train_unit(
     capped = series | {"generalization_error": np.minimum(series["generalization_error"], 1)}
     threshold = config.measure.success_threshold
     learned = (series["generalization_error"] <= threshold) & ~records.diverged
-    lanes = tail_moments(capped, times) | success(learned, times)
+    lanes = tail_moments(capped, times, guess=1.0) | success(learned, times)
     lanes["status"] = np.where(records.diverged[:, -1], DIVERGED, lanes["status"]).astype(np.int8)
     return series | lanes
 

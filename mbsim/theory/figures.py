@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mbsim.figures import COLOURS, CURVE, LINES, MARKERS
+from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS
 from mbsim.fss.table import Critical
 from mbsim.theory import checks, linear
 

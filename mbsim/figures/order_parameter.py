@@ -1,8 +1,6 @@
-"""Figures of what an analysis found: functions that take axes and return them, and hold no global state.
+"""The figure that a run leaves: the order parameter against m, with m_c and its interval on every curve.
 
-Figures are made of `matplotlib.figure.Figure`, never of pyplot, so that they can be drawn in a notebook, in a
-worker or without a display. Curves are told apart by colour (the palette of M. Okabe and K. Ito, safe for the
-colour-blind), by marker and by line style at once, so that they survive a black-and-white print.
+It is drawn from the dataset itself and from records of `fss.midpoint`, so that it needs no further analysis.
 """
 
 import math
@@ -15,14 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mbsim.errors import DatasetError
+from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS, axis_label, critical_symbol, symbol
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, lanes
+from mbsim.fss.lanes import SAMPLES, lanes, order_parameter_of
 from mbsim.fss.table import Critical, Label, number_and_interval
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3)))
-CURVE: dict[str, Any] = {"markersize": 4, "linewidth": 1.1, "elinewidth": 0.9, "capsize": 2, "capthick": 0.9}
 PANELS_ACROSS = 3
 
 
@@ -31,7 +26,7 @@ def order_parameter_figure(
     critical: Sequence[Critical],
     ax: Axes | None = None,
     *,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     size: str = "N",
     control: str = "m",
 ) -> Axes:
@@ -44,13 +39,14 @@ def order_parameter_figure(
         ds: a dataset with one value of every label but the size (d, init_overlap, ...): select first.
         critical: records of `fss.midpoint`; those of other labels are passed over.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
-        order_parameter: the variable to draw.
+        order_parameter: the variable to draw; by default what `fss.order_parameter_of` says.
         size: the dimension that tells curves apart.
         control: the dimension to draw along.
 
     Raises:
         DatasetError: the variable is not there, or has more than one value of another label.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     values = lanes(ds, order_parameter, control)
     fixed = _labels(values, size, control)
     for name in fixed:
@@ -82,7 +78,7 @@ def order_parameter_figure(
             means[label][ran],
             yerr=np.nan_to_num(resample.standard_error(curve)[ran]),
             linestyle=LINES[look],
-            label=f"{_symbol(size)} = {label}" + (_result(control, record) if ran.any() else ": no data"),
+            label=f"{symbol(size)} = {label}" + (_result(control, record) if ran.any() else ": no data"),
             **style,
             **CURVE,
         )
@@ -93,9 +89,9 @@ def order_parameter_figure(
         ax.axhline(floor - 0.3 * gap, color="0.7", linewidth=0.6, zorder=0)
     ax.set_ylim(floor - (len(marked) + 0.8) * gap, ceiling + 0.8 * gap)
     ax.set_yticks([tick for tick in ax.get_yticks() if floor - 0.1 * gap <= tick <= ceiling + 0.1 * gap])
-    ax.set_xlabel(_axis_label(values[control], _symbol(control)))
-    ax.set_ylabel(_axis_label(values, ""))
-    ax.set_title(", ".join([_model(ds), *(f"{_symbol(name)} = {label}" for name, label in fixed.items())]))
+    ax.set_xlabel(axis_label(values[control], control))
+    ax.set_ylabel(axis_label(values))
+    ax.set_title(", ".join([_model(ds), *(f"{symbol(name)} = {label}" for name, label in fixed.items())]))
     _add_legend(ax, control)
     return ax
 
@@ -104,7 +100,7 @@ def order_parameter_panels(
     ds: xr.Dataset,
     critical: Sequence[Critical],
     *,
-    order_parameter: str = "overlap_mean",
+    order_parameter: str | None = None,
     size: str = "N",
     control: str = "m",
 ) -> Figure:
@@ -113,13 +109,14 @@ def order_parameter_panels(
     Args:
         ds: a dataset, as `open_run` gives it.
         critical: records of `fss.midpoint`.
-        order_parameter: the variable to draw.
+        order_parameter: the variable to draw; by default what `fss.order_parameter_of` says.
         size: the dimension that tells curves apart.
         control: the dimension to draw along.
 
     Raises:
         DatasetError: the variable is not there.
     """
+    order_parameter = order_parameter_of(ds, order_parameter)
     values = lanes(ds, order_parameter, control)
     names = list(_labels(values, size, control))
     panels = list(np.ndindex(*(values.sizes[name] for name in names)))
@@ -144,7 +141,7 @@ def _labels(values: xr.DataArray, size: str, control: str) -> dict[str, Label]:
 def _add_legend(ax: Axes, control: str) -> None:
     """Below the axes, where it hides no curve however narrow the panel."""
     ax.legend(
-        title=f"mean ± standard error; open markers and bars below: {_critical(control)}, 95% interval",
+        title=f"mean ± standard error; open markers and bars below: {critical_symbol(control)}, 95% interval",
         title_fontsize="x-small",
         fontsize="small",
         loc="upper center",
@@ -161,7 +158,8 @@ def _result(control: str, record: Critical | None) -> str:
     if not math.isfinite(record.m_c):
         return ": no transition seen"
     number, interval = number_and_interval(record)
-    return f": {_critical(control)} = {number}" + (f" ({interval})" if interval != "-" else " (no interval)")
+    known = f" ({interval})" if interval != "-" else " (no interval)"
+    return f": {critical_symbol(control)} = {number}{known}"
 
 
 def _mark(ax: Axes, record: Critical, height: float, style: Mapping[str, Any]) -> None:
@@ -171,21 +169,6 @@ def _mark(ax: Axes, record: Critical, height: float, style: Mapping[str, Any]) -
     known = math.isfinite(record.low)
     bar = [[record.m_c - record.low], [record.high - record.m_c]] if known else None
     ax.errorbar([record.m_c], [height], xerr=bar, markersize=5, elinewidth=1.5, capsize=3, **style)
-
-
-def _axis_label(values: xr.DataArray, symbol: str) -> str:
-    """The long name, the symbol, and the units where there are any."""
-    name, units = values.attrs.get("long_name", "" if symbol else values.name), values.attrs.get("units", "1")
-    return ", ".join(filter(None, [name, symbol])) + (f" ({units})" if units not in ("", "1") else "")
-
-
-def _symbol(name: str) -> str:
-    """One letter is a symbol, in italics; more are a word."""
-    return f"${name}$" if len(name) == 1 else name
-
-
-def _critical(control: str) -> str:
-    return f"${control}_c$" if len(control) == 1 else f"critical {control}"
 
 
 def _model(ds: xr.Dataset) -> str:

@@ -1,0 +1,93 @@
+"""The data collapse: scaled points on their master curve, and how well other parameters would do."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from mbsim.figures.names import QUANTITIES
+from mbsim.figures.style import CURVE, axes, critical_symbol, look, number, say_instead, symbol
+from mbsim.fss.results import Collapse, Interval
+
+
+def collapse_figure(
+    collapse: Collapse, ax: Axes | None = None, *, size: str = "N", control: str = "m"
+) -> Axes:
+    """Y = A N^(β/ν) against x = (m - m_c) N^(1/ν), with the master curve behind the points.
+
+    Args:
+        collapse: of `fss.collapse`; where it holds no points the axes say why.
+        ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
+        size: the symbol of the size.
+        control: the symbol of the control.
+    """
+    ax = axes(ax)
+    if not len(collapse.x):
+        return say_instead(ax, collapse.reason or "no points to collapse")
+    ax.plot(collapse.master_x, collapse.master_y, color="0.6", linewidth=2.2, zorder=1, label="master curve")
+    for place, label in enumerate(np.unique(collapse.size).tolist()):
+        at = collapse.size == label
+        ax.errorbar(
+            collapse.x[at],
+            collapse.y[at],
+            yerr=collapse.error[at],
+            label=f"{symbol(size)} = {number(label)}",
+            zorder=2,
+            **(look(place)._asdict() | {"linestyle": "none"}),
+            **CURVE,
+        )
+    S, m = symbol(size).strip("$"), symbol(control)
+    ax.set_xlabel(rf"$(${m} $-$ {critical_symbol(control)}$)\,{S}^{{1/\nu}}$")
+    scaled = collapse.beta_over_nu.known and collapse.beta_over_nu.value != 0
+    factor = rf" $\times\,{S}^{{{_exponent(collapse)}}}$" if scaled else ""
+    ax.set_ylabel(QUANTITIES.get(collapse.quantity, collapse.quantity) + factor)
+    ax.legend()
+    return ax
+
+
+def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str = "m") -> Axes:
+    """χ² per degree of freedom over (m_c, 1/ν), with the best fit and its intervals.
+
+    Args:
+        collapse: of `fss.collapse`; where it holds no landscape the axes say so.
+        ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
+        control: the symbol of the control.
+    """
+    ax = axes(ax)
+    found = collapse.landscape
+    if found is None:
+        return say_instead(ax, collapse.reason or "no landscape: a parameter was fixed")
+    heights = np.log10(found.chi2_per_dof).T
+    drawn = ax.pcolormesh(
+        found.m_c, found.inverse_nu, heights, shading="gouraud", cmap="cividis", rasterized=True
+    )
+    ax.figure.colorbar(drawn, ax=ax, label=r"$\log_{10}\,\chi^2/\mathrm{dof}$")
+    best_m, best_nu = collapse.m_c, collapse.inverse_nu
+    ax.errorbar(
+        [best_m.value],
+        [best_nu.value],
+        xerr=_bar(best_m),
+        yerr=_bar(best_nu),
+        color="white",
+        marker="o",
+        markersize=5,
+        markeredgecolor="black",
+        ecolor="white",
+        elinewidth=1.2,
+        capsize=2,
+    )
+    ax.set_xlim(found.m_c[0], found.m_c[-1])
+    ax.set_ylim(found.inverse_nu[0], found.inverse_nu[-1])
+    ax.set_xlabel(critical_symbol(control))
+    ax.set_ylabel(r"$1/\nu$")
+    return ax
+
+
+def _exponent(collapse: Collapse) -> str:
+    return r"-\gamma/\nu" if collapse.quantity == "susceptibility" else r"\beta/\nu"
+
+
+def _bar(interval: Interval) -> np.ndarray | None:
+    """Error bar of one point, None without an interval."""
+    if not np.isfinite(interval.high - interval.low):
+        return None
+    bar = [[interval.value - interval.low], [interval.high - interval.value]]
+    return np.clip(np.array(bar), 0, None)

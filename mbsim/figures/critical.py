@@ -1,0 +1,114 @@
+"""The critical value against the size, with its law, and against the connectivity."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from mbsim.figures.names import ESTIMATORS, estimator_name
+from mbsim.figures.style import (
+    CURVE,
+    axes,
+    critical_symbol,
+    dodge,
+    look,
+    plain_log_ticks,
+    say_instead,
+    symbol,
+)
+from mbsim.fss.results import ConnectivityLaw, Extrapolation
+
+BEYOND = 1.5
+"""A law is drawn up to this many times the largest size: further on it would dwarf the points."""
+LAW_LINES = {"linear": "-", "power": "--"}
+
+
+def size_figure(
+    extrapolations: Sequence[Extrapolation],
+    ax: Axes | None = None,
+    *,
+    size: str = "N",
+    control: str = "m",
+) -> Axes:
+    """The critical value against the size for each estimator, with the likeliest law and its limit.
+
+    Args:
+        extrapolations: of `fss.extrapolate`, of one combination of labels: a curve for each estimator.
+        ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
+        size: the symbol of the size.
+        control: the symbol of the control.
+    """
+    ax = axes(ax)
+    drawn = [one for one in extrapolations if np.isfinite(one.values).any()]
+    names = [*ESTIMATORS, *(one.estimator for one in drawn)]
+    if not drawn:
+        reasons = (one.reason for one in extrapolations if one.reason)
+        return say_instead(ax, next(reasons, f"no size has a {critical_symbol(control)}"))
+    for place, one in enumerate(drawn):
+        name = estimator_name(one.estimator)
+        style = look(names.index(name) if name in names else names.index(one.estimator))
+        bars = np.clip(np.nan_to_num([one.values - one.low, one.high - one.values]), 0, None)
+        ax.errorbar(
+            one.sizes * dodge(place, len(drawn)),
+            one.values,
+            yerr=bars,
+            label=name,
+            **(style._asdict() | {"linestyle": "none"}),
+            **CURVE,
+        )
+        near = one.curve_sizes <= BEYOND * one.sizes.max()
+        if near.any():
+            ax.plot(
+                one.curve_sizes[near],
+                one.curve[near],
+                color=style.color,
+                linestyle=style.linestyle,
+                linewidth=1.0,
+            )
+        if one.m_c.known and one.law != "undecided":
+            ax.axhline(one.m_c.value, color=style.color, linewidth=0.8, linestyle=":", zorder=0.5)
+            ax.axhspan(one.m_c.low, one.m_c.high, color=style.color, alpha=0.12, linewidth=0, zorder=0)
+    ax.set_xscale("log")
+    plain_log_ticks(ax.xaxis, sorted({float(N) for one in drawn for N in one.sizes}))
+    ax.set_xlabel(f"size {symbol(size)}")
+    ax.set_ylabel(critical_symbol(control))
+    ax.legend()
+    return ax
+
+
+def connectivity_figure(
+    law: ConnectivityLaw, ax: Axes | None = None, *, connectivity: str = "d", control: str = "m"
+) -> Axes:
+    """The critical value against the connectivity, with a straight line and a power law through it.
+
+    Args:
+        law: of `fss.connectivity_law`; where it holds no points the axes say why.
+        ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
+        connectivity: the symbol of the connectivity.
+        control: the symbol of the control.
+    """
+    ax = axes(ax)
+    if not np.isfinite(law.m_c).any():
+        return say_instead(ax, law.reason or f"no {critical_symbol(control)} to draw")
+    bars = np.clip(np.nan_to_num([law.m_c - law.low, law.high - law.m_c]), 0, None)
+    points = look(0)._asdict() | {"linestyle": "none"}
+    ax.errorbar(law.d, law.m_c, yerr=bars, label=critical_symbol(control), **points, **CURVE)
+    d = symbol(connectivity)
+    for place, (name, curve) in enumerate(law.curves.items(), start=1):
+        text = name
+        if name == "power" and law.exponent.known:
+            text = f"power, $x$ = {law.exponent}"
+        ax.plot(
+            law.curve_d,
+            curve,
+            color=look(place).color,
+            linestyle=LAW_LINES.get(name, ":"),
+            label=text,
+            zorder=1,
+        )
+    ax.set_xticks(law.d)
+    ax.set_ylim(bottom=min(0.0, float(np.nanmin(law.m_c))))
+    ax.set_xlabel(f"connectivity {d}" if connectivity == "d" else d)
+    ax.set_ylabel(critical_symbol(control))
+    ax.legend(loc="upper left")
+    return ax

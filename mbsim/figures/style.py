@@ -1,0 +1,152 @@
+"""How every figure of mbsim looks: colours, markers, sizes, and the words on its axes.
+
+Curves are told apart by colour (the palette of M. Okabe and K. Ito, safe for the colour-blind), by marker and
+by line style at once, so that they survive a black-and-white print. Figures are made of
+`matplotlib.figure.Figure`, never of pyplot, so that they can be drawn in a notebook, in a worker or without a
+display. Sizes are in inches of the printed page: `WIDTH` is the text width of a journal, and `PAPER` the font
+sizes that go with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.typing import LineStyleType
+
+from mbsim.figures.names import QUANTITIES
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES: tuple[LineStyleType, ...] = (
+    *("-", "--", "-.", ":"),
+    *((0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3))),
+)
+CURVE: dict[str, Any] = {
+    "markersize": 3.6,
+    "linewidth": 1.1,
+    "elinewidth": 0.9,
+    "capsize": 2,
+    "capthick": 0.9,
+}
+DODGE = 1.03
+"""On a logarithmic axis, points of several curves at one size stand beside each other by this factor."""
+GUIDE: dict[str, Any] = {"color": "0.55", "linewidth": 0.8, "zorder": 0}
+"""A line that is no data: zero, a reference, a limit."""
+
+GEOMETRIC = 10.0
+"""A grid whose steps differ by more than this factor is drawn on a logarithmic axis."""
+
+WIDTH = 7.0
+PAPER: Any = {
+    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 9),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8),
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "svg.hashsalt": "mbsim",  # the same figure gives the same bytes
+}
+
+
+class Look(NamedTuple):
+    """What tells one curve from the others."""
+
+    color: str
+    marker: str
+    linestyle: LineStyleType
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """Keyword arguments of a marker without a line."""
+        return {"color": self.color, "marker": self.marker, "linestyle": "none"}
+
+
+def look(place: int) -> Look:
+    """The look of the curve at that place of the legend; after seven they come again."""
+    at = place % len(COLOURS)
+    return Look(COLOURS[at], MARKERS[at], LINES[at])
+
+
+def axes(ax: Axes | None, height: float = 3.2) -> Axes:
+    """The axes that were given, or those of a new figure."""
+    return Figure(figsize=(4.6, height), layout="constrained").add_subplot() if ax is None else ax
+
+
+def symbol(name: str) -> str:
+    """One letter is a symbol, in italics; more are a word, without underscores."""
+    return f"${name}$" if len(name) == 1 else name.replace("_", " ")
+
+
+def critical_symbol(control: str) -> str:
+    """m_c, or "critical temperature" where the control is a word."""
+    return f"${control}_c$" if len(control) == 1 else f"critical {symbol(control)}"
+
+
+def labels_text(labels: Mapping[str, object]) -> str:
+    """The labels of a panel or a curve: "d = 5, init overlap = 0"."""
+    return ", ".join(f"{symbol(name)} = {number(value)}" for name, value in labels.items())
+
+
+def number(value: object) -> str:
+    """A label as it is read: no trailing zeros."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def axis_label(values: xr.DataArray, name: str = "") -> str:
+    """The long name, the symbol, and the units where there are any: "mini-batch size, m"."""
+    long_name = values.attrs.get("long_name", "" if name else values.name)
+    units = values.attrs.get("units", "1")
+    words = ", ".join(filter(None, [long_name, symbol(name) if name else ""]))
+    return words + (f" ({units})" if units not in ("", "1") else "")
+
+
+def quantity_label(quantity: str, values: xr.DataArray) -> str:
+    """The short name of a summary, with its units where there are any."""
+    units = values.attrs.get("units", "1")
+    return QUANTITIES.get(quantity, quantity) + (f" ({units})" if units not in ("", "1") else "")
+
+
+def geometric(x: np.ndarray) -> bool:
+    """Whether a grid is made for a logarithmic axis: positive, its steps growing by a large factor."""
+    steps = np.diff(x)
+    return bool(len(x) > 2 and x[0] > 0 and steps.max() > GEOMETRIC * steps.min())
+
+
+def integer_ticks(ax: Axes, x: np.ndarray) -> None:
+    """No fractions below an axis of integers, such as mini-batch sizes."""
+    if np.array_equal(x, np.round(x)) and ax.get_xscale() == "linear":
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=3))
+
+
+def dodge(place: int, count: int) -> float:
+    """The factor that sets the curve at that place of `count` aside."""
+    return float(DODGE ** (place - (count - 1) / 2))
+
+
+def plain_log_ticks(axis: Axis, values: Sequence[float]) -> None:
+    """On a logarithmic axis the values themselves, written out; of many only some."""
+    axis.set_major_locator(FixedLocator(values[:: max(1, len(values) // 6)]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def one_two_five(axis: Axis) -> None:
+    """On a logarithmic axis ticks at 1, 2, 5, 10, ..., written out: enough for less than a decade."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def say_instead(ax: Axes, text: str) -> Axes:
+    """Axes that hold a sentence where there is nothing to draw."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", wrap=True, transform=ax.transAxes, color="0.3")
+    return ax

@@ -1,0 +1,163 @@
+"""Order parameter, Binder cumulant, susceptibility, success against the control, a curve for each size.
+
+Drawn from `fss.summaries`: points with their 95 % intervals. Where estimates of the critical value are given,
+each is a vertical line in the look of its curve, with its interval as a band.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from mbsim.errors import DatasetError
+from mbsim.figures.style import (
+    CURVE,
+    GUIDE,
+    Look,
+    axes,
+    axis_label,
+    geometric,
+    integer_ticks,
+    look,
+    quantity_label,
+    symbol,
+)
+from mbsim.fss.table import Critical, Label
+
+Array = NDArray[np.float64]
+
+REFERENCES = {"binder": 2 / 3, "success": 0.5}
+"""What a quantity is held against: U4 of an order parameter that does not fluctuate; one half."""
+UNBOUNDED = ("susceptibility", "success_time")
+"""Quantities whose bars, where few students have gone over, may be far longer than the curve is high."""
+BINDER_FLOOR = -1.0
+"""Where a few students have gone over U4 has no lower bound, and would press all else to the top."""
+FEWEST_POINTS = 4
+
+
+def summary_figure(
+    summaries: xr.Dataset,
+    quantity: str = "mean",
+    ax: Axes | None = None,
+    *,
+    critical: Sequence[Critical] = (),
+    size: str = "N",
+    control: str = "m",
+) -> Axes:
+    """One summary against the control, a curve for each size, with 95 % intervals.
+
+    Args:
+        summaries: of `fss.summaries`, with one value of every label but the size: select first.
+        quantity: "mean", "binder", "susceptibility", "success" or "success_time".
+        ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
+        critical: estimates to mark; those of other labels are passed over.
+        size: the dimension that tells curves apart.
+        control: the dimension to draw along.
+
+    Raises:
+        DatasetError: the quantity is not there, or has more than one value of another label.
+    """
+    values, low, high = (_curves(summaries, quantity + end, size, control) for end in ("", "_low", "_high"))
+    ax = axes(ax)
+    x = values[control].to_numpy()
+    marked: list[Critical] = []
+    for place, label in enumerate(values[size].to_numpy().tolist()):
+        y = values.sel({size: label}).to_numpy()
+        bars = [y - low.sel({size: label}).to_numpy(), high.sel({size: label}).to_numpy() - y]
+        ran = np.isfinite(y)
+        if not ran.any():
+            continue
+        style = look(place)
+        ax.errorbar(
+            x[ran],
+            y[ran],
+            yerr=np.clip(np.nan_to_num(bars), 0, None)[:, ran],
+            label=f"{symbol(size)} = {label}",
+            **style._asdict(),
+            **CURVE,
+        )
+        if record := _of(critical, values, size, label):
+            marked.append(record)
+            _mark(ax, record, style)
+    if quantity in UNBOUNDED:
+        _keep_points_in_sight(ax, values)
+    if quantity == "binder" and ax.dataLim.y0 < BINDER_FLOOR:
+        ax.set_ylim(BINDER_FLOOR, 0.75)
+    if quantity in REFERENCES:
+        ax.axhline(REFERENCES[quantity], **GUIDE)
+    _range_drawn(ax, x, marked)
+    ax.set_xlabel(axis_label(values[control], control))
+    ax.set_ylabel(quantity_label(quantity, values))
+    if ax.containers:
+        ax.legend()
+    return ax
+
+
+def _curves(summaries: xr.Dataset, name: str, size: str, control: str) -> xr.DataArray:
+    """The variable with dimensions (size, control); a size that is a scalar becomes a dimension."""
+    if name not in summaries:
+        held = ", ".join(sorted(map(str, summaries.data_vars))) or "nothing"
+        raise DatasetError(f"{name!r} is not among the summaries, which hold {held}")
+    values = summaries[name]
+    for dim in values.dims:
+        if dim not in (size, control) and values.sizes[dim] > 1:
+            count = values.sizes[dim]
+            raise DatasetError(f"{dim} has {count} values, and a panel shows one: select it first")
+    values = values.squeeze([dim for dim in values.dims if dim not in (size, control)])
+    if size not in values.dims:
+        values = values.expand_dims(size)
+    return values.transpose(size, control)
+
+
+def _of(critical: Sequence[Critical], values: xr.DataArray, size: str, label: Label) -> Critical | None:
+    """The estimate that belongs to a curve: the same size, no label that contradicts the panel's."""
+    here = {name: values[name].item() for name in values.coords if values[name].ndim == 0} | {size: label}
+    for record in critical:
+        if record.labels.get(size) == label and all(
+            here.get(name, value) == value for name, value in record.labels.items()
+        ):
+            return record
+    return None
+
+
+def _mark(ax: Axes, record: Critical | None, style: Look) -> None:
+    """The estimate as a vertical line in the look of its curve, its interval as a band behind."""
+    if record is None or not math.isfinite(record.m_c):
+        return
+    ax.axvline(record.m_c, color=style.color, linestyle=style.linestyle, linewidth=0.8, zorder=0.5)
+    if math.isfinite(record.low):
+        ax.axvspan(record.low, record.high, color=style.color, alpha=0.15, linewidth=0, zorder=0)
+
+
+def _keep_points_in_sight(ax: Axes, values: xr.DataArray) -> None:
+    """Bars may pass the highest and lowest points by half the height of the curves; longer ones are cut."""
+    if not np.isfinite(values).any():
+        return
+    low, high = float(values.min()), float(values.max())
+    room = 0.5 * (high - low)
+    bottom, top = ax.get_ylim()
+    if room > 0:
+        ax.set_ylim(max(bottom, low - room), min(top, high + room))
+
+
+def _range_drawn(ax: Axes, x: Array, critical: Sequence[Critical]) -> None:
+    """The part of the control where something happens: half to 1.7 times the critical values.
+
+    At least `FEWEST_POINTS` points on either side are kept. A geometric grid is drawn whole, on a
+    logarithmic axis.
+    """
+    if geometric(x):
+        ax.set_xscale("log")
+        return
+    integer_ticks(ax, x)
+    known = [record.m_c for record in critical if math.isfinite(record.m_c)]
+    if not known:
+        return
+    first = min(np.searchsorted(x, 0.5 * min(known)), np.searchsorted(x, min(known)) - FEWEST_POINTS)
+    last = max(np.searchsorted(x, 1.7 * max(known)), np.searchsorted(x, max(known)) + FEWEST_POINTS)
+    low, high = x[max(0, int(first))], x[min(len(x) - 1, int(last))]
+    margin = 0.04 * (high - low)
+    ax.set_xlim(low - margin, high + margin)

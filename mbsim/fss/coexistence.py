@@ -1,0 +1,133 @@
+"""Two phases at one m: the histogram of the order parameter, its valley, and the barrier between its peaks.
+
+Lee and Kosterlitz: at a first-order transition the order parameter of a finite system has two peaks, and the
+barrier ln(peak / valley) grows with the size; at a critical point it stays, or is absent. Here
+
+    barrier = ½ (ln P₁ + ln P₂) - ln P_valley
+
+which is the barrier at equal weights: a field that favours one phase tilts ln P by a line, and moves the mean
+of the two logarithms as it moves a valley half-way between them.
+
+Conventions
+-----------
+* The density lives on nodes at equal distances; each lane is shared by its two nearest nodes in proportion,
+  so that an order parameter with few values makes no comb, and the density is smoothed with (1, 2, 1)/4.
+* The valley is the node with the greatest depth below the lower of the highest nodes on its two sides, of
+  those with a tenth of the lanes or more on each side.
+
+Reference: J. Lee and J. M. Kosterlitz, Phys. Rev. Lett. 65, 137 (1990).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from mbsim.fss.lanes import Cell
+from mbsim.fss.resampled import Resampled
+from mbsim.fss.results import Histogram, Interval
+
+Array = NDArray[np.float64]
+
+NODES = 25
+FEWEST_LANES = 100
+LEAST_WEIGHT = 0.1
+"""Each phase must hold this share of the lanes for its peak to be seen."""
+SIGNIFICANCE = 3.0
+FEWEST_IN_VALLEY = 5.0
+"""A valley with fewer lanes at its node only bounds the barrier."""
+
+
+def histogram(
+    cell: Cell,
+    name: str,
+    at: int,
+    resolved: bool,
+    span: tuple[float, float],
+    bootstrap: int,
+    rng: np.random.Generator,
+) -> tuple[Histogram, Resampled]:
+    """The histogram of field `name` of the cell at its point `at`, and the resampled barrier, a scalar.
+
+    `resolved` says whether the grid shows the peak of the susceptibility, `span` are the ends of the order
+    parameter over all sizes.
+    """
+    values = cell.fields[name][..., at]
+    lanes = int(np.isfinite(values).sum())
+    edges = np.linspace(*span, NODES)
+    counts = np.histogram(values[np.isfinite(values)], bins=edges)[0].astype(float)
+    density = Resampled.means(_shares(values, span), bootstrap, rng).map(lambda batch: _density(batch, lanes))
+    place, depth = _valley(density.estimate[None])
+    valley = int(place[0])
+    depths = density.map(lambda batch: _valley(batch)[1])
+    barrier = density.map(_barrier)
+    m = float(cell.m[at])
+    reason = ""
+    if lanes < FEWEST_LANES:
+        reason = f"{lanes} lanes are too few for a histogram, at least {FEWEST_LANES} are needed"
+    elif len(np.unique(values[np.isfinite(values)])) <= 2:
+        reason = "the order parameter has two values only: its histogram tells nothing"
+    if reason:
+        return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), barrier
+    if depth[0] <= SIGNIFICANCE * depths.both.std():
+        zero = Interval(0.0, 0.0, max(0.0, barrier.interval().high))
+        if cell.shape[0] < 2:
+            zero = Interval(0.0)
+        flat = barrier._replace(estimate=np.zeros(()))
+        if not resolved:
+            reason = "one peak, but the grid steps over the transition"
+            return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), flat
+        return Histogram(cell.size, m, edges, counts, zero, reason="one peak"), flat
+    nodes, share = np.linspace(*span, NODES), density.estimate
+    left, right = int(np.argmax(share[:valley])), valley + 1 + int(np.argmax(share[valley + 1 :]))
+    within = lanes * float(_shares(values, span)[..., valley].mean())
+    above = float(np.mean(values[np.isfinite(values)] > nodes[valley]))
+    interval = barrier.interval()
+    unresolved = within < FEWEST_IN_VALLEY
+    if unresolved:
+        most = float(chi2.ppf(0.975, 2 * within + 2) / 2) / lanes
+        bound = 0.5 * np.log(share[left] * share[right]) - np.log(most)
+        interval = Interval(interval.value, min(interval.low, float(bound)), np.inf)
+    found = Histogram(
+        cell.size, m, edges, counts, interval, above, float(nodes[valley]),
+        (float(nodes[left]), float(nodes[right])), unresolved,
+        "hardly a lane lies in the valley: the barrier is bounded below only" if unresolved else "",
+    )  # fmt: skip
+    return found, barrier
+
+
+def _shares(values: Array, span: tuple[float, float]) -> Array:
+    """Each lane shared by its two nearest nodes, shape (teacher, replica, node); NaN where it did not run."""
+    low, high = span
+    at = (values - low) / max(high - low, np.finfo(float).tiny) * (NODES - 1)
+    shares = np.clip(1 - np.abs(at[..., None] - np.arange(NODES)), 0, None)
+    return np.where(np.isfinite(values)[..., None], shares, np.nan)
+
+
+def _density(shares: Array, lanes: int) -> Array:
+    """Smoothed density at the nodes, shape (batch, node); half a lane is added, as no node is known empty."""
+    ends = np.full(NODES, 1.0)
+    ends[[0, -1]] = 2.0  # the nodes at the ends collect from one side
+    padded = np.pad(shares * ends, ((0, 0), (1, 1)), mode="edge")
+    smooth = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    return smooth + 0.5 / lanes
+
+
+def _valley(density: Array) -> tuple[NDArray[np.int64], Array]:
+    """Node of the valley and its depth below the lower peak, both (batch,)."""
+    left = np.maximum.accumulate(density, axis=1)[:, :-2]
+    right = np.maximum.accumulate(density[:, ::-1], axis=1)[:, ::-1][:, 2:]
+    depth = np.log(np.minimum(left, right) / density[:, 1:-1])
+    weight = np.cumsum(density, axis=1) / density.sum(axis=1, keepdims=True)
+    enough = (weight[:, :-2] >= LEAST_WEIGHT) & (1 - weight[:, 1:-1] >= LEAST_WEIGHT)
+    depth = np.where(enough, depth, 0.0)
+    best = np.argmax(depth, axis=1)
+    return best + 1, np.maximum(depth[np.arange(len(depth)), best], 0.0)
+
+
+def _barrier(density: Array) -> Array:
+    """The barrier, shape (batch,); zero where there is one peak."""
+    place, depth = _valley(density)
+    row = np.arange(len(density))
+    left = np.maximum.accumulate(density, axis=1)[row, place - 1]
+    right = np.maximum.accumulate(density[:, ::-1], axis=1)[:, ::-1][row, place + 1]
+    return np.where(depth > 0, 0.5 * np.log(left * right) - np.log(density[row, place]), 0.0)

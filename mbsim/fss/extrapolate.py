@@ -1,0 +1,232 @@
+"""The law of m_c against N, and its limit N → ∞, with the choice between laws made by likelihood.
+
+    constant           m_c
+    power correction   m_c + a N^-ω,  ¼ ≤ ω ≤ 3
+    logarithm          a + b log N
+    proportional       b N
+
+Each law is fitted by generalised least squares: errors follow from the intervals; crossings, which share a
+size with their neighbours, have the covariance of their resamples. A law's weight is exp(-BIC/2),
+normalised. The interval of m_c(∞) is that of the profile likelihood: the m_c with χ² within 3.84 of its
+least, over every law with a limit that holds 5 % of the weight or more: the choice of the law is in it. A
+logarithm whose b may be zero does not speak against a limit; the reason says what drift is possible.
+
+Reference: R. E. Kass and A. E. Raftery, J. Am. Stat. Assoc. 90, 773 (1995), on weights from BIC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from mbsim.fss.results import Extrapolation, Interval, Stability
+from mbsim.fss.table import Critical, Label
+
+Array = NDArray[np.float64]
+
+FEWEST_SIZES = 3
+OMEGAS = np.geomspace(0.25, 3, 81)
+THRESHOLD = 3.84
+SURE, POSSIBLE = 0.95, 0.05
+"""A law is stated with this weight, and counts with that."""
+HAVE_LIMIT = ("constant", "power correction")
+BAD_FIT = 1e-3
+
+
+class _Law(NamedTuple):
+    """A fitted law: χ², number of free parameters, their intervals, and the linear ones at their best."""
+
+    chi2: float
+    free: int
+    parameters: dict[str, Interval]
+    best: NDArray[np.float64]
+    omega: float = np.nan
+
+
+def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> list[Extrapolation]:
+    """The law of m_c against the size for each estimator and each combination of the other labels.
+
+    Args:
+        critical: records with the size among their labels, as `estimates` or `midpoint` give them. Those
+            without a number or an interval are left out. A crossing counts at the mean of its log sizes.
+        size: the name of that label.
+
+    Returns:
+        One `Extrapolation` for each group, in order of appearance; three sizes are needed.
+    """
+    groups: dict[tuple[tuple[str, Label], ...], list[Critical]] = {}
+    for record in critical:
+        if size in record.labels:
+            others = {k: v for k, v in record.labels.items() if k not in (size, f"{size}_next")}
+            groups.setdefault((("estimator", record.estimator), *others.items()), []).append(record)
+    return [_one(dict(key[1:]), str(key[0][1]), group, size) for key, group in groups.items()]
+
+
+def _one(labels: dict[str, Label], estimator: str, group: list[Critical], size: str) -> Extrapolation:
+    known = [one for one in group if np.isfinite(one.m_c) and np.isfinite(one.high - one.low)]
+    known.sort(key=lambda one: _size(one, size))
+    sizes = np.array([_size(one, size) for one in known])
+    values, low, high = (np.array([getattr(one, name) for one in known]) for name in ("m_c", "low", "high"))
+    base = Extrapolation(labels, estimator, sizes=sizes, values=values, low=low, high=high)
+    if len(known) < FEWEST_SIZES:
+        lost = list(dict.fromkeys(one.reason for one in group if one.reason and one not in known))
+        because = f" ({'; '.join(lost)})" if lost else ""
+        why = f"{len(known)} sizes have m_c with an interval, at least {FEWEST_SIZES} are needed{because}"
+        return replace(base, reason=why)
+    covariance = _covariance(known, size)
+    laws = _fits(sizes, values, covariance)
+    weights = _weights(laws, len(known))
+    best = max(weights, key=lambda name: weights[name])
+    freedom = len(known) - laws[best].free
+    curve_sizes = np.geomspace(sizes[0], 4 * sizes[-1], 100)
+    found = Extrapolation(
+        labels, estimator,
+        law=best if weights[best] >= SURE else "undecided",
+        parameters=laws[best].parameters,
+        weights=weights,
+        chi2_per_dof=laws[best].chi2 / freedom if freedom else np.nan,
+        sizes=sizes, values=values, low=low, high=high,
+        curve_sizes=curve_sizes,
+        curve=_design(best, curve_sizes, laws[best].omega) @ laws[best].best,
+    )  # fmt: skip
+    if freedom and chi2.sf(laws[best].chi2, freedom) < BAD_FIT:
+        why = f"no law fits: χ²/dof = {found.chi2_per_dof:.3g} for the best, {best}"
+        return replace(found, reason=why, law="undecided")
+    limit, reason = _limit(laws, weights, size)
+    stability = [
+        Stability(float(sizes[start]), _limit_without(sizes, values, covariance, start, size))
+        for start in range(1, len(sizes) - FEWEST_SIZES + 1)
+    ]
+    reasons = [reason] if reason else []
+    for one in stability:
+        if limit.known and one.m_c.known and not one.m_c.low <= limit.value <= one.m_c.high:
+            reasons.append(f"m_c(∞) moves to {one.m_c} with sizes from {one.smallest:g} on")
+    if found.law == "undecided":
+        told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+        reasons.append(f"the sizes do not tell the laws apart (weights: {told})")
+    return replace(found, reason="; ".join(reasons), m_c=limit, stability=stability)
+
+
+def _size(record: Critical, size: str) -> float:
+    here = float(record.labels[size])
+    return float(np.sqrt(here * float(record.labels.get(f"{size}_next", here))))
+
+
+def _covariance(known: list[Critical], size: str) -> Array:
+    """Squared errors from the intervals; where records share a size, the correlation of their draws."""
+    errors = np.array([max((one.high - one.low) / (2 * 1.96), 1e-12) for one in known])
+    correlation = np.eye(len(known))
+    for i, one in enumerate(known):
+        for j, other in enumerate(known[:i]):
+            shared = one.labels[size] == other.labels.get(f"{size}_next")
+            if not shared or one.draws is None or other.draws is None or len(one.draws) != len(other.draws):
+                continue
+            both = np.isfinite(one.draws + other.draws)
+            if both.sum() > 2 and one.draws[both].std() > 0 and other.draws[both].std() > 0:
+                correlation[i, j] = correlation[j, i] = np.corrcoef(one.draws[both], other.draws[both])[0, 1]
+    return correlation * np.outer(errors, errors)
+
+
+def _design(law: str, sizes: Array, omega: float = np.nan) -> Array:
+    """The columns that the linear parameters multiply, shape (size, parameter)."""
+    ones = np.ones_like(sizes)
+    columns = {
+        "constant": [ones],
+        "power correction": [ones, sizes**-omega],
+        "logarithm": [ones, np.log(sizes)],
+        "proportional": [sizes],
+    }
+    return np.stack(columns[law], axis=-1)
+
+
+def _linear(design: Array, values: Array, covariance: Array) -> tuple[Array, Array, Array]:
+    """Best parameters, their covariance, and χ², by generalised least squares; a batch of designs."""
+    root = np.linalg.cholesky(covariance)
+    white, target = np.linalg.solve(root, design), np.linalg.solve(root, values)
+    transposed = white.swapaxes(-1, -2)
+    inverse = np.linalg.pinv(transposed @ white)
+    best = (inverse @ (transposed @ target)[..., None])[..., 0]
+    residual = target - (white @ best[..., None])[..., 0]
+    return best, inverse, np.square(residual).sum(axis=-1)
+
+
+def _fits(sizes: Array, values: Array, covariance: Array) -> dict[str, _Law]:
+    laws = {}
+    for law, names in (("constant", ["m_c"]), ("logarithm", ["a", "b"]), ("proportional", ["b"])):
+        best, inverse, least = _linear(_design(law, sizes), values, covariance)
+        errors = 1.96 * np.sqrt(np.diag(inverse))
+        found = {
+            name: Interval(float(at), float(at - error), float(at + error))
+            for name, at, error in zip(names, best, errors, strict=True)
+        }
+        laws[law] = _Law(float(least), len(names), found, best)
+    designs = np.stack([_design("power correction", sizes, omega) for omega in OMEGAS])
+    profile = _Profile(*_linear(designs, values, covariance))
+    at = int(np.argmin(profile.cost))
+    near = OMEGAS[profile.cost <= profile.cost[at] + THRESHOLD]
+    parameters = {
+        "m_c": profile.interval(0, at),
+        "a": profile.interval(1, at),
+        "omega": Interval(float(OMEGAS[at]), float(near.min()), float(near.max())),
+    }
+    laws["power correction"] = _Law(
+        float(profile.cost[at]), 3, parameters, profile.best[at], float(OMEGAS[at])
+    )
+    return laws
+
+
+class _Profile(NamedTuple):
+    """Linear parameters (omega, 2), their covariance and χ², for each of `OMEGAS`."""
+
+    best: Array
+    inverse: Array
+    cost: Array
+
+    def interval(self, parameter: int, at: int) -> Interval:
+        """The interval of one linear parameter over all ω within the threshold."""
+        rest = self.cost[at] + THRESHOLD - self.cost
+        reach = np.sqrt(np.maximum(rest, 0) * self.inverse[:, parameter, parameter])
+        values = self.best[:, parameter]
+        low, high = (values - reach)[rest >= 0].min(), (values + reach)[rest >= 0].max()
+        return Interval(float(values[at]), float(low), float(high))
+
+
+def _weights(laws: dict[str, _Law], points: int) -> dict[str, float]:
+    """Normalised exp(-BIC/2); a law with more parameters than points is no candidate."""
+    score = {name: law.chi2 + law.free * np.log(points) for name, law in laws.items() if law.free <= points}
+    least = min(score.values())
+    raw = {name: float(np.exp(-(one - least) / 2)) for name, one in score.items()}
+    total = sum(raw.values())
+    return {name: one / total for name, one in raw.items()}
+
+
+def _limit(laws: dict[str, _Law], weights: dict[str, float], size: str) -> tuple[Interval, str]:
+    """m_c(∞) over the laws that have one, or why it is not stated."""
+    drift = laws["logarithm"].parameters["b"]
+    flat = drift.low <= 0 <= drift.high
+    against = {
+        name: weight
+        for name, weight in weights.items()
+        if name not in HAVE_LIMIT and not (name == "logarithm" and flat)
+    }
+    if sum(against.values()) > 1 - SURE:
+        others = " and ".join(name for name, weight in against.items() if weight >= POSSIBLE)
+        share = sum(against.values())
+        return Interval(), f"no m_c(∞): laws without a limit ({others}) hold {share:.0%} of the weight"
+    likely = {name: weights[name] for name in HAVE_LIMIT if weights.get(name, 0.0) >= POSSIBLE}
+    ends = [laws[name].parameters["m_c"] for name in likely]
+    total = sum(likely.values())
+    value = sum(weight * laws[name].parameters["m_c"].value for name, weight in likely.items()) / total
+    most = max(abs(drift.low), abs(drift.high))
+    caution = f"a drift of up to {most:.2g} log {size} is not excluded" if flat else ""
+    return Interval(value, min(end.low for end in ends), max(end.high for end in ends)), caution
+
+
+def _limit_without(sizes: Array, values: Array, covariance: Array, start: int, size: str) -> Interval:
+    """m_c(∞) without the smallest sizes."""
+    part = sizes[start:], values[start:], covariance[start:, start:]
+    laws = _fits(*part)
+    return _limit(laws, _weights(laws, len(part[0])), size)[0]

@@ -1,0 +1,84 @@
+"""The peak of the susceptibility: where it is, how high, and whether the grid resolves it.
+
+The peak is that of a local quadratic regression (`smooth`) whose reach is the width at half of the maximum.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsim.fss.resampled import Resampled
+from mbsim.fss.smooth import refined, smoother
+
+Array = NDArray[np.float64]
+
+FEWEST_POINTS = 5
+FALLS_TO = 0.7
+"""A peak is seen whole if the susceptibility falls to this share of it on both sides."""
+RESOLVED = 3
+"""The height is known if so many points lie above half of it."""
+
+
+class Peak(NamedTuple):
+    """place and height, with resamples; None with a `reason` where there is no peak.
+
+    half_gap: how far the place may be off because the grid steps over the peak; 0 where it is resolved.
+    resolved: whether the height is that of the peak, and not of the point that happens to be next to it.
+    """
+
+    place: Resampled | None
+    height: Resampled | None
+    half_gap: float
+    resolved: bool
+    reason: str
+
+
+def peak(x: Array, curve: Resampled, control: str) -> Peak:
+    """The peak of a resampled curve over the points x."""
+    if len(x) < FEWEST_POINTS:
+        return _none(f"{len(x)} values of {control} hold data, at least {FEWEST_POINTS} are needed")
+    y = curve.estimate
+    top = int(np.argmax(y))
+    if not y[top] > 0:
+        return _none("all lanes agree at every point: the susceptibility is zero")
+    below = [side for side, part in (("below", y[:top]), ("above", y[top + 1 :])) if not _falls(part, y[top])]
+    if below:
+        ends = {"below": f"below {x[0]:g}", "above": f"above {x[-1]:g}"}
+        where = " and ".join(ends[side] for side in below)
+        return _none(f"the susceptibility shows no whole peak: extend grid.{control} {where}")
+    noise = curve.both[:, top].std()
+    ground = max(y[:top].min(), y[top + 1 :].min())
+    if y[top] - ground < 3 * noise and curve.shape[0] > 1:
+        return _none("no peak of the susceptibility stands out of the errors: more teachers or replicas")
+
+    first, last = _run(y > y[top] / 2, top)
+    resolved = last - first + 1 >= RESOLVED
+    if not resolved:
+        first, last = max(first - 1, 0), min(last + 1, len(x) - 1)
+    # Between the points that stand above half: another peak elsewhere is another peak.
+    places = refined(x[first : last + 1])
+    matrix = smoother(x, places, 0.6 * (x[last] - x[first]))
+    smooth = curve.map(lambda batch: batch @ matrix.T)
+    place = smooth.map(lambda batch: places[np.argmax(batch, axis=-1)])
+    height = smooth.map(lambda batch: batch.max(axis=-1))
+    half_gap = 0.0 if resolved else float(np.diff(x)[max(top - 1, 0) : top + 1].max()) / 2
+    return Peak(place, height, half_gap, resolved, "")
+
+
+def _none(reason: str) -> Peak:
+    return Peak(None, None, 0.0, False, reason)
+
+
+def _falls(side: Array, top: float) -> bool:
+    return len(side) > 0 and bool(side.min() < FALLS_TO * top)
+
+
+def _run(flags: NDArray[np.bool_], at: int) -> tuple[int, int]:
+    """First and last index of the run of true flags that holds `at`."""
+    first = last = at
+    while first > 0 and flags[first - 1]:
+        first -= 1
+    while last < len(flags) - 1 and flags[last + 1]:
+        last += 1
+    return first, last

@@ -1,0 +1,228 @@
+"""Means, cumulants and success against the control, each with a 95 % interval over teachers and replicas.
+
+With ⟨·⟩ the mean over replicas within teachers, then over teachers::
+
+    mean = ⟨q⟩,  binder = 1 - ⟨q⁴⟩ / (3 ⟨q²⟩²),  susceptibility = N (⟨q²⟩ - ⟨q⟩²)
+
+⟨q²⟩ and ⟨q⁴⟩ come from the variables `overlap_second` and `overlap_fourth` where the order parameter is
+called `overlap_mean` (the same for any other name that ends so), and from its own powers otherwise. The
+variance has the square of the standard error of ⟨q⟩ added, which finite samples take from it. Where every
+lane succeeds, or none, the interval of the probability is that of Clopper and Pearson, for resamples of equal
+lanes cannot tell it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mbsim.fss import resample
+from mbsim.fss.lanes import SAMPLES, Cell, cells, generator, order_parameter_of, teachers_and_replicas
+from mbsim.fss.resampled import Resampled
+
+Array = NDArray[np.float64]
+
+SUCCESS, SUCCESS_TIME = "success", "success_time"
+TIMES = 64
+"""At most so many success times are told apart."""
+TEXTS = {
+    "mean": "mean of {}",
+    "binder": "Binder cumulant U4 of {}",
+    "susceptibility": "susceptibility, {size} times the variance of {}",
+    "success": "probability of success",
+    "success_time": "median time of success, interpolated between measured times; NaN if half never succeed",
+}
+
+
+class Summary(NamedTuple):
+    """Resampled summaries of one cell by name, over the points of its control."""
+
+    cell: Cell
+    quantities: dict[str, Resampled]
+
+
+def summarise(
+    ds: xr.Dataset,
+    order_parameter: str,
+    size: str,
+    control: str,
+    samples: tuple[str, str],
+    bootstrap: int,
+    seed: int,
+    times: bool = False,
+) -> list[Summary]:
+    """Summaries of every combination of labels, with their resamples; the median time if `times`.
+
+    Raises:
+        DatasetError: a variable, a dimension or the size is not there.
+    """
+    moments = moment_names(ds, order_parameter)
+    wanted = [SUCCESS] + ([SUCCESS_TIME] if times and SUCCESS_TIME in ds else [])
+    extra = tuple(name for name in wanted if name in ds and name != order_parameter)
+    found = []
+    for cell in cells(ds, (*moments, *extra), size, control, samples):
+        found.append(Summary(cell, _quantities(cell, moments, bootstrap, generator(seed, cell.labels))))
+    return found
+
+
+def summaries(
+    ds: xr.Dataset,
+    order_parameter: str | None = None,
+    *,
+    size: str = "N",
+    control: str = "m",
+    samples: tuple[str, str] = SAMPLES,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> xr.Dataset:
+    """`mean`, `binder`, `susceptibility`, `success` and `success_time`, each with `_low` and `_high`.
+
+    Args:
+        ds: any dataset with the order parameter over size, control, samples and any labels.
+        order_parameter: its name. `success` and `success_time` are left out where the dataset lacks them.
+        size: the dimension of system sizes; the susceptibility is multiplied by it.
+        control: the dimension along which the transition is sought.
+        samples: the quenched disorder, then the replicas within it; either may be absent.
+        bootstrap: the number of resamples.
+        seed: of the resamples.
+
+    Returns:
+        A dataset over (labels..., size, control), NaN where nothing ran. With one teacher the intervals are
+        NaN: nothing is known of other teachers.
+
+    Raises:
+        DatasetError: a variable, a dimension or the size is not there.
+    """
+    order_parameter = order_parameter_of(ds, order_parameter)
+    found = summarise(ds, order_parameter, size, control, samples, bootstrap, seed, times=True)
+    names = list(found[0].cell.labels) if found else []
+    m: Array = np.unique(np.asarray(ds[control].to_numpy(), float))
+    coords = {name: list(dict.fromkeys(one.cell.labels[name] for one in found)) for name in names}
+    shape = (*(len(values) for values in coords.values()), len(m))
+    kept = [name for name in TEXTS if any(name in one.quantities for one in found)]
+    arrays = {name + end: np.full(shape, np.nan) for name in kept for end in ("", "_low", "_high")}
+    for one in found:
+        place = tuple(coords[name].index(one.cell.labels[name]) for name in names)
+        points = np.searchsorted(m, one.cell.m)
+        for name, quantity in one.quantities.items():
+            low, high = _positive(quantity) if name == "susceptibility" else quantity.intervals()
+            if name == SUCCESS:
+                low, high = _probabilities(quantity, low, high)
+            for end, values in (("", quantity.estimate), ("_low", low), ("_high", high)):
+                arrays[name + end][place][points] = values
+    result = xr.Dataset(
+        {name: ((*names, control), array) for name, array in arrays.items()},
+        {**coords, control: m.astype(ds[control].dtype)},
+        dict(ds.attrs),
+    )
+    for name in (*names, control):
+        result[name].attrs.update(ds[name].attrs)
+    long_name = ds[order_parameter].attrs.get("long_name", order_parameter)
+    units = {"mean": ds[order_parameter].attrs.get("units", "1")}
+    if SUCCESS_TIME in ds:
+        units[SUCCESS_TIME] = ds[SUCCESS_TIME].attrs.get("units", "1")
+    for name in kept:
+        text = TEXTS[name].format(long_name, size=size)
+        for end, words in (("", ""), ("_low", ", low end of 95%"), ("_high", ", high end of 95%")):
+            result[name + end].attrs.update(long_name=text + words, units=units.get(name, "1"))
+    return result
+
+
+def moment_names(ds: xr.Dataset, order_parameter: str) -> tuple[str, ...]:
+    """The order parameter, and the variables of its second and fourth moment where they are there."""
+    stem = order_parameter.removesuffix("_mean")
+    siblings = (f"{stem}_second", f"{stem}_fourth")
+    named = stem != order_parameter and all(name in ds for name in siblings)
+    return (order_parameter, *siblings) if named else (order_parameter,)
+
+
+def _quantities(
+    cell: Cell, moments: tuple[str, ...], bootstrap: int, rng: np.random.Generator
+) -> dict[str, Resampled]:
+    if not len(cell.m):
+        return {}
+    q = cell.fields[moments[0]]
+    powers = [cell.fields[name] for name in moments] if len(moments) == 3 else [q, q**2, q**4]
+    success = [cell.fields[SUCCESS]] if SUCCESS in cell.fields else []
+    cumulative, times = _cumulative(cell) if SUCCESS_TIME in cell.fields else ([], None)
+    # One draw for all of them, so that a resample keeps what belongs together.
+    stacked = Resampled.means(np.concatenate([*powers, *success, *cumulative], axis=-1), bootstrap, rng)
+    stacked = stacked._replace(shape=teachers_and_replicas(q))
+    count = len(cell.m)
+
+    def field(at: int) -> Resampled:
+        return stacked.part(slice(at * count, (at + 1) * count))
+
+    found = {"mean": field(0)}
+    found["binder"] = stacked.part(slice(0, 3 * count)).map(_binder)._replace(curved=True)
+    variance = stacked.part(slice(0, 3 * count)).map(_variance)
+    missing = np.nan_to_num(np.square(resample.standard_error(q)))
+    found["susceptibility"] = variance._replace(
+        estimate=cell.size * (variance.estimate + missing),
+        both=cell.size * variance.both,
+        kept=cell.size * variance.kept,
+        curved=True,
+    )
+    if success:
+        found["success"] = field(3)
+    if times is not None:
+        shares = stacked.part(slice((3 + len(success)) * count, None))
+        found["success_time"] = shares.map(lambda share: _median(share, times, count))
+    return found
+
+
+def _thirds(stacked: Array) -> tuple[Array, Array, Array]:
+    first, second, fourth = np.split(stacked, 3, axis=-1)
+    return first, second, fourth
+
+
+def _binder(stacked: Array) -> Array:
+    _, second, fourth = _thirds(stacked)
+    positive = second > 0
+    return np.where(positive, 1 - fourth / (3 * np.square(np.where(positive, second, 1.0))), np.nan)
+
+
+def _variance(stacked: Array) -> Array:
+    first, second, _ = _thirds(stacked)
+    return np.maximum(second - np.square(first), 0.0)
+
+
+def _positive(quantity: Resampled) -> tuple[Array, Array]:
+    """Intervals of a variance, taken of its logarithm, whose law is nearer to the normal."""
+    tiny = np.finfo(float).tiny
+    low, high = quantity.map(lambda batch: np.log(np.maximum(batch, tiny))).intervals()
+    return np.exp(low), np.exp(high)
+
+
+def _probabilities(success: Resampled, low: Array, high: Array) -> tuple[Array, Array]:
+    """The ends of the interval within 0 and 1, and known where all lanes agree."""
+    teachers, replicas = success.shape
+    reach = 1 - 0.025 ** (1 / max(1, teachers * replicas)) if teachers > 1 else np.nan
+    low = np.where(success.estimate == 1, 1 - reach, np.clip(low, 0, 1))
+    high = np.where(success.estimate == 0, reach, np.clip(high, 0, 1))
+    return low, high
+
+
+def _cumulative(cell: Cell) -> tuple[list[Array], Array]:
+    """Whether each lane has succeeded by each of the times, (teacher, replica, point), and the times."""
+    reached, first = cell.fields[SUCCESS_TIME], next(iter(cell.fields.values()))
+    times = np.unique(reached[np.isfinite(reached)])
+    if len(times) > TIMES:
+        times = np.unique(np.quantile(times, np.linspace(0, 1, TIMES), method="nearest"))
+    by_then = [np.where(np.isfinite(first), reached <= time, np.nan) for time in times]
+    return by_then, times
+
+
+def _median(shares: Array, times: Array, points: int) -> Array:
+    """Where the share that has succeeded reaches one half, shape (batch, point)."""
+    if not len(times):
+        return np.full((len(shares), points), np.nan)
+    by_time = shares.reshape(len(shares), len(times), points)
+    after = np.argmax(by_time >= 0.5, axis=1)
+    before = np.maximum(after - 1, 0)
+    above = np.take_along_axis(by_time, after[:, None], axis=1)[:, 0]
+    below = np.where(after > 0, np.take_along_axis(by_time, before[:, None], axis=1)[:, 0], 0.0)
+    part = np.where(after > 0, (0.5 - below) / np.where(above > below, above - below, 1.0), 1.0)
+    found = times[before] + part * (times[after] - times[before])
+    return np.where(by_time[:, -1] >= 0.5, found, np.nan)

@@ -1,0 +1,274 @@
+"""The figures of the report, each with its caption: drawn only where there is something to draw.
+
+Where there is nothing to draw there is no `Drawing`: the page then says the reason in a sentence.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mbsim import figures
+from mbsim.figures.names import estimator_name
+from mbsim.fss.results import Analysis, Collapse
+from mbsim.fss.table import Critical, Label
+from mbsim.report import tables
+from mbsim.report.words import labels_text
+
+MOST_PANELS = 12
+"""In one figure; what is left out is said in its caption."""
+Labels = dict[str, Label]
+
+SUMMARIES = {  # what the captions call each quantity
+    "mean": "The order parameter ({})",
+    "susceptibility": "The susceptibility χ, N times the variance of the order parameter (long bars are cut)",
+    "binder": "The Binder cumulant U4 (grey: 2/3, no fluctuation; below −1 it is cut off)",
+    "success": "The probability of success (grey: one half)",
+}
+
+
+class Drawing(NamedTuple):
+    """A figure, its caption, and what it shows in a few words for who cannot see it."""
+
+    name: str
+    figure: Figure
+    caption: str
+
+
+def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> dict[str, Drawing]:
+    """Order parameter, susceptibility, Binder cumulant and success against the control, by quantity."""
+    found = {}
+    means = analysis.summaries["mean"] if "mean" in analysis.summaries else None
+    name = "" if means is None else str(means.attrs.get("long_name", "")).removeprefix("mean of ")
+    for quantity, words in SUMMARIES.items():
+        if quantity not in analysis.summaries:
+            continue
+        choices = _combinations(analysis.summaries, quantity, size, control)
+        if not choices:
+            continue
+        estimator = "perfect recovery" if quantity == "success" else "midpoint"
+        marked = [one for one in analysis.critical if estimator_name(one.estimator) == estimator]
+        figure = figures.panels(
+            choices[:MOST_PANELS],
+            _summary_panel(analysis.summaries, quantity, marked, size, control),
+            same_y=quantity != "susceptibility",
+        )
+        caption = f"{words.format(name)} against {control} for each {size}. Bars are 95 % intervals"
+        if any(np.isfinite(one.m_c) for one in marked):
+            mark = "its midpoint, perfect recovery," if quantity == "success" else "m_c (midpoint)"
+            caption += f"; vertical lines and bands mark {mark} and its 95 % interval"
+        found[quantity] = Drawing(quantity, figure, caption + "." + _left_out(choices))
+    return found
+
+
+def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
+    """The order parameter as a heat map: over (d, m) at the largest size, or over (N, m) for a single d."""
+    summaries = analysis.summaries
+    if "mean" not in summaries or not np.isfinite(summaries["mean"]).any():
+        return []
+    across = "d" if summaries["mean"].sizes.get("d", 1) > 1 else size
+    if summaries["mean"].sizes.get(across, 1) < 2:
+        return []
+    chosen = summaries
+    fixed = ""
+    if across == "d" and size in summaries["mean"].dims:
+        largest = _largest_complete(summaries["mean"], size)
+        chosen, fixed = summaries.sel({size: largest}), f" at {size} = {largest}"
+    choices = _combinations(chosen, "mean", across, control)
+    midpoints = [one for one in analysis.critical if one.estimator.startswith("midpoint")]
+
+    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
+        return figures.phase_diagram(chosen.sel(labels), across, ax, critical=midpoints, control=control)
+
+    figure = figures.panels(choices[:MOST_PANELS], draw, height=2.9, across=2, same_y=False)
+    caption = f"Phase diagram: the order parameter over {across} and {control}{fixed}. "
+    caption += "Points are m_c (midpoint) with its 95 % interval; grey was not run." + _left_out(choices)
+    return [Drawing("phase-diagram", figure, caption)]
+
+
+def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
+    """m_c against N for each combination of labels, with the extrapolation of each estimator."""
+    groups = _grouped(one for one in analysis.extrapolations if np.isfinite(one.values).any())
+    if not groups:
+        return []
+
+    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
+        return figures.size_figure(groups[tuple(labels.items())], ax, size=size, control=control)
+
+    choices = [dict(key) for key in groups]
+    figure = figures.panels(choices[:MOST_PANELS], draw, same_y=False)
+    caption = (
+        f"The critical size against {size} by each estimator (points, 95 % intervals), the likeliest law "
+    )
+    caption += "(lines) and its limit where there is one (dotted, with its interval as a band). "
+    caption += "Points at one size stand side by side." + _left_out(choices)
+    return [Drawing("size", figure, caption)]
+
+
+def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawing]:
+    """m_c against d, a panel for each set of points."""
+    laws = [law for law in analysis.connectivity if np.isfinite(law.m_c).any()][:MOST_PANELS]
+    if not laws:
+        return []
+
+    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
+        return figures.connectivity_figure(laws[labels["panel"]], ax, control=control)
+
+    choices: list[Labels] = [{"panel": place} for place in range(len(laws))]
+    figure = figures.panels(
+        choices, draw, height=2.5, across=2, same_y=False, same_legend=False, titles=False
+    )
+    caption = "The critical size against the connectivity d, with 95 % intervals and both laws: "
+    names = [", ".join(filter(None, [law.source, labels_text(law.labels)])) for law in laws]
+    return [Drawing("connectivity", figure, caption + _lettered(names) + ".")]
+
+
+def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
+    """For each collapse the scaled points beside the landscape of χ²/dof."""
+    drawings = []
+    for place, one in enumerate(analysis.collapses):
+        if not len(one.x):
+            continue
+        shown = ["collapse", "landscape"] if one.landscape is not None else ["collapse"]
+
+        def draw(labels: Mapping[str, Any], ax: Axes, one: Collapse = one) -> Axes:
+            if labels["panel"] == "landscape":
+                return figures.landscape_figure(one, ax, control=control)
+            return figures.collapse_figure(one, ax, size=size, control=control)
+
+        figure = figures.panels(
+            [{"panel": name} for name in shown], draw, height=2.8, across=2, same_y=False, titles=False
+        )
+        where = f" at {labels_text(one.labels)}" if one.labels else ""
+        quantity = tables.QUANTITIES.get(one.quantity, one.quantity)
+        caption = f"Data collapse{where}: {quantity} of all sizes on one curve, "
+        caption += f"χ²/dof = {one.chi2_per_dof:.3g}."
+        if one.landscape is not None:
+            caption += " (b) χ²/dof as m_c and 1/ν move away from their best values (point, 95 % intervals)."
+        drawings.append(Drawing(f"collapse-{place}", figure, caption))
+    return drawings
+
+
+def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
+    """Histograms at coexistence; barrier and susceptibility peak against the size."""
+    drawings = []
+    shown = {
+        tuple(one.labels.items()): one
+        for one in analysis.verdicts
+        if any(h.counts.sum() for h in one.histograms)
+    }
+    if shown:
+
+        def histograms(labels: Mapping[str, Any], ax: Axes) -> Axes:
+            verdict = shown[tuple(labels.items())]
+            return figures.histogram_figure(verdict, ax, size=size, control=control)
+
+        choices = [dict(key) for key in shown]
+        figure = figures.panels(
+            choices[:MOST_PANELS], histograms, height=2.9, same_y=False, same_legend=False
+        )
+        caption = (
+            "Histograms of the order parameter over teachers and replicas at the m nearest to coexistence. "
+        )
+        caption += "Two peaks with a valley that deepens with N are two phases." + _left_out(choices)
+        drawings.append(Drawing("histograms", figure, caption))
+    parts: list[tuple[str, Callable[..., Axes]]] = []
+    if any(h.barrier.known or h.unresolved for one in analysis.verdicts for h in one.histograms):
+        text = "the barrier ln(peak / valley) against N, an arrow where the valley is too empty to tell more"
+        parts.append((text, figures.barrier_figure))
+    if any(np.isfinite(one.peak_heights).sum() > 1 for one in analysis.verdicts):
+        text = "the peak of the susceptibility against N with its fitted power, 1 where two phases coexist"
+        parts.append((text, figures.growth_figure))
+    if parts:
+
+        def evidence(labels: Mapping[str, Any], ax: Axes) -> Axes:
+            return parts[labels["panel"]][1](analysis.verdicts, ax, size=size)
+
+        figure = figures.panels(
+            [{"panel": place} for place in range(len(parts))],
+            evidence,
+            height=2.8,
+            across=2,
+            same_y=False,
+            same_legend=False,
+            titles=False,
+        )
+        caption = _lettered([text for text, _ in parts])
+        drawings.append(
+            Drawing("evidence", figure, caption[0].upper() + caption[1:] + ". Bars are 95 % intervals.")
+        )
+    return drawings
+
+
+def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
+    """The loop for each combination of labels, all sizes in one panel."""
+    groups = _grouped(
+        (one for one in analysis.hysteresis if np.isfinite(one.random_mean).any()), without=size
+    )
+    if not groups:
+        return []
+
+    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
+        return figures.hysteresis_figure(groups[tuple(labels.items())], ax, size=size, control=control)
+
+    choices = [dict(key) for key in groups]
+    figure = figures.panels(choices[:MOST_PANELS], draw)
+    caption = (
+        "Hysteresis: the order parameter from a random start (filled) and from the teacher itself (open). "
+    )
+    caption += "Dotted lines are the spinodals, bands the loop between them; bars one standard error."
+    return [Drawing("hysteresis", figure, caption + _left_out(choices))]
+
+
+def _summary_panel(
+    summaries: xr.Dataset, quantity: str, marked: Sequence[Critical], size: str, control: str
+) -> Callable[[Mapping[str, Any], Axes], Axes]:
+    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
+        chosen = summaries.sel(labels)
+        return figures.summary_figure(chosen, quantity, ax, critical=marked, size=size, control=control)
+
+    return draw
+
+
+def _combinations(summaries: xr.Dataset, quantity: str, *drawn: str) -> list[Labels]:
+    """Each combination of the dimensions that a panel does not draw, where anything ran."""
+    values = summaries[quantity]
+    names = [str(dim) for dim in values.dims if dim not in drawn]
+    choices = []
+    for index in np.ndindex(*(values.sizes[name] for name in names)):
+        one = values.isel(dict(zip(names, index, strict=True)))
+        if np.isfinite(one).any():
+            choices.append({name: one[name].item() for name in names})
+    return choices
+
+
+def _largest_complete(values: xr.DataArray, size: str) -> Label:
+    """The largest size that ran at as many values of d as any."""
+    others = [dim for dim in values.dims if dim not in (size, "d")]
+    columns = values.notnull().any(others).sum("d").to_numpy()
+    label: Label = values[size].to_numpy()[columns == columns.max()][-1].item()
+    return label
+
+
+def _grouped(items: Iterable[Any], without: str = "") -> dict[tuple[tuple[str, Label], ...], list[Any]]:
+    """Records by their labels, less one."""
+    groups: dict[tuple[tuple[str, Label], ...], list[Any]] = {}
+    for item in items:
+        key = tuple((name, value) for name, value in item.labels.items() if name != without)
+        groups.setdefault(key, []).append(item)
+    return groups
+
+
+def _lettered(texts: Sequence[str]) -> str:
+    """What each panel shows, behind its letter; a single one needs none."""
+    if len(texts) == 1:
+        return texts[0]
+    return "; ".join(f"({chr(ord('a') + place)}) {text}" for place, text in enumerate(texts))
+
+
+def _left_out(choices: Sequence[Labels]) -> str:
+    hidden = len(choices) - MOST_PANELS
+    return f" {hidden} more panels are left out." if hidden > 0 else ""

@@ -1,0 +1,1 @@
+"""Data with known answers, made by programs that share nothing with mbsim, to hold its analysis against."""

@@ -1,0 +1,70 @@
+"""Units on the workers of a dask cluster: the same dataset as in one process, and failures told alike."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import LocalCluster
+from test_runner import CONFIG
+from test_store import result_of
+
+import mbsim
+from mbsim import runner
+from mbsim.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """Two workers, threads of this process, so that what a test replaces is replaced there too."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Training without JAX: random numbers that follow from the unit."""
+
+    def train(unit, config, progress=lambda work: None):
+        return result_of(unit, len(runner._times(config)))
+
+    monkeypatch.setattr(runner, "train_unit", train)
+    monkeypatch.setattr(runner, "self_check", lambda config, unit: None)
+
+
+def test_a_cluster_gives_the_same_dataset(tmp_path, scheduler):
+    here = mbsim.run(CONFIG, tmp_path / "here")
+    there = mbsim.run(CONFIG, tmp_path / "there", dask=scheduler)
+    xr.testing.assert_identical(here, there)
+    assert (there.status == 1).any()
+
+
+def test_progress_counts_what_comes_in(tmp_path, scheduler):
+    reports = []
+    mbsim.run(CONFIG, tmp_path / "run", dask=scheduler, report=reports.append)
+    assert reports[-1].units_done == reports[-1].units
+    assert reports[-1].proposals_done == reports[-1].proposals
+    assert np.all(np.diff([report.units_done for report in reports]) >= 0)
+
+
+def test_a_unit_that_fails_spoils_no_other(tmp_path, scheduler, monkeypatch):
+    train = runner.train_unit
+
+    def out_of_memory(unit, config):
+        if unit.teacher == 1:
+            raise MemoryError("no room for this teacher")
+        return train(unit, config)
+
+    monkeypatch.setattr(runner, "train_unit", out_of_memory)
+    with pytest.raises(runner.UnitsFailed) as told:
+        mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
+    assert all("t0001" in line and line.endswith("no room for this teacher") for line in told.value.lines)
+    monkeypatch.setattr(runner, "train_unit", train)
+    whole = mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
+    xr.testing.assert_identical(whole, mbsim.run(CONFIG, tmp_path / "here"))
+
+
+def test_no_scheduler_is_told_and_nothing_is_written(tmp_path):
+    with pytest.raises(ConfigError, match=r"^--dask nowhere: must be the address of a dask scheduler; "):
+        mbsim.run(CONFIG, tmp_path / "run", dask="nowhere")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,176 @@
+"""Verdicts and hysteresis on planted loops, and clear statements where nothing can be said."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from known_answers.synthetic import M_C, continuous, loop
+
+from mbsim import fss
+from mbsim.errors import DatasetError
+
+GRID = np.arange(8, 27)
+GRIDS = {64: np.arange(8, 29.0), 128: np.arange(10, 27.0), 256: np.arange(12, 25, 0.75)}
+WIDE = loop((64, 128, 256), GRID, {64: 19.5, 128: 20.0, 256: 20.3}, {64: 13.0, 128: 12.5, 256: 12.4})
+CLOSED = loop((64, 128, 256), GRID, dict.fromkeys((64, 128, 256), 16.4), dict.fromkeys((64, 128, 256), 16.4))
+
+
+def only(ds, **options):
+    [found] = fss.transition_order(ds, "q", bootstrap=300, **options)
+    return found
+
+
+def test_an_open_loop_is_first_order():
+    verdict = only(WIDE)
+    assert verdict.order == "first"
+    assert verdict.labels == {}
+    assert any("Hysteresis, random minus planted spinodal in m" in one for one in verdict.evidence)
+
+
+def test_a_first_order_transition_has_no_exponents():
+    found = fss.analyze(WIDE, "q", bootstrap=200)
+    assert {one.order for one in found.verdicts} == {"first"}
+    assert not any(one.inverse_nu.known for one in found.collapses)
+    assert "no critical exponents" in found.reasons["collapses"]
+    assert {one.labels["init_overlap"] for one in found.critical} == {0.0, 1.0}
+
+
+def test_the_spinodals_are_where_they_were_planted():
+    found = fss.hysteresis(WIDE, "q", bootstrap=300)
+    assert [one.labels["N"] for one in found] == [64, 128, 256]
+    for one, up, down in zip(found, (19.5, 20.0, 20.3), (13.0, 12.5, 12.4), strict=True):
+        assert one.random.low <= up <= one.random.high
+        assert one.planted.low <= down <= one.planted.high
+        assert one.width.low <= up - down <= one.width.high
+        assert one.starts == (0.0, 1.0)
+        assert one.reason == ""
+        assert np.nanmax(one.planted_mean - one.random_mean) > 0.6
+
+
+@pytest.mark.slow
+def test_the_interval_of_the_width_covers():
+    hits = []
+    for seed in range(200):
+        ds = loop((64,), GRID, {64: 20.0}, {64: 12.3}, seed=seed)
+        [one] = fss.hysteresis(ds, "q", bootstrap=200)
+        hits.append(one.width.low <= 7.7 <= one.width.high)
+    assert np.mean(hits) >= 0.90  # wider than chance alone, by what the grid steps over
+
+
+def test_a_closed_loop_is_not_first_order():
+    verdict = only(CLOSED)
+    assert verdict.order != "first"
+    assert any("closed, to within a step of the grid" in one for one in verdict.evidence)
+
+
+def test_a_continuous_rise_is_second_order():
+    verdict = only(continuous(GRIDS, beta_over_nu=0.1, seed=3, teachers=16))
+    assert verdict.order == "second"
+    assert verdict.susceptibility_exponent.low <= 1 - 0.2 <= verdict.susceptibility_exponent.high
+    assert "No planted start was run: hysteresis is not known." in verdict.evidence
+
+
+def test_a_loop_beyond_the_grid_has_no_width():
+    ds = loop((64, 128), GRID, {64: 20, 128: 20}, {64: 2, 128: 2})
+    for one in fss.hysteresis(ds, "q", bootstrap=200):
+        assert one.random.known
+        assert not one.planted.known
+        assert not one.width.known
+        assert "planted start: q lies between" in one.reason
+    verdict = only(ds)
+    assert verdict.order == "undecided"
+    assert "both ends of the loop" in verdict.reason
+
+
+# ---------------------------------------------------------------- what cannot be said
+
+
+def flat(value):
+    ds = continuous(GRIDS, seed=4)
+    return ds.assign(q=ds.q * 0 + value, success=ds.success * 0 + value)
+
+
+def gappy():
+    ds = continuous(GRIDS, seed=5)
+    return ds.where(ds.m < 14)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [fss.summaries, fss.estimates, fss.collapse, fss.transition_order, fss.hysteresis, fss.analyze],
+)
+def test_what_is_not_in_the_dataset_is_named(function):
+    with pytest.raises(DatasetError, match="order parameter 'overlap' is not in the dataset, which holds q"):
+        function(CLOSED, order_parameter="overlap")
+    with pytest.raises(DatasetError, match="control 'lr' is no dimension of q, which has N, init_overlap, m"):
+        function(CLOSED, order_parameter="q", control="lr")
+
+
+BAD = {
+    "one size": (continuous({64: GRIDS[64]}, seed=1), "undecided", "one size shows the transition"),
+    "two sizes": (continuous({n: GRIDS[n] for n in (64, 128)}, seed=1), "undecided", "3 sizes with"),
+    "one teacher": (continuous(GRIDS, teachers=1), "undecided", "one teacher tells nothing of the others"),
+    "misses, too low": (continuous({n: np.arange(2, 10.0) for n in GRIDS}), "none", "extend grid.m"),
+    "misses, too high": (continuous({n: np.arange(30, 40.0) for n in GRIDS}), "none", "extend grid.m"),
+    "all failed": (flat(0.0), "none", "the susceptibility is zero"),
+    "all succeeded": (flat(1.0), "none", "the susceptibility is zero"),
+    "NaN gaps": (gappy(), "none", "extend grid.m"),
+    "nothing ran": (flat(np.nan), "none", "no value of m holds data"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_decided_says_why(case):
+    ds, order, reason = BAD[case]
+    verdict = only(ds)
+    assert verdict.order == order
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_the_whole_analysis_of_bad_input_states_no_number(case):
+    ds, order, _ = BAD[case]
+    found = fss.analyze(ds, "q", bootstrap=200)
+    assert [one.order for one in found.verdicts] == [order]
+    assert "hysteresis" in found.reasons
+    for record in found.critical:
+        assert np.isfinite(record.m_c) or record.reason
+        assert order != "none" or not np.isfinite(record.m_c)
+        if case == "one teacher":
+            assert np.isnan(record.low)
+            assert "one teacher" in record.reason or not np.isfinite(record.m_c)
+    for one in found.extrapolations:
+        assert one.m_c.known or one.reason
+    for one in found.collapses:
+        assert one.inverse_nu.known or one.reason
+    if order == "none" or case in ("one size", "one teacher"):
+        assert not any(one.m_c.known for one in found.extrapolations)
+        assert not any(one.inverse_nu.known for one in found.collapses)
+        assert found.reasons["collapses"]
+
+
+def test_the_whole_analysis_hangs_together():
+    rng = np.random.default_rng(0)
+    parts = []
+    for d, shift in ((3, 0.0), (5, 12.0), (7, 24.0)):
+        one = continuous({n: grid + shift for n, grid in GRIDS.items()}, seed=int(rng.integers(100)))
+        moved = one.assign(q=continuous(GRIDS, seed=d).q.assign_coords(m=one.m.to_numpy()))
+        parts.append(moved[["q"]].expand_dims(d=[d]))
+    ds = xr.concat(parts, "d", join="outer")
+    found = fss.analyze(ds, "q", bootstrap=200)
+    assert [one.labels for one in found.verdicts] == [{"d": 3}, {"d": 5}, {"d": 7}]
+    assert {one.order for one in found.verdicts} <= {"second", "undecided"}
+    midpoints = [one for one in found.critical if one.estimator == "midpoint of q"]
+    for record in midpoints:
+        shift = {3: 0, 5: 12, 7: 24}[record.labels["d"]]
+        assert abs(record.m_c - M_C - shift) < 1
+        assert record.order == next(
+            one.order for one in found.verdicts if one.labels["d"] == record.labels["d"]
+        )
+    law = next(one for one in found.connectivity if one.source.startswith("m_c at N"))
+    assert law.parameters["linear"]["b"].low <= 6 <= law.parameters["linear"]["b"].high
+    assert found.reasons.keys() >= {"hysteresis"}
+    assert found.summaries["mean"].dims == ("N", "d", "m") or set(found.summaries["mean"].dims) == {
+        "N",
+        "d",
+        "m",
+    }
