@@ -36,6 +36,7 @@ def test_a_lane_is_the_same_alone_and_among_others_on_one_device_and_on_eight():
         same_bits(*together, lane, *alone, 0)
 
 
+@pytest.mark.slow
 def test_a_run_may_be_cut_anywhere():
     case = Case(dense=False)
     _, whole = case.train(labels(5, lr=0.2), [0, 150])

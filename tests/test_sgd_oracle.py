@@ -43,12 +43,9 @@ CASES = {
 
 # The others differ from these in one detail, and take as long to compile.
 QUICK = (
-    "dense vector",
     "sparse vector, irregular",
     "dense committee, erf",
-    "momentum",
     "training set, with replacement",
-    "width above m, sparse",
 )
 SELECTED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 
