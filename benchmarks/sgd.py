@@ -2,10 +2,10 @@
 
     python benchmarks/sgd.py [--seconds S] [--N 64 256] [--m 1 16 256] [--lanes 64 256 1024] [--device cuda]
 
-All in one run, in turn, on one core (an accelerator if asked). The students are those of `torch_sgd.py`: dense,
-N inputs, hidden units and outputs, tanh, both layers trained on fresh ±1 inputs; mbsim's teacher is sparse,
-its rate is of `advance` from call to result, so with the drawing of examples and the check for divergence.
-"of JAX's" is mbsim's arithmetic, 10 m N^2 operations a step, over the rate of one batched product
+All in one run, in turn, on one core (an accelerator if asked). The students are those of `torch_sgd.py`:
+dense, N inputs, hidden units and outputs, tanh, both layers trained on fresh ±1 inputs; mbsim's teacher is
+sparse, its rate is of `advance` from call to result, so with the drawing of examples and the check for
+divergence. "of JAX's" is mbsim's arithmetic, 10 m N^2 operations a step, over the rate of one batched product
 (lanes, m, N) x (lanes, N, N) by itself, as `jax.jit(jnp.matmul)` does it.
 
 On CPU times are CPU seconds of the process, on an accelerator the wall clock; each rate is the best of three.
@@ -106,7 +106,9 @@ def main() -> None:
         rows += [torch_sgd.measure(name, case, options.seconds, options.device) for name in PROGRAMS]
         rows.append(Row(case, "mbsim", own))
         flops, ceiling = own * arithmetic(case) / 1e9, matmul_flops(case, options.seconds) / 1e9
-        shares.append(f"| {case.N} | {case.m} | {case.lanes} | {flops:.3g} | {ceiling:.3g} | {flops / ceiling:.0%} |")
+        shares.append(
+            f"| {case.N} | {case.m} | {case.lanes} | {flops:.3g} | {ceiling:.3g} | {flops / ceiling:.0%} |"
+        )
         print(torch_sgd.table(rows).splitlines()[-1], shares[-1], flush=True)
     print(f"\nThousands of lane-steps per second, {options.device}, jax {jax.__version__}.\n")
     print(torch_sgd.table(rows))

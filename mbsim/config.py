@@ -106,7 +106,7 @@ class Config(Table):
         if value is None or not value.online:
             return value
         if "sampling" in value.model_fields_set:
-            text = 'is about a finite training set, and examples are fresh: set data.examples, or remove it'
+            text = "is about a finite training set, and examples are fresh: set data.examples, or remove it"
             raise refused(Problem("sampling", value.sampling, text))
         return None
 
@@ -150,7 +150,7 @@ class Config(Table):
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
-        """The values of each axis that this dynamics has: the list in `[grid]`, or the one of `[dynamics]`."""
+        """The values of each axis of this dynamics: the list in `[grid]`, or the one of `[dynamics]`."""
         names = [name for name in SHARED if name in type(self.dynamics).model_fields]
         return {name: getattr(self.grid, name) or (getattr(self.dynamics, name),) for name in names}
 

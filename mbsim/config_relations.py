@@ -1,6 +1,7 @@
 """What must hold between the tables of a configuration, once each of them is right by itself.
 
-The weights decide what trains them: ±1 by Metropolis, real ones by SGD; keys of the other are refused. Sums of ±1 terms must never be zero: the number of terms, d and (scalar output) K, must be odd. A unit reads d
+The weights decide what trains them: ±1 by Metropolis, real ones by SGD; keys of the other are refused. Sums
+of ±1 terms must never be zero: the number of terms, d and (scalar output) K, must be odd. A unit reads d
 different units of the layer below: d cannot exceed N, nor, with vector output, K.
 """
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 SHARED = ("init_overlap", "temperature", "lr")  # lists of them go in [grid], a single value in [dynamics]
 FEWEST_TEST_EXAMPLES = 64  # with real weights: the variance of the teacher's answers is taken over them
-FOR_REAL = "is for real weights trained by SGD"
-FOR_BINARY = "is for ±1 weights trained by Metropolis"
+ONLY_REAL = 'is for real weights trained by SGD: set model.weights = "real", or remove it'
+ONLY_BINARY = 'is for ±1 weights trained by Metropolis: set model.weights = "binary", or remove it'
 
 
 def relation_problems(config: "Config") -> list[Problem]:
@@ -52,10 +53,8 @@ def foreign_dynamics_keys(
     table: type[Dynamics] | type[SgdDynamics], values: Mapping[str, Any]
 ) -> list[Problem]:
     """Keys that belong to the other way of training."""
-    if table is Dynamics:
-        other, text = SgdDynamics, f'{FOR_REAL}: set model.weights = "real", or remove it'
-    else:
-        other, text = Dynamics, f'{FOR_BINARY}: set model.weights = "binary", or remove it'
+    other = SgdDynamics if table is Dynamics else Dynamics
+    text = ONLY_REAL if table is Dynamics else ONLY_BINARY
     asked = values.get("algorithm")
     if asked in ("sgd", "metropolis") and (asked == "sgd") != (table is SgdDynamics):
         return [Problem("algorithm", asked, text)]
@@ -70,9 +69,9 @@ def _binary_weights(config: "Config") -> Iterator[Problem]:
         yield Problem("model.student", model.student, text)
     for name in (*REAL_WEIGHTS, "student_hidden"):
         if (value := getattr(model, name)) is not None:
-            yield Problem(f"model.{name}", value, f'{FOR_REAL}: set model.weights = "real", or remove it')
+            yield Problem(f"model.{name}", value, ONLY_REAL)
     if config.grid.lr is not None:
-        yield Problem("grid.lr", config.grid.lr, f'{FOR_REAL}: set model.weights = "real", or remove it')
+        yield Problem("grid.lr", config.grid.lr, ONLY_REAL)
     yield from _zero_sums(model, config.grid)
 
 
@@ -80,7 +79,7 @@ def _real_weights(config: "Config") -> Iterator[Problem]:
     model, dynamics = config.model, config.dynamics
     for name in ("init_overlap", "temperature"):
         if (value := getattr(config.grid, name)) is not None:
-            yield Problem(f"grid.{name}", value, f'{FOR_BINARY}: set model.weights = "binary", or remove it')
+            yield Problem(f"grid.{name}", value, ONLY_BINARY)
     if model.student_hidden is not None and model.student == "sparse":
         text = "goes with a dense student; a sparse one has the teacher's hidden units"
         yield Problem("model.student_hidden", model.student_hidden, text)
@@ -92,7 +91,7 @@ def _real_weights(config: "Config") -> Iterator[Problem]:
         yield Problem("dynamics.momentum", dynamics.momentum, 'goes with optimizer = "sgd"; adam has its own')
     size = config.measure.test_size
     if size is not None and size < FEWEST_TEST_EXAMPLES:
-        text = f"must be at least {FEWEST_TEST_EXAMPLES} with real weights, whose error is in units of a variance"
+        text = f"must be at least {FEWEST_TEST_EXAMPLES} with real weights, whose error is over a variance"
         yield Problem("measure.test_size", size, text)
 
 

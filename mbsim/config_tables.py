@@ -86,8 +86,8 @@ class Table(BaseModel):
 
 
 class Model(Table):
-    """`[model]`: what teacher and student are. `hidden` None means K = N, `student_hidden` None as many hidden
-    units as the teacher; `train_output` is never None. Keys of real weights are None with ±1 weights.
+    """`[model]`: what teacher and student are. `hidden` None means K = N, `student_hidden` None as many
+    hidden units as the teacher; `train_output` is never None. Keys of real weights are None with ±1 weights.
     """
 
     output: Literal["vector", "scalar"] = Field(description='"vector" or "scalar"')
@@ -98,7 +98,7 @@ class Model(Table):
     hidden: Size | None = Field(default=None, description=f"{SIZE}; leave it out for K = N")
     train_output: Annotated[bool, Field(strict=True)] = Field(
         default=True,
-        description='true or false (default: true, but false with a scalar output of ±1 weights)',
+        description="true or false (default: true, but false with a scalar output of ±1 weights)",
     )
     student_hidden: Size | None = Field(
         default=None, description=f"{SIZE}; leave it out for as many as the teacher has"
@@ -108,9 +108,7 @@ class Model(Table):
     )
     inputs: Literal["sign", "normal"] | None = Field(default=None, description='"sign" or "normal"')
     scaling: Literal["standard", "ntk"] | None = Field(default=None, description='"standard" or "ntk"')
-    teacher_weights: Literal["sign", "normal"] | None = Field(
-        default=None, description='"sign" or "normal"'
-    )
+    teacher_weights: Literal["sign", "normal"] | None = Field(default=None, description='"sign" or "normal"')
     noise: Unsigned | None = Field(
         default=None, description="a number not below 0, the standard deviation of what labels are off by"
     )
@@ -249,7 +247,6 @@ class Dynamics(Table):
     init_overlap: Fraction = Field(
         default=0.0, description="a number from 0 to 1; a list of overlaps goes in grid.init_overlap"
     )
-
 
     @field_validator("algorithm")
     @classmethod

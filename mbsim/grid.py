@@ -1,7 +1,7 @@
 """Cuts a configuration into units of work, chooses the times of measurement, and asks whether it all fits.
 
-A unit is one (N, d, teacher) with a block of mini-batch sizes m, all replicas, and all values of the other axes
-(initial overlaps and temperatures with ±1 weights, learning rates with real ones): one launch, one file,
+A unit is one (N, d, teacher) with a block of mini-batch sizes m, all replicas, and all values of the other
+axes (initial overlaps and temperatures with ±1 weights, learning rates with real ones): one launch, one file,
 computed and resumed whole. Blocks of m go by powers of two, so that a small m does not pay for the words of a
 large one: m ≤ 32, then 33 to 64, 65 to 128, ...
 
@@ -90,7 +90,8 @@ def _block(m: int) -> int:
 
 
 def measurement_times(sweeps: int, measurements: int) -> np.ndarray:
-    """When a run of `sweeps` sweeps or steps is measured: at 0, at log-spaced times, and evenly over the last quarter.
+    """When a run of `sweeps` sweeps or steps is measured: at 0, at log-spaced times, and evenly over the last
+    quarter.
 
     The tail, a quarter of the measurements but eight at least, is spaced evenly over t > 3/4 sweeps and ends
     at `sweeps`; the moments of a lane are taken over it. The times before it grow by one common factor, as

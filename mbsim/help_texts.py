@@ -39,7 +39,7 @@ SIGKILL: the same command goes on, and the dataset is the same to the last bit.
 
 \b
 The least that a configuration needs:
-  model = "sparse-vector"         # or "sparse-scalar"
+  model = "sparse-vector"         # or "sparse-scalar", "dense-vector", "dense-scalar"
   [grid]
   N = [64, 128]                   # inputs
   d = [3]                         # links into each unit, odd
@@ -60,6 +60,24 @@ What else it may say, with the defaults:
   init_overlap = 0.0              # 1.0 starts at the teacher; a list goes in [grid]
   [measure]
   measurements = 32               # log-spaced times
+  [data]
+  examples = "online"             # or a training set: a number, or { unit = "N*d", value = 10 }
+  sampling = "epochs"             # from a training set; or "with", "without" replacement
   [run]
   seed = 1
+
+\b
+Dense models have real weights, trained by SGD. What theirs may say, with the defaults:
+  [model]                         # a table instead of a name: output, student, weights, and
+  activation = "tanh"             # "erf", "relu", "linear"
+  scaling = "standard"            # or "ntk"
+  inputs = "sign"                 # or "normal"
+  noise = 0.0                     # of the labels
+  [dynamics]
+  steps = 1000
+  optimizer = "sgd"               # or "adam"
+  momentum = 0.0
+  lr = 0.1                        # a list of learning rates goes in [grid]
+  lr_scaling = "constant"         # with m: "linear", "sqrt"
+  lr_multipliers = "none"         # or "mup"
 """

@@ -1,7 +1,7 @@
 """How far a run is: what the runner tells, and whoever shows it reads.
 
-Work is counted in proposals, or in what else the dynamics counts (`counted`), times are in seconds. Compiling is not timed, so that the rate is that of
-training.
+Work is counted in proposals, or in what else the dynamics counts (`counted`), times are in seconds. Compiling
+is not timed, so that the rate is that of training.
 """
 
 import time

@@ -1,7 +1,7 @@
 """What a dataset of mbsim holds: its dimensions and variables, their types, long names and units.
 
-A unit of work is a block of the whole: the same dimensions, in the order of `DIMS`, with fewer labels. The axes
-between d and m are those of the unit's dynamics (`rules`); the others are not there.
+A unit of work is a block of the whole: the same dimensions, in the order of `DIMS`, with fewer labels. The
+axes between d and m are those of the unit's dynamics (`rules`); the others are not there.
 """
 
 from collections.abc import Collection, Mapping
@@ -121,7 +121,11 @@ def labelled(
     """Arrays with the dimensions of `labels` as a dataset whose every variable has a long name and units."""
     time_units = {"time": rule_with(labels).TIME[0]}
     coords = {
-        dim: (dim, values, {"long_name": COORDINATES[dim][0], "units": time_units.get(dim, COORDINATES[dim][1])})
+        dim: (
+            dim,
+            values,
+            {"long_name": COORDINATES[dim][0], "units": time_units.get(dim, COORDINATES[dim][1])},
+        )
         for dim, values in labels.items()
     }
     variables = {

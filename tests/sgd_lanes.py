@@ -1,4 +1,6 @@
-"""What the tests of gradient descent share: one lane trained by the kernel, and its random numbers for the oracle."""
+"""What the tests of gradient descent share: one lane trained by the kernel, and its random numbers for the
+oracle.
+"""
 
 import functools
 

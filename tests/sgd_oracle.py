@@ -1,7 +1,7 @@
 """A plain NumPy simulation of gradient descent on two-layer networks, one student at a time, in float64.
 
-Written from the definitions alone: every network is a pair of full matrices, (K, N) and (M, K), with zeros where
-there is no link. Nothing of the kernel is used; inputs, noise and initial weights are handed in.
+Written from the definitions alone: every network is a pair of full matrices, (K, N) and (M, K), with zeros
+where there is no link. Nothing of the kernel is used; inputs, noise and initial weights are handed in.
 """
 
 import math
@@ -64,11 +64,10 @@ class Network:
 
 @dataclass
 class Descent:
-    """"sgd", with momentum and Nesterov's form of it, or "adam", for a list of matrices."""
+    """By "sgd", with momentum, or by "adam", for a list of matrices."""
 
     name: str = "sgd"
     momentum: float = 0.0
-    nesterov: bool = False
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -83,10 +82,10 @@ class Descent:
             self.second = [np.zeros_like(g) for g in gradients]
         if self.name == "sgd":
             self.first = [self.momentum * v + g for v, g in zip(self.first, gradients, strict=True)]
-            if self.nesterov:
-                return [g + self.momentum * v for v, g in zip(self.first, gradients, strict=True)]
             return self.first
-        self.first = [self.beta1 * v + (1 - self.beta1) * g for v, g in zip(self.first, gradients, strict=True)]
+        self.first = [
+            self.beta1 * v + (1 - self.beta1) * g for v, g in zip(self.first, gradients, strict=True)
+        ]
         self.second = [
             self.beta2 * s + (1 - self.beta2) * g**2 for s, g in zip(self.second, gradients, strict=True)
         ]

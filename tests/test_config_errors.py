@@ -117,7 +117,10 @@ ONE_WRONG_VALUE = [
     # real weights
     ({"dynamics__algorithm": "sgd"}, f'dynamics.algorithm = "sgd": {FOR_REAL}'),
     ({"dynamics__lr": 0.1}, f"dynamics.lr = 0.1: {FOR_REAL}"),
-    ({"model": REAL, "dynamics__algorithm": "metropolis"}, f'dynamics.algorithm = "metropolis": {FOR_BINARY}'),
+    (
+        {"model": REAL, "dynamics__algorithm": "metropolis"},
+        f'dynamics.algorithm = "metropolis": {FOR_BINARY}',
+    ),
     ({"model": REAL, "dynamics__sweeps": 99}, f"dynamics.sweeps = 99: {FOR_BINARY}"),
     ({"model": REAL, "grid__temperature": [0.5]}, f"grid.temperature = [0.5]: {FOR_BINARY}"),
     ({"model": REAL, "dynamics__lr": 0}, f"dynamics.lr = 0: {LR}"),
@@ -146,7 +149,7 @@ ONE_WRONG_VALUE = [
     ),
     (
         {"model": REAL, "measure__test_size": 10},
-        "measure.test_size = 10: must be at least 64 with real weights, whose error is in units of a variance",
+        "measure.test_size = 10: must be at least 64 with real weights, whose error is over a variance",
     ),
     (
         {"model": REAL, "data__examples": 7},
@@ -400,7 +403,10 @@ def test_errors_keep_their_lines_across_processes():
         ("grid.d", "--set grid.d: must be KEY=VALUE, for example grid.d=[3,5]"),
         ("grid.d=", "--set grid.d=: must be KEY=VALUE, for example grid.d=[3,5]"),
         ("=3", "--set =3: must be KEY=VALUE, for example grid.d=[3,5]"),
-        ("model=dense", f'--set: model = "dense": must be {NAMES}, or a table [model]; nearest is "dense-vector"'),
+        (
+            "model=dense",
+            f'--set: model = "dense": must be {NAMES}, or a table [model]; nearest is "dense-vector"',
+        ),
     ],
 )
 def test_a_wrong_override_is_one_line(override, expected, tmp_path):

@@ -1,4 +1,4 @@
-"""Finite training sets: orders are permutations, draws are uniform, and both dynamics use them as they say."""
+"""Finite training sets: orders are permutations, draws are uniform, both dynamics use them as they say."""
 
 import jax
 import jax.numpy as jnp
@@ -108,6 +108,7 @@ def test_with_replacement_draws_are_uniform():
     assert any(len(set(batch)) < 7 for batch in found[:, :7].tolist())
 
 
+@pytest.mark.slow
 def test_full_batches_of_one_set_are_the_same_batch_in_another_order():
     case = Case(examples=6, sampling="epochs", noise=0.5)
     lane = case.lane(6, 0.1)
@@ -151,6 +152,7 @@ def test_metropolis_learns_a_small_set_by_heart():
     assert records.test_wrong[:, -1].mean() / records.test_outputs > 0.15
 
 
+@pytest.mark.slow
 def test_metropolis_on_a_set_does_not_depend_on_the_other_lanes():
     training = TrainingSet(40, "without")
     together, alone = metropolis(training, (3, 9, 40)), metropolis(training, (3,))
@@ -158,6 +160,7 @@ def test_metropolis_on_a_set_does_not_depend_on_the_other_lanes():
     np.testing.assert_array_equal(together[0].batch_wrong[0], alone[0].batch_wrong[0])
 
 
+@pytest.mark.slow
 def test_the_gap_is_in_the_dataset():
     config = {
         "model": "sparse-vector",

@@ -7,7 +7,7 @@ from scipy import stats
 from sgd_lanes import SEED, Case, labels
 
 import mbsim
-from mbsim.kernel import inputs, sgd, sgd_programs
+from mbsim.kernel import inputs, sgd
 from mbsim.kernel.optimizers import Optimizer, mup_multiplier
 from mbsim.kernel.sgd_ensemble import SgdLabels
 from mbsim.kernel.streams import Key, normal
@@ -36,6 +36,7 @@ def test_a_lane_is_the_same_alone_and_among_others_on_one_device_and_on_eight():
         same_bits(*together, lane, *alone, 0)
 
 
+@pytest.mark.slow
 def test_a_run_may_be_cut_anywhere():
     case = Case(dense=False)
     _, whole = case.train(labels(5, lr=0.2), [0, 150])
@@ -51,7 +52,8 @@ def test_the_width_of_a_batch_follows_from_m_alone_and_wastes_little():
 
 def test_a_diverged_lane_is_frozen_finite_and_harms_nobody():
     case = Case(M=1, K=1, train_output=False, activation="linear")
-    records, weights = case.train(SgdLabels(np.array([1, 1]), np.array([0, 0]), np.array([5.0, 0.05])), [0, 400, 800])
+    lanes = SgdLabels(np.array([1, 1]), np.array([0, 0]), np.array([5.0, 0.05]))
+    records, weights = case.train(lanes, [0, 400, 800])
     assert records.diverged.tolist() == [[False, True, True], [False, False, False]]
     assert np.isfinite(weights.w).all()
     for values in (records.overlap, records.generalization_error, records.training_error, records.loss):
@@ -106,7 +108,8 @@ def test_inputs_are_fair_signs_and_normal_numbers():
     assert stats.kstest(numbers.ravel(), "norm").pvalue > 1e-7
     words = np.array([0, 2**31, 2**32 - 1], np.uint32)
     ends = (2 * (words >> 8).astype(float) + 1) / 2**24 - 1
-    np.testing.assert_allclose(np.asarray(normal(words)), stats.norm.ppf((1 + ends) / 2), rtol=2e-5, atol=1e-6)
+    exact = stats.norm.ppf((1 + ends) / 2)
+    np.testing.assert_allclose(np.asarray(normal(words)), exact, rtol=2e-5, atol=1e-6)
 
 
 def test_mup_multipliers_move_the_function_as_much_in_either_scaling():
@@ -139,7 +142,7 @@ def test_the_mean_square_error_of_a_linear_student_shrinks_as_the_formula_says(k
 
 @pytest.mark.slow
 def test_the_critical_batch_of_the_linear_student_is_the_formula():
-    """η(N − 1)/(2 − η) within the interval that the pipeline gives, N = 16 to 256; first failing, then learning."""
+    """η(N − 1)/(2 − η), within the interval of each N = 16 to 256; first failing, then learning."""
     ds = mbsim.run("configs/linear.toml")
     for record in mbsim.fss.midpoint(ds):
         N = record.labels["N"]

@@ -26,7 +26,6 @@ CASES = {
     "width above m": (dict(), 9, 0.05),
     "width above m, sparse": (dict(dense=False), 17, 0.2),
     "momentum": (dict(optimizer=HEAVY), 5, 0.01),
-    "Nesterov": (dict(optimizer=HEAVY._replace(nesterov=True)), 5, 0.01),
     "adam": (dict(optimizer=ADAM, dense=False), 5, 0.01),
     "noisy labels": (dict(noise=0.3), 5, 0.05),
     "noisy labels, sparse": (dict(noise=0.3, dense=False, inputs="normal"), 5, 0.05),
@@ -44,12 +43,9 @@ CASES = {
 
 # The others differ from these in one detail, and take as long to compile.
 QUICK = (
-    "dense vector",
     "sparse vector, irregular",
     "dense committee, erf",
-    "momentum",
     "training set, with replacement",
-    "width above m, sparse",
 )
 SELECTED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 

@@ -67,13 +67,12 @@ def train(
         N: number of inputs.
         teacher_label: number of the teacher.
         train_output: whether output weights are trained too.
-        dynamics: order of the proposals and refresh of the batches.
+        dynamics: order of the proposals, refresh of the batches, training set.
         test_size: fresh examples at each measurement.
         mesh: devices to use; all of the process by default.
         lanes_per_device: lanes of one device in one launch of XLA; by default what fits.
-        engine: "xla" or "native"; by default what is fastest on the devices, and "xla" for a finite set. On
-        CPU each device is one thread of
-            the native engine.
+        engine: "xla" or "native"; by default what is fastest on the devices, and "xla" for a finite training
+            set, which the native engine has not. On CPU each device is one thread of the native engine.
         progress: called now and then with the number of proposals done since the last call. What it raises
             ends the training.
 

@@ -27,7 +27,7 @@ Sampling = Literal["with", "without", "epochs"]
 
 LARGEST_SET = 2**31  # numbers of examples, and sums of two of them, stay below 2^32
 # Four turns make a Feistel network hard to tell from a random permutation on large sets, but small sets need
-# more: with eight, orders of five examples differ in frequency by a third, with sixteen by nothing measurable.
+# more: with eight, orders of five examples differ in frequency by a third, with sixteen not measurably.
 TURNS = 16
 
 
@@ -77,7 +77,6 @@ def permuted(numbers: Array, key: Key, of: ExampleSet) -> Array:
     A number is a row and a column; rows and columns are shifted in turn, each by a random function of the
     other. Where the result is not below the size, the network is applied again until it is.
     """
-
     shape = jnp.broadcast_shapes(numbers.shape, key.first.shape, of.size.shape)
 
     def turn(i: Array, state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:

@@ -16,11 +16,10 @@ Scaling = Literal["standard", "ntk"]
 
 
 class Optimizer(NamedTuple):
-    """"sgd" (with momentum if it is not 0, Nesterov's if asked) or "adam"; hashable."""
+    """The name "sgd" (with momentum if it is not 0) or "adam", and their numbers; hashable."""
 
     name: Literal["sgd", "adam"] = "sgd"
     momentum: float = 0.0
-    nesterov: bool = False
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -30,7 +29,7 @@ class Optimizer(NamedTuple):
         if self.name == "adam":
             return optax.scale_by_adam(self.beta1, self.beta2, self.epsilon)
         if self.momentum:
-            return optax.trace(self.momentum, self.nesterov)
+            return optax.trace(self.momentum)
         return optax.identity()
 
 

@@ -5,8 +5,8 @@
 for one lane; `sgd_programs.py` maps lanes. A dense student has every link, and its matrix products want
 examples first: inputs (m, N), hidden states (m, K'), outputs (m, M), w (N, K'), v (K', M). A sparse student
 has the teacher's links, and its gathers want rows of examples: inputs (N, m), hidden states (K, m), outputs
-(M, m), w (K, d), v (M, d). (Measured on one core, a step of N = 256, d = 5, m = 16: 61 us so, 355 us as masked
-matrix products; with the lanes innermost 156.) The single output of either reads every hidden unit: v
+(M, m), w (K, d), v (M, d). (Measured on one core, a step of N = 256, d = 5, m = 16: 61 us so, 355 us as
+masked matrix products; with the lanes innermost 156.) The single output of either reads every hidden unit: v
 (K', 1). A committee has no v: its output weights are one.
 
 A teacher is always sparse, (rows, examples), with factors 1/sqrt(in-degree). What is gathered again is first
@@ -110,7 +110,7 @@ class Weights(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What a forward pass leaves for the gradient: what the hidden units read, their sums, states, outputs."""
+    """What a forward pass leaves for the gradient: what hidden units read, their sums, states, outputs."""
 
     read: Array
     z: Array
@@ -176,7 +176,7 @@ def teacher_outputs(shape: RealShape, tables: RealTables, inputs: Array, one: Ar
 
 
 def initial_weights(shape: RealShape, key: Key) -> Weights:
-    """Normal weights of variance 1/in-degree, or 1 with "ntk"; number i of a layer from counter (layer, i)."""
+    """Normal weights of variance 1/in-degree, 1 with "ntk"; number i of a layer from counter (layer, i)."""
 
     def layer(number: int, size: tuple[int, int]) -> Array:
         index = jnp.arange(size[0] * size[1], dtype=jnp.uint32)
@@ -187,9 +187,7 @@ def initial_weights(shape: RealShape, key: Key) -> Weights:
     return Weights(layer(0, hidden), None if output is None else layer(1, output))
 
 
-def forward(
-    shape: RealShape, tables: RealTables, weights: Weights, inputs: Array, one: Array | None
-) -> Pass:
+def forward(shape: RealShape, tables: RealTables, weights: Weights, inputs: Array, one: Array | None) -> Pass:
     """The student's answers; a dense one takes inputs (m, N), a sparse one (N, m)."""
     inner, outer = (np.float32(s) for s in shape.factors)
     activation = ACTIVATIONS[shape.activation].value
@@ -221,7 +219,8 @@ def gradient(shape: RealShape, tables: RealTables, weights: Weights, seen: Pass,
         gradient_v = None if weights.v is None else seen.h @ delta.T
     else:
         output, present = tables.readers // shape.d, (tables.readers >= 0)[:, :, None]
-        v = 1.0 if weights.v is None else rows(weights.v.reshape(-1), jnp.maximum(tables.readers, 0))[:, :, None]
+        trained = tables.v if weights.v is None else weights.v
+        v = rows(trained.reshape(-1), jnp.maximum(tables.readers, 0))[:, :, None]
         back = (jnp.where(present, v, 0) * rows(delta, jnp.maximum(output, 0))).sum(axis=1)
         read = rows(seen.h, tables.output_sources)
         gradient_v = None if weights.v is None else jnp.einsum("kam,km->ka", read, delta)

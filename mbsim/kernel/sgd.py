@@ -86,8 +86,8 @@ class SgdState(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """Batches of consecutive steps, as the student reads them: inputs and labels, (steps, m, N) and (steps, m,
-    M) for a dense student, (steps, N, m) and (steps, M, m) for a sparse one.
+    """Batches of consecutive steps, as the student reads them: inputs and labels, (steps, m, N) and (steps,
+    m, M) for a dense student, (steps, N, m) and (steps, M, m) for a sparse one.
     """
 
     inputs: Array
@@ -172,7 +172,9 @@ def batches(setting: SgdSetting, tables: RealTables, lane: Lane, first: Array, o
         return jnp.swapaxes(rows.reshape(len(rows), steps, width), 0, 1)
 
     if shape.dense:
-        return Batches(x.reshape(steps, width, shape.N), staged(one, lambda: y.T.reshape(steps, width, shape.M)))
+        return Batches(
+            x.reshape(steps, width, shape.N), staged(one, lambda: y.T.reshape(steps, width, shape.M))
+        )
     return Batches(staged(one, lambda: by_step(transposed)), staged(one, lambda: by_step(y)))
 
 

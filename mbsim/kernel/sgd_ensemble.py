@@ -7,7 +7,7 @@ do not fill the last launch are padded with copies of its first and dropped at t
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -63,8 +63,8 @@ class SgdRecords(NamedTuple):
 
 
 class FinalWeights(NamedTuple):
-    """Final weights, float32: w (lanes, N, K') and v (lanes, K', M) of dense students, (lanes, K, d) and (lanes,
-    M, d) of sparse ones, v (lanes, K', 1) with a single output; v None in a committee.
+    """Final weights, float32: w (lanes, N, K') and v (lanes, K', M) of dense students, (lanes, K, d) and
+    (lanes, M, d) of sparse ones, v (lanes, K', 1) with a single output; v None in a committee.
     """
 
     w: np.ndarray
@@ -96,9 +96,7 @@ def setting_of(shape: RealShape, dynamics: Sgd, m: int, test_size: int) -> SgdSe
     )
 
 
-def lanes_of(
-    labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, teacher_label: int
-) -> Lane:
+def lanes_of(labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, teacher_label: int) -> Lane:
     """The lanes with these labels, on the host; every array (lanes,)."""
     key = folded(seed, shape.N, shape.d, labels.m, teacher_label, labels.replica)
     purposes = Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.CHOICE, Purpose.NOISE
@@ -184,8 +182,10 @@ def train(
             parts.append([None if column is None else column[: len(index)] for column in columns])
             order.append(index)
     back = np.argsort(np.concatenate(order))
-    columns = [None if column[0] is None else np.concatenate(column)[back] for column in zip(*parts, strict=True)]
-    return SgdRecords(*columns[:-2]), FinalWeights(*columns[-2:])
+    *series, w, v = (  # v None in a committee
+        None if column[0] is None else np.concatenate(column)[back] for column in zip(*parts, strict=True)
+    )
+    return SgdRecords(*series), FinalWeights(w, v)  # type: ignore[arg-type]
 
 
 def _run(
@@ -197,7 +197,7 @@ def _run(
     most: int,
     used: int,
     progress: Callable[[int], None],
-) -> list[np.ndarray | None]:
+) -> list[Any]:
     """One launch through all measured times, `most` steps in a call: columns of SgdRecords, then weights."""
     state = compiled.init(lanes)
     seen: list[SgdObservation] = []

@@ -1,10 +1,10 @@
 """The compiled programs of gradient descent, made once for each setting and number of lanes.
 
-`init`, `advance` and `observe` of `sgd.py`, mapped over the lanes of a device and, by one `jax.shard_map`, over
-the mesh axis "lane". On CPU the lanes of a device go one after the other, each through all steps of a call,
-so that its weights stay in the cache; a lane's bits are then the same alone, among thousands, on one device
-or on eight. On an accelerator they go side by side (`jax.vmap`), and batched matrix products of another
-number of lanes may round differently.
+`init`, `advance` and `observe` of `sgd.py`, mapped over the lanes of a device and, by one `jax.shard_map`,
+over the mesh axis "lane". On CPU the lanes of a device go one after the other, each through all steps of a
+call, so that its weights stay in the cache; a lane's bits are then the same alone, among thousands, on one
+device or on eight. On an accelerator they go side by side (`jax.vmap`), and batched matrix products of
+another number of lanes may round differently.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import Array, lax
+from jax import lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -41,7 +41,13 @@ def table_shapes(shape: RealShape) -> RealTables:
     """Shapes and types of a teacher's tables."""
     hidden, output = (shape.K, shape.d), (shape.M, shape.output_degree)
     whole, real = np.int32, np.float32
-    sizes = ((hidden, whole), (output, whole), ((shape.K, shape.readers), whole), (hidden, real), (output, real))
+    sizes = (
+        (hidden, whole),
+        (output, whole),
+        ((shape.K, shape.readers), whole),
+        (hidden, real),
+        (output, real),
+    )
     return RealTables(*(jax.ShapeDtypeStruct(*size) for size in sizes))
 
 
@@ -104,7 +110,8 @@ def _program(name: str, setting: SgdSetting, lanes: int, mesh: Mesh) -> Callable
     each = placed(lane_shapes(lanes * mesh.devices.size), P("lane"))
     number = placed(jax.ShapeDtypeStruct((), np.int32), P())
     if name == "init":
-        specs, arguments = (P("lane"),), (each,)
+        specs: tuple[P, ...] = (P("lane"),)
+        arguments: tuple[Any, ...] = (each,)
     else:
         one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), each)
         student = jax.eval_shape(lambda lane: sgd.init(setting, lane), one)
@@ -113,8 +120,6 @@ def _program(name: str, setting: SgdSetting, lanes: int, mesh: Mesh) -> Callable
         numbers = 3 if name == "advance" else 2
         specs = (P("lane"), P(), P("lane"), *(P(),) * numbers)
         arguments = (placed(states, P("lane")), tables, each, *(number,) * numbers)
-    split = jax.shard_map(
-        functions[name], mesh=mesh, in_specs=specs, out_specs=P("lane"), check_vma=False
-    )
+    split = jax.shard_map(functions[name], mesh=mesh, in_specs=specs, out_specs=P("lane"), check_vma=False)
     consumed = (0,) if name == "advance" else ()
     return jax.jit(split, donate_argnums=consumed).lower(*arguments).compile()

@@ -1,8 +1,8 @@
 """Known answers of gradient descent, for the device at hand: as `selfcheck`, for real weights.
 
-A few students of a fixed teacher are trained, and their errors and overlaps must be those below, which a plain
-NumPy simulation in float64 found from the same random numbers (`tests/test_sgd_selfcheck.py` makes them again).
-Devices round differently, so that digests would say nothing: the tolerance is that of float32, and of
+A few students of a fixed teacher are trained, and their errors and overlaps must be those below, which a
+plain NumPy simulation in float64 found from the same random numbers (`tests/test_sgd_selfcheck.py` makes them
+again). Devices round differently, so that digests would say nothing: the tolerance is that of float32, and of
 reduced-precision products where an accelerator has them.
 """
 
@@ -25,9 +25,7 @@ TOLERANCE = 5e-3
 def run(kind: str, mesh: Mesh | None = None) -> np.ndarray:
     """Errors and overlaps (2, lanes) that this device gives for a "dense" or a "sparse" student."""
     drawn = selfcheck.teacher("vector")
-    shape = shape_of(
-        drawn, selfcheck.SIZE, dense=kind == "dense", train_output=True, activation="tanh"
-    )
+    shape = shape_of(drawn, selfcheck.SIZE, dense=kind == "dense", train_output=True, activation="tanh")
     records, _ = train(
         drawn,
         shape,

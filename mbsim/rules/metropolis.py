@@ -37,8 +37,7 @@ def check(config: "Config", units: "Iterable[Unit]") -> None:
 
 def unit_bytes(unit: "Unit", config: "Config", times: np.ndarray) -> int:
     """Records and final weights, and what trains: a block of students on each core, or, on an accelerator,
-    one
-    student with its schedule at the least.
+    one student with its schedule at the least.
     """
     from mbsim.kernel import memory
     from mbsim.kernel.native.sizes import core_bytes

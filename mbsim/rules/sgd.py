@@ -33,7 +33,8 @@ def unit_bytes(unit: "Unit", config: "Config", times: np.ndarray) -> int:
     dense = model.student == "dense"
     readers = 0 if dense or unit.M == 1 else unit.d * (unit.M // unit.K + 1) + 8
     hidden = unit.K if model.student_hidden is None else model.student_hidden
-    assert model.activation is not None and config.measure.test_size is not None
+    assert model.activation is not None  # filled in when the configuration was loaded
+    assert config.measure.test_size is not None
     shape = RealShape(
         unit.N,
         unit.K,
@@ -63,7 +64,9 @@ def dynamics_of(unit: "Unit", config: "Config") -> "Sgd":
     from mbsim.kernel.sgd_ensemble import Sgd
 
     model, dynamics = config.model, config.dynamics
-    assert isinstance(dynamics, SgdDynamics) and model.inputs is not None and model.noise is not None
+    assert isinstance(dynamics, SgdDynamics)
+    assert model.inputs is not None
+    assert model.noise is not None
     return Sgd(
         optimizer=Optimizer(dynamics.optimizer, dynamics.momentum),
         lr_scaling=dynamics.lr_scaling,
@@ -98,7 +101,8 @@ def train_unit(
     normal_weights = model.teacher_weights == "normal"
     sizes = unit.N, unit.K, unit.M, unit.d
     teacher = draw_real_teacher(*sizes, model.train_output, normal_weights, seed, unit.teacher)
-    assert model.activation is not None and config.measure.test_size is not None
+    assert model.activation is not None  # filled in when the configuration was loaded
+    assert config.measure.test_size is not None
     shape = shape_of(
         teacher,
         unit.N,
