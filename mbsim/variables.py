@@ -31,7 +31,7 @@ SERIES = {
 }
 TAILS = {
     "overlap": "overlap",
-    "output_overlap": "overlap of the outputs (0 for a guess, 1 for the teacher)",
+    "output_overlap": "overlap of the outputs",  # 0 for a guess, 1 for the teacher
     "generalization_error": "generalisation error",
 }
 GAP = "generalization_gap"  # where the training set is finite

@@ -90,12 +90,13 @@ def test_initial_overlap(network, power):
     assert (overlaps[-1] == 1).all()
 
 
+@pytest.mark.parametrize("engine", ["native", "xla"])
 @pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
-def test_errors_are_the_oracles(network, order):
+def test_errors_are_the_oracles(network, order, engine):
     """Wrong outputs on the unpacked test examples of each time and on the next batch, counted one by one."""
     N, _, M, _, train_output = network
     lanes = labels([3, 8], 2, init_overlap=0.5, temperature=WARM)
-    teacher, records, weights = train(network, lanes, order, None, sweeps=3)
+    teacher, records, weights = train(network, lanes, order, None, 3, engine)
     tests = examples_to_test(network)
     assert records.test_outputs == tests * M
     words = np.arange(-(-tests // 32), dtype=np.uint32)

@@ -4,6 +4,7 @@ It is drawn from the dataset itself and from records of `fss.midpoint`, so that 
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from mbsim.fss.lanes import SAMPLES, lanes, order_parameter_of
 from mbsim.fss.table import Critical, Label, number_and_interval
 
 PANELS_ACROSS = 3
+LABEL_WIDTH = 52  # letters that fit along the axis
 
 
 def order_parameter_figure(
@@ -90,7 +92,7 @@ def order_parameter_figure(
     ax.set_ylim(floor - (len(marked) + 0.8) * gap, ceiling + 0.8 * gap)
     ax.set_yticks([tick for tick in ax.get_yticks() if floor - 0.1 * gap <= tick <= ceiling + 0.1 * gap])
     ax.set_xlabel(axis_label(values[control], control))
-    ax.set_ylabel(axis_label(values))
+    ax.set_ylabel(textwrap.fill(axis_label(values), LABEL_WIDTH))
     ax.set_title(", ".join([_model(ds), *(f"{symbol(name)} = {label}" for name, label in fixed.items())]))
     _add_legend(ax, control)
     return ax
