@@ -127,7 +127,9 @@ def train_unit(
         progress=progress,
     )
     series = {name: values for name, values in records._asdict().items() if name != "diverged"}
-    capped = series | {"generalization_error": np.minimum(series["generalization_error"], 1)}
+    # A diverged student is worth a guess, however well it stood before.
+    error = np.where(records.diverged, 1, np.minimum(series["generalization_error"], 1))
+    capped = series | {"generalization_error": error}
     threshold = config.measure.success_threshold
     learned = (series["generalization_error"] <= threshold) & ~records.diverged
     lanes = tail_moments(capped, times, guess=1.0) | success(learned, times)
