@@ -6,6 +6,7 @@ workers write nothing. A worker that dies costs the units that it held: dask giv
 """
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, Queue
@@ -21,6 +22,7 @@ from mbsim.interrupts import raise_if_asked
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+ADDRESS = re.compile(r"\w+://.+:\d+")
 PATIENCE = 30  # seconds to wait for the scheduler
 POLL = 0.5  # seconds after which a signal is noticed
 
@@ -41,6 +43,8 @@ def cluster(address: str) -> "Iterator[Client]":
     Raises:
         ConfigError: nothing answers there, or dask is not installed.
     """
+    if not ADDRESS.fullmatch(address):
+        raise ConfigError(f"--dask {address!r}: must be the address of a scheduler, tcp://HOST:PORT")
     try:
         from distributed import Client
     except ImportError:
@@ -49,7 +53,7 @@ def cluster(address: str) -> "Iterator[Client]":
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"--dask {address}: must be the address of a dask scheduler; {reason}") from None
+        raise ConfigError(f"--dask {address}: no scheduler answers there; {reason}") from None
     with client:
         yield client
 

@@ -473,7 +473,7 @@ def test_export_writes_the_dataset(half, capsys):
 def test_doctor_says_what_is_there(capsys, monkeypatch):
     from mbsim.kernel import selfcheck
 
-    monkeypatch.setattr(selfcheck, "passes", lambda kind: True)
+    monkeypatch.setattr(selfcheck, "passes", lambda kind, thermal: True)
     code, output, _ = mbsim(capsys, "doctor")
     assert code == 0
     for name in ("python", "mbsim", "jax", "jaxlib", "numpy", "memory", "devices", "generator"):
@@ -486,7 +486,7 @@ def test_doctor_says_what_is_there(capsys, monkeypatch):
 def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
     from mbsim.kernel import selfcheck
 
-    def broken(kind):
+    def broken(kind, thermal):
         if kind == "scalar":
             raise RuntimeError("driver is gone\nand more")
         return False

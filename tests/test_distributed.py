@@ -8,7 +8,7 @@ from test_runner import CONFIG
 from test_store import result_of
 
 import mbsim
-from mbsim import runner
+from mbsim import distributed, runner
 from mbsim.errors import ConfigError
 
 
@@ -64,7 +64,16 @@ def test_a_unit_that_fails_spoils_no_other(tmp_path, scheduler, monkeypatch):
     xr.testing.assert_identical(whole, mbsim.run(CONFIG, tmp_path / "here"))
 
 
-def test_no_scheduler_is_told_and_nothing_is_written(tmp_path):
-    with pytest.raises(ConfigError, match=r"^--dask nowhere: must be the address of a dask scheduler; "):
-        mbsim.run(CONFIG, tmp_path / "run", dask="nowhere")
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("nowhere", r"^--dask 'nowhere': must be the address of a scheduler, tcp://HOST:PORT$"),
+        ("", r"^--dask '': must be the address of a scheduler, tcp://HOST:PORT$"),
+        ("tcp://127.0.0.1:1", r"^--dask tcp://127.0.0.1:1: no scheduler answers there; "),
+    ],
+)
+def test_no_scheduler_is_told_and_nothing_is_written(tmp_path, monkeypatch, address, message):
+    monkeypatch.setattr(distributed, "PATIENCE", 1)
+    with pytest.raises(ConfigError, match=message):
+        mbsim.run(CONFIG, tmp_path / "run", dask=address)
     assert not (tmp_path / "run").exists()

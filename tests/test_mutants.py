@@ -211,6 +211,16 @@ def native_stale_outputs(patch):
     patch.setattr(vector_output, "negated", unmoved)
 
 
+def native_stale_output(patch):
+    """The same with one output."""
+
+    @vectors.inner
+    def unmoved(counter, where, term):
+        return counter
+
+    patch.setattr(scalar_output, "negated", unmoved)
+
+
 def native_colder(patch):
     limits = decisions.limits_of
     patch.setattr(decisions, "limits_of", lambda temperatures, most: limits(temperatures / 2, most))
@@ -223,17 +233,18 @@ def native_one_key_for_all(patch):
 
 @pytest.mark.usefixtures("_registers_compile_anew")
 @pytest.mark.parametrize(
-    "mutant",
+    ("network", "mutant"),
     [
-        native_reversed_acceptance,
-        native_forgotten_mask,
-        native_forgotten_batch,
-        native_stale_outputs,
-        native_colder,
-        native_one_key_for_all,
+        (VECTOR, native_reversed_acceptance),
+        (VECTOR, native_forgotten_mask),
+        (VECTOR, native_forgotten_batch),
+        (VECTOR, native_stale_outputs),
+        (SCALAR, native_stale_output),
+        (VECTOR, native_colder),
+        (VECTOR, native_one_key_for_all),
     ],
 )
-def test_registers_notice(mutant, monkeypatch):
+def test_registers_notice(network, mutant, monkeypatch):
     mutant(monkeypatch)
     with pytest.raises(AssertionError, match="Arrays are not equal"):
-        check_bits(VECTOR, "random", None, [3, 8], WARM, engine="native")
+        check_bits(network, "random", None, [3, 8], WARM, engine="native")

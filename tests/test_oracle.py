@@ -15,6 +15,7 @@ import pytest
 from students import SEED, Lane, labels, one_device, unpack
 
 from mbsim.kernel import ensemble, launches, memory, metropolis, networks, programs, streams
+from mbsim.kernel.native import compiled
 
 # (N, K, M, d, train_output)
 VECTOR = (12, 12, 12, 3, True)
@@ -157,6 +158,21 @@ def check(
 def test_registers_are_the_oracles(network, order, refresh, m):
     """The engine of CPUs: every word, one and several of them, cold and warm, with what it measures."""
     check(network, order, refresh, m, np.resize(WARM, 3 * len(m)), engine="native", replicas=3)
+
+
+@pytest.mark.parametrize(
+    ("network", "m", "far"),
+    [
+        (VECTOR, [3, 8], False),
+        (COMMITTEE, [17, 32], True),
+        (VECTOR, [40, 64], True),
+        (SCALAR, [70, 200], False),
+    ],
+)
+def test_greedy_registers_are_the_oracles(network, m, far, monkeypatch):
+    """The programs without a temperature, which most runs use; and those that ask for far memory ahead."""
+    monkeypatch.setattr(compiled, "SECOND_LEVEL", 0 if far else 2**30)
+    check(network, "random", None, m, COLD, engine="native", replicas=3)
 
 
 @pytest.mark.slow

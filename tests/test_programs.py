@@ -9,6 +9,7 @@ from students import labels, one_device
 from test_oracle import SCALAR, VECTOR, examples_to_test
 
 from mbsim.kernel import ensemble, memory, networks, programs
+from mbsim.kernel.native import sizes, students
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 GIBIBYTE = 2**30
@@ -124,6 +125,26 @@ def test_estimated_memory(network, m, test_size, thermal, order, lanes):
     largest = max(programs.programs(launch, one_device()).memory.values())
     estimate = memory.lane_bytes(setting) * lanes + memory.schedule_bytes(shape)
     assert largest <= estimate <= 3 * largest
+
+
+@pytest.mark.parametrize(("network", "m"), [(VECTOR, [3, 70, 200, 300]), (SCALAR, [8, 40]), (VECTOR, [5])])
+def test_memory_of_a_core(network, m, monkeypatch):
+    """What a thread of the native engine allocates is what was estimated, however many widths it meets."""
+    rooms = []
+    make = students.Room.__init__
+
+    def remembered(room):
+        make(room)
+        rooms.append(room)
+
+    monkeypatch.setattr(students.Room, "__init__", remembered)
+    launch(network, "random", 0, seed=1, m=m, times=[0, 1], engine="native")
+    N, K, M, d, train_output = network
+    shape = networks.shape_of(networks.draw_teacher(N, K, M, d, train_output, 1, 0), N, train_output)
+    bits = sizes.word_bits(max(m), sizes.readers_of(shape))
+    weights = (shape.hidden_links + shape.output_links) * sizes.students_in(bits)
+    needed = rooms[0].memory.size + weights
+    assert needed <= sizes.core_bytes(shape, max(m)) <= 2 * needed
 
 
 def setting_for(m, N=64):

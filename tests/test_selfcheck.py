@@ -8,23 +8,27 @@ from mbsim.kernel import selfcheck
 from mbsim.kernel.ensemble import LaneLabels
 
 
+@pytest.mark.parametrize("thermal", [False, True])
 @pytest.mark.parametrize("kind", ["vector", "scalar"])
-def test_digest_is_the_oracles(kind, monkeypatch):
+def test_digest_is_the_oracles(kind, thermal, monkeypatch):
     monkeypatch.setattr("students.SEED", selfcheck.SEED)
     trained = []
-    for i in range(len(selfcheck.LABELS.m)):
-        lane = LaneLabels(*(column[i : i + 1] for column in selfcheck.LABELS))
+    labels = selfcheck.labels(thermal)
+    assert thermal == bool((labels.temperature > 0).any())
+    for i in range(len(labels.m)):
+        lane = LaneLabels(*(column[i : i + 1] for column in labels))
         students = Lane(selfcheck.teacher(kind), selfcheck.SIZE, lane, kind == "vector")
         trained.append(students.oracle(selfcheck.SWEEPS))
     digest = selfcheck.digest(
         *(np.stack([getattr(t, name) for t in trained]) for name in ("w", "v", "accepted"))
     )
-    assert digest == selfcheck.DIGESTS[kind]
+    assert digest == selfcheck.DIGESTS[kind, thermal]
 
 
+@pytest.mark.parametrize("thermal", [False, True])
 @pytest.mark.parametrize("kind", ["vector", "scalar"])
-def test_this_device_passes(kind):
-    assert selfcheck.passes(kind, one_device())
+def test_this_device_passes(kind, thermal):
+    assert selfcheck.passes(kind, thermal, one_device())
 
 
 def test_a_wrong_number_is_noticed(monkeypatch):
@@ -37,4 +41,4 @@ def test_a_wrong_number_is_noticed(monkeypatch):
         return records, weights
 
     monkeypatch.setattr(selfcheck, "train", wrong)
-    assert not selfcheck.passes("vector", one_device())
+    assert not selfcheck.passes("vector", True, one_device())

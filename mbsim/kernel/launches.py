@@ -149,7 +149,7 @@ def _run(
         flips.append([])
         while sweep < time:
             first, end, schedule = schedules.at(sweep)
-            stop = min(time, end)
+            stop = min(time, end, sweep + memory.MOST_SWEEPS)  # a signal waits for what was handed out
             rows = np.int32(first), np.int32(sweep - first), np.int32(stop - first)
             state, accepted = compiled.advance(state, tables, lanes, schedule, *rows, schedules.one)
             flips[-1].append(accepted)

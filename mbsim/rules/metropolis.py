@@ -21,6 +21,7 @@ TIME = "sweep", "sweeps"
 WORK = "proposal", "proposals"
 SERIES = {"acceptance": "accepted fraction of the proposals since the last time"}
 
+MOST_BATCHES = 2**32  # their numbers label random numbers of 32 bits
 MOST_OUTPUTS = 2**31  # of all examples of a batch or a test, counted in 32 bits
 
 
@@ -32,6 +33,14 @@ def check(config: "Config", units: "Iterable[Unit]") -> None:
             most = (MOST_OUTPUTS - 1) // unit.M
             raise ConfigError(
                 f"{key} = {size}: must be at most {most} at N = {unit.N}, for outputs are counted in 32 bits"
+            )
+        dynamics: Dynamics = config.dynamics  # type: ignore[assignment]  # the weights are ±1
+        proposals = work_of(unit, config) // unit.lanes
+        if dynamics.refresh != "sweep" and proposals // dynamics.refresh >= MOST_BATCHES:
+            least = proposals // MOST_BATCHES + 1
+            raise ConfigError(
+                f"dynamics.refresh = {dynamics.refresh}: must be at least {least} with this many sweeps at "
+                f"N = {unit.N}, for mini-batches are numbered in 32 bits"
             )
 
 
@@ -49,7 +58,7 @@ def unit_bytes(unit: "Unit", config: "Config", times: np.ndarray) -> int:
     setting = memory.setting_of(shape, max(unit.m), _test_size(config), max(unit.temperature) > 0)
     records = unit.lanes * len(times) * 8 * 8
     weights = unit.lanes * (shape.hidden_links + shape.output_links) * 2
-    on_cores = core_bytes(shape, max(unit.m)) * (os.cpu_count() or 1)
+    on_cores = core_bytes(shape, max(unit.m)) * _cores()
     return records + weights + max(on_cores, memory.lane_bytes(setting) + memory.schedule_bytes(shape))
 
 
@@ -118,7 +127,11 @@ def self_check(unit: "Unit", config: "Config") -> tuple[str, bool]:
     from mbsim.kernel import selfcheck
 
     kind = "scalar" if unit.M == 1 else "vector"
-    return kind, selfcheck.passes(kind)
+    return kind, selfcheck.passes(kind, thermal=max(unit.temperature) > 0)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _test_size(config: "Config") -> int:

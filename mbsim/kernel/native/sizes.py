@@ -36,7 +36,7 @@ def readers_of(shape: Shape) -> int:
 def block_bytes(shape: Shape, bits: int, words: int) -> int:
     """Memory of a block of students in training: rows and counters of a batch, and weights."""
     counters = shape.K * planes_for(shape.d)[0] + shape.M * planes_for(shape.output_degree)[0]
-    rows = shape.N + counters + shape.M + shape.K
+    rows = shape.N + counters + shape.M + shape.K + 1
     return rows * words * BYTES + (shape.hidden_links + shape.output_links) * students_in(bits)
 
 
@@ -45,5 +45,6 @@ def core_bytes(shape: Shape, most_m: int) -> int:
     them.
     """
     bits = word_bits(most_m, readers_of(shape))
-    measuring = (shape.N + 2 * shape.K + 2 * shape.M) * BYTES + 4 * shape.K * students_in(bits)
-    return block_bytes(shape, bits, -(-most_m // bits)) + measuring
+    training = block_bytes(shape, bits, -(-most_m // bits))
+    measuring = (shape.N + 2 * shape.K + 2 * shape.M) * BYTES
+    return max(training, measuring) + 4 * shape.K * students_in(bits) + BYTES

@@ -12,26 +12,27 @@ import numpy as np
 from mbsim.kernel.metropolis import Observation
 from mbsim.kernel.native import compiled, networks
 from mbsim.kernel.native.members import Addresses, Exam, Members, Setting, addresses
-from mbsim.kernel.native.sizes import students_in
+from mbsim.kernel.native.sizes import BYTES
 from mbsim.kernel.native.vectors import address
 
 Array = np.ndarray
 
 
 class Room:
-    """Arrays that one thread works in, made when first asked for, and their addresses."""
+    """Memory that one thread works in: as much as the largest of its blocks needs, handed out anew to
+    each.
+    """
 
     def __init__(self) -> None:
-        self.known: dict[tuple[int, ...], tuple[Addresses, tuple[Array, ...]]] = {}
+        self.memory = np.zeros(0, np.uint8)
 
-    def of(self, bits: int, words: int, rows: tuple[int, ...]) -> Addresses:
-        """Addresses of arrays with so many rows, each `words` registers of words of `bits` bits."""
-        key = bits, words, *rows
-        if key not in self.known:
-            row = words * students_in(bits)
-            arrays = tuple(np.zeros(count * row, f"uint{bits}") for count in rows)
-            self.known[key] = addresses(*arrays), arrays
-        return self.known[key][0]
+    def of(self, words: int, rows: tuple[int, ...]) -> Addresses:
+        """Addresses of arrays with so many rows of `words` registers; what was handed out before is void."""
+        ends = np.cumsum(rows) * words * BYTES
+        if self.memory.size < ends[-1] + BYTES:
+            self.memory = np.zeros(ends[-1] + BYTES, np.uint8)
+        start = -(-address(self.memory) // BYTES) * BYTES  # registers that lie in one cache line load faster
+        return tuple(int(start + end) for end in (0, *ends[:-1]))
 
 
 class Ensemble:
@@ -81,7 +82,7 @@ class Ensemble:
         def work(member: Members, room: Room) -> Array:
             kind, words = member.kind, member.block.words
             counters = shape.K * kind.planes[0], shape.M * kind.output_planes[0]
-            *batch, teacher_h = room.of(kind.bits, words, (shape.N, *counters, shape.M, 1, shape.K))
+            *batch, teacher_h = room.of(words, (shape.N, *counters, shape.M, 1, shape.K))
             member.accepted[:] = 0
             compiled.trainer(kind)(
                 first,
@@ -132,7 +133,7 @@ class Ensemble:
     def _wrong(self, member: Members, room: Room, exams: list[Exam], label: int) -> Array:
         """Wrong outputs (students,) on fresh batches under keys with a label."""
         shape, kind = self.setting.shape, member.examiner
-        rows = room.of(kind.bits, 1, (shape.N, shape.K, shape.M, shape.K, shape.M))
+        rows = room.of(1, (shape.N, shape.K, shape.M, shape.K, shape.M))
         size = member.total.itemsize
         member.total[:] = 0
         for part, exam in zip(member.parts, exams, strict=True):
