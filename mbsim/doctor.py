@@ -102,13 +102,15 @@ def hints() -> Iterator[str]:
 
 def checks() -> Iterator[Check]:
     """Run the checks, one after the other; what a check raises is its problem."""
-    from mbsim.kernel import selfcheck
+    from mbsim.kernel import selfcheck, sgd_selfcheck
 
     remedy = f"results would be wrong; use another version of jax ({wanted_jax()}), driver or device"
     known: dict[str, Callable[[], str]] = {
         "version of jax": lambda: version_problem(version("jax")),
         "known answers of the vector kernel": lambda: "" if selfcheck.passes("vector") else remedy,
         "known answers of the scalar kernel": lambda: "" if selfcheck.passes("scalar") else remedy,
+        "known answers of dense gradient descent": lambda: "" if sgd_selfcheck.passes("dense") else remedy,
+        "known answers of sparse gradient descent": lambda: "" if sgd_selfcheck.passes("sparse") else remedy,
         "sums of products (jax issue 39103)": lambda: (
             f"{wrong} of {ROWS}: {remedy}" if (wrong := wrong_sums()) else ""
         ),
