@@ -102,7 +102,7 @@ def hints() -> Iterator[str]:
 
 def checks() -> Iterator[Check]:
     """Run the checks, one after the other; what a check raises is its problem."""
-    from mbsim.kernel import selfcheck
+    from mbsim.kernel import selfcheck, sgd_selfcheck
 
     def right(kind: str) -> bool:
         return all(selfcheck.passes(kind, thermal) for thermal in (False, True))
@@ -112,6 +112,8 @@ def checks() -> Iterator[Check]:
         "version of jax": lambda: version_problem(version("jax")),
         "known answers of the vector kernel": lambda: "" if right("vector") else remedy,
         "known answers of the scalar kernel": lambda: "" if right("scalar") else remedy,
+        "known answers of dense gradient descent": lambda: "" if sgd_selfcheck.passes("dense") else remedy,
+        "known answers of sparse gradient descent": lambda: "" if sgd_selfcheck.passes("sparse") else remedy,
         "sums of products (jax issue 39103)": lambda: (
             f"{wrong} of {ROWS}: {remedy}" if (wrong := wrong_sums()) else ""
         ),

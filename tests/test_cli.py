@@ -471,20 +471,23 @@ def test_export_writes_the_dataset(half, capsys):
 
 
 def test_doctor_says_what_is_there(capsys, monkeypatch):
-    from mbsim.kernel import selfcheck
+    from mbsim.kernel import selfcheck, sgd_selfcheck
 
     monkeypatch.setattr(selfcheck, "passes", lambda kind, thermal: True)
+    monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: True)
     code, output, _ = mbsim(capsys, "doctor")
     assert code == 0
     for name in ("python", "mbsim", "jax", "jaxlib", "numpy", "memory", "devices", "generator"):
         assert re.search(rf"^{name} +\S", output, re.MULTILINE)
     assert "8 x cpu" in output
-    assert output.count("\nok  ") == 4
+    assert output.count("\nok  ") == 6
+    for kind in ("dense", "sparse"):
+        assert f"ok    known answers of {kind} gradient descent (" in output
     assert output.endswith("this machine is fit to run mbsim\n")
 
 
 def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
-    from mbsim.kernel import selfcheck
+    from mbsim.kernel import selfcheck, sgd_selfcheck
 
     def broken(kind, thermal):
         if kind == "scalar":
@@ -492,11 +495,14 @@ def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
         return False
 
     monkeypatch.setattr(selfcheck, "passes", broken)
+    monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: kind == "sparse")
     monkeypatch.setattr(doctor, "wrong_sums", lambda: 7232)
     monkeypatch.setattr(doctor, "version", lambda package: "0.10.2")
     code, output, _ = mbsim(capsys, "doctor")
     assert code == 1
-    assert output.count("\nFAIL") == 4
+    assert output.count("\nFAIL") == 5
+    assert "FAIL  known answers of dense gradient descent" in output
+    assert "ok    known answers of sparse gradient descent" in output
     assert "jax 0.10.2 gives wrong float32 products on CPU (jax issue 39103): pip install 'jax" in output
     assert "RuntimeError: driver is gone\n" in output
     assert "7232 of 40000" in output
