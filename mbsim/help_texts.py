@@ -60,9 +60,9 @@ What else it may say, with the defaults:
   init_overlap = 0.0              # 1.0 starts at the teacher; a list goes in [grid]
   [measure]
   measurements = 32               # log-spaced times
-  [data]
-  examples = "online"             # or a training set: a number, or { unit = "N*d", value = 10 }
-  sampling = "epochs"             # from a training set; or "with", "without" replacement
+  # [data]                        # a training set, in place of fresh examples:
+  # examples = 10000              # or { unit = "N*d", value = 10 }
+  # sampling = "epochs"           # or "with", "without" replacement
   [run]
   seed = 1
 
