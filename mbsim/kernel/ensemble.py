@@ -1,9 +1,8 @@
 """Many students of one teacher, trained and measured together.
 
 A lane is one student: a value of (init_overlap, temperature, m) and a replica. Two ways to train them give
-the same
-bits: the programs of XLA on any device (`launches`), and on CPU, where those are slow, compiled loops over
-registers of students (`native`).
+the same bits: the programs of XLA on any device (`launches`), and on CPU, where those are slow, compiled
+loops over registers of students (`native`).
 """
 
 from typing import NamedTuple

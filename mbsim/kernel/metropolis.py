@@ -7,7 +7,7 @@ batch) alone. Levels of commuting proposals (`order.py`) are done in blocks of a
 all lanes at once; how one block is done depends on the output: `vector.py`, `scalar.py`.
 
 All arrays are (rows, words, lanes) or (rows, lanes), as `bits.py` and `networks.py` say. Everything here is
-pure and is compiled by `ensemble.py`.
+pure and is compiled by `programs.py`.
 """
 
 from typing import NamedTuple

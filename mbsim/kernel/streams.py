@@ -2,11 +2,10 @@
 
 The key of a lane is the root key with its labels (N, d, m, teacher, replica, purpose) folded in, exactly as
 by `jax.random.fold_in`; the many random words inside the compiled kernels come from the same cipher,
-threefry2x32, called on counters with the lanes innermost. A word
-is therefore a function of (root seed, labels, time, index) only: neither the shape of a launch, nor its
-widest m, nor the word type, nor the device changes it. `jax.random.bits` would be the library's way, but its
-result depends on the shape of the draw, and on CPU its rolled rounds run through memory once a round; this
-form fuses.
+threefry2x32, called on counters with the lanes innermost. A word is therefore a function of (root seed,
+labels, time, index) only: neither the shape of a launch, nor its widest m, nor the word type, nor the device
+changes it. `jax.random.bits` would be the library's way, but its result depends on the shape of the draw, and
+on CPU its rolled rounds run through memory once a round; this form fuses.
 
 Keys are raw: pairs of uint32 arrays, the two halves of a threefry key.
 """

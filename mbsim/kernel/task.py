@@ -32,8 +32,7 @@ class Dynamics(NamedTuple):
 
 class Task(NamedTuple):
     """Lanes to train, and when (sweeps, increasing, from 0 on) to measure them on `test_size` fresh examples.
-    With d
-    and N of the shape, m and replica of the lane, seed and teacher_label are the labels of all random
+    With d and N of the shape, m and replica of the lane, seed and teacher_label are the labels of all random
     numbers.
     """
 

@@ -45,8 +45,7 @@ def kind_of(shape: Shape, bits: int, words: int, thermal: bool) -> Kind:
 @njit(nogil=True)
 def initial_weights(layer, links, students, ciphers, arrays):
     """Draw weights (links * students,): the teacher's (links,) where the link's 24-bit number is below
-    `below`
-    (students,), its negative elsewhere, as `metropolis.initial_weights`.
+    `below` (students,), its negative elsewhere, as `metropolis.initial_weights`.
 
     arrays = addresses of (teacher, weights: int8; below, both halves of the keys, room for as many: uint32).
     """

@@ -21,8 +21,7 @@ Addresses = tuple[int, ...]
 
 class Setting(NamedTuple):
     """What all students share: sizes, the teacher's graph (hidden sources, output sources, readers: int32)
-    and
-    weights (int8, 0 or -1), proposals between fresh batches, test examples, whether any temperature is
+    and weights (int8, 0 or -1), proposals between fresh batches, test examples, whether any temperature is
     positive.
     """
 
@@ -52,8 +51,8 @@ class Part(NamedTuple):
 
 class Members(NamedTuple):
     """The students of a block. w, v (links * students,) int8 are their weights, which training changes;
-    `accepted`
-    and `total` (students,) int64 take what is counted; keys, heat and valid as `compiled.trainer` wants them.
+    `accepted` and `total` (students,) int64 take what is counted; keys, heat and valid as `compiled.trainer`
+    wants them.
     """
 
     block: Block

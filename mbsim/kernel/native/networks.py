@@ -77,8 +77,7 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep:
 @cache
 def wrong_counter(bits: int):
     """Compile count(outputs, answers, targets, valid, place, total): add wrong answers, a word of each
-    output, to
-    the totals of the students.
+    output, to the totals of the students.
     """
     students = students_in(bits)
 

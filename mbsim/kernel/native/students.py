@@ -19,9 +19,7 @@ Array = np.ndarray
 
 
 class Room:
-    """Memory that one thread works in: as much as the largest of its blocks needs, handed out anew to
-    each.
-    """
+    """Memory that one thread works in: as much as its largest block needs, handed out anew to each."""
 
     def __init__(self) -> None:
         self.memory = np.zeros(0, np.uint8)

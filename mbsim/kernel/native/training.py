@@ -14,8 +14,7 @@ from mbsim.kernel.task import Columns, ReportProgress, Task
 
 WORDS_AT_A_TIME = 5e7
 """Proposals times words of 64 examples, of all lanes, between two reports of progress: about a second on a
-core, so
-that an interrupt is not kept waiting."""
+core, so that an interrupt is not kept waiting."""
 ORDER_ENTRIES = 2**22
 """Proposals whose order is drawn at a time."""
 
