@@ -74,11 +74,12 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
             flip = flips_of(counter, load(h, source + at) ^ weight) & load(valid, at)
             change += more_wrong(flip, sign(counter) ^ load(target, (link // degree) * row + at))
         accept = decide(change, sweep, position, heat)
-        for at in range(0, row, students):
-            counter = load_counter(y, output + at, row, planes)
-            moved = negated(counter, accept, load(h, source + at) ^ weight)
-            store_counter(y, output + at, row, moved)
-        store_narrowed(v, link * students, weight ^ accept)
+        if any_bit(accept):
+            for at in range(0, row, students):
+                counter = load_counter(y, output + at, row, planes)
+                moved = negated(counter, accept, load(h, source + at) ^ weight)
+                store_counter(y, output + at, row, moved)
+            store_narrowed(v, link * students, weight ^ accept)
         return accept
 
     @inner
@@ -120,10 +121,11 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
                     counter = load_counter(y, output + at, row, planes)
                     moved = negated(counter, load(flips, at) & accept, load(h, top + at) ^ own)
                     store_counter(y, output + at, row, moved)
-        for at in range(0, row, students):
-            counter = load_counter(h, hidden + at, row, planes)
-            store_counter(h, hidden + at, row, negated(counter, accept, load(x, source + at) ^ weight))
-        store_narrowed(w, link * students, weight ^ accept)
+        if any_bit(accept):
+            for at in range(0, row, students):
+                counter = load_counter(h, hidden + at, row, planes)
+                store_counter(h, hidden + at, row, negated(counter, accept, load(x, source + at) ^ weight))
+            store_narrowed(w, link * students, weight ^ accept)
         return accept
 
     @inner
