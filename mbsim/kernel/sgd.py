@@ -186,7 +186,7 @@ def step(
     used = jnp.arange(setting.width, dtype=jnp.int32) < lane.m
     used = used[:, None] if setting.shape.dense else used[None]
     delta = jnp.where(used, seen.y - batch.labels, 0) * (1 / lane.m.astype(jnp.float32))
-    gradient = networks.gradient(setting.shape, tables, state.weights, seen, delta)
+    gradient = networks.gradient(setting.shape, tables, state.weights, seen, delta, one)
     direction, memory = setting.optimizer.transformation().update(gradient, state.optimizer, state.weights)
     rates = Weights(lane.hidden_rate, None if state.weights.v is None else lane.output_rate)
     change = jax.tree.map(lambda rate, towards: -rate * towards, rates, direction)
