@@ -40,6 +40,24 @@ def test_summaries_are_what_they_are_called(planted):
     assert found["mean"].sel(N=256, m=8).isnull()
 
 
+def test_a_susceptibility_is_bounded_where_hardly_a_lane_differs():
+    grid = np.arange(12)
+    rng = np.random.default_rng(0)
+    values = (np.broadcast_to(grid, (4, 25, 12)) >= 6) * 1.0
+    values[0, :1, 2] = 1.0  # one lane of a hundred went over
+    values[:, :, 6] = rng.random((4, 25)) < 0.5
+    ds = xr.Dataset({"q": (("teacher", "replica", "m"), values)}, {"m": grid, "N": 64})
+    found = fss.summaries(ds, "q", bootstrap=200).squeeze()
+    flat = np.flatnonzero(~np.isin(grid, (2, 6)))
+    assert (found.susceptibility[flat] == 0).all()
+    assert np.isnan(found.susceptibility_low[flat]).all() and np.isnan(found.susceptibility_high[flat]).all()
+    assert np.isnan(found.susceptibility_high[2])  # a third of the resamples lack the lane
+    assert found.susceptibility_low[6] <= found.susceptibility[6] <= found.susceptibility_high[6] <= 64 / 4 + 1
+    whole = fss.analyze(continuous(GRIDS, noise=0.0, gaps=0.95, teachers=4, seed=6), "q", bootstrap=100)
+    high = whole.summaries.susceptibility_high
+    assert high.where(high.notnull(), 0).max() <= 256
+
+
 def test_moments_in_time_are_used_where_they_are_there(planted):
     q = planted.q
     moments = xr.Dataset({"o_mean": q, "o_second": q**2 + 0.01, "o_fourth": q**4})

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsim.fss.peak import Peak
-from mbsim.fss.resampled import Resampled
+from mbsim.fss.resampled import Resampled, logarithm
 from mbsim.fss.results import Histogram, Hysteresis, Interval
 from mbsim.fss.summaries import Summary
 from mbsim.fss.trend import slope
@@ -94,7 +94,7 @@ def peak_growth(found: list[Found], size: str) -> tuple[Interval, Evidence]:
         )
         sentence = f"The growth of the susceptibility's peak is not known: {why}."
         return Interval(), Evidence([sentence], missing=f"{FEWEST_SIZES} sizes with a resolved peak")
-    logarithms = [one.peak.height.map(np.log) for one in resolved if one.peak.height is not None]
+    logarithms = [one.peak.height.map(logarithm) for one in resolved if one.peak.height is not None]
     exponent = slope(sizes, logarithms)
     sentence = (
         f"The peak of the susceptibility grows as {size}^x, x = {exponent}; x = 1 where phases coexist."
