@@ -69,6 +69,28 @@ def test_a_continuous_rise_is_second_order():
     assert "No planted start was run: hysteresis is not known." in verdict.evidence
 
 
+def test_one_open_loop_vetoes_second_order():
+    rise = continuous(GRIDS, beta_over_nu=0.1, seed=3, teachers=16)
+    planted = continuous(GRIDS, beta_over_nu=0.1, seed=4, teachers=16)
+    moved = planted.q.sel(N=[64]).shift(m=-8).reindex_like(rise.q)  # a planted branch at N = 64 alone
+    both = xr.concat([rise.q, moved], xr.Variable("init_overlap", [0.0, 1.0])).to_dataset(name="q")
+    verdict = only(both)
+    assert only(rise).order == "second"
+    assert any("Hysteresis" in one and "N = 64" in one for one in verdict.evidence)
+    assert verdict.order == "undecided"
+    assert "the loop is open at N = 64" in verdict.reason
+
+
+def test_a_rise_that_the_susceptibility_does_not_show_is_undecided():
+    ds = continuous({64: GRIDS[64]}, noise=0.6, scatter=(0.1, 0.1), seed=0)
+    [record] = fss.midpoint(ds, "q", bootstrap=200)
+    [peak] = fss.estimates(ds, ["susceptibility"], "q", bootstrap=200)
+    assert record.low < M_C < record.high and np.isnan(peak.m_c)
+    verdict = only(ds)
+    assert verdict.order == "undecided"
+    assert "the order parameter rises at N = 64" in verdict.reason and "extend grid" not in verdict.reason
+
+
 def test_a_loop_beyond_the_grid_has_no_width():
     ds = loop((64, 128), GRID, {64: 20, 128: 20}, {64: 2, 128: 2})
     for one in fss.hysteresis(ds, "q", bootstrap=200):

@@ -85,7 +85,7 @@ def cells(
     Raises:
         DatasetError: a variable, its control or the size is not there, or the size is no positive number.
     """
-    whole = {name: lanes(_with_size(ds, name, size), name, control, samples) for name in names}
+    whole = {name: lanes(with_size(ds, name, size), name, control, samples) for name in names}
     first = whole[names[0]]
     numbers = first[size].to_numpy()
     if not (np.issubdtype(numbers.dtype, np.number) and (numbers > 0).all()):
@@ -140,7 +140,7 @@ def _bits(label: Label) -> int:
     return int.from_bytes(label.encode() if isinstance(label, str) else np.float64(label).tobytes(), "little")
 
 
-def _with_size(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:
+def with_size(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:
     """The dataset with the size as a dimension of the variable, where it was a scalar coordinate."""
     if name not in ds or size in ds[name].dims:
         return ds
