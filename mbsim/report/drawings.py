@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from mbsim import figures
 from mbsim.figures.names import estimator_name
+from mbsim.findings import labels_text
 from mbsim.fss.results import Analysis, Collapse
 from mbsim.fss.table import Critical, Label
 from mbsim.report import tables
-from mbsim.report.words import labels_text
 
 MOST_PANELS = 12
 """In one figure; what is left out is said in its caption."""

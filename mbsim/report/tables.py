@@ -5,24 +5,20 @@ or what to mind) stand below the table, each once.
 """
 
 import math
-import re
 import string
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mbsim.figures.names import estimator_name
+from mbsim.findings import WEIGHTS, labels_text
 from mbsim.fss.results import Collapse, ConnectivityLaw, Extrapolation, Hysteresis
 from mbsim.fss.table import Critical, Label, number_and_interval
-from mbsim.report.words import LAWS, interval_text, labels_text
+from mbsim.report.words import LAWS, interval_text
 
 Labelled = Critical | Extrapolation | Collapse | Hysteresis
 
 
 QUANTITIES = {"mean": "order parameter", "binder": "U4", "susceptibility": "χ", "success": "success"}
-
-
-WEIGHTS = re.compile(r" \(weights: [^)]*\)")
-"""In the reason of a law: the table has a column for them."""
 
 
 class Cell(NamedTuple):
