@@ -70,8 +70,6 @@ def histogram(
         return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), barrier
     if depth[0] <= SIGNIFICANCE * depths.both.std():
         zero = Interval(0.0, 0.0, max(0.0, barrier.interval().high))
-        if cell.shape[0] < 2:
-            zero = Interval(0.0)
         flat = barrier._replace(estimate=np.zeros(()))
         if not resolved:
             reason = "one peak, but the grid steps over the transition"

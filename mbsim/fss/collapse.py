@@ -259,6 +259,9 @@ def _parameters(
             found[name] = Interval()
     if not found["inverse_nu"].known:
         found["nu"] = found["beta"] = Interval()
+        if bounds.free[0]:  # curves that need no rescaling of m coincide about any m_c
+            found["m_c"] = Interval()
+            reasons.append("the curves coincide without rescaling of the control: m_c is not determined")
     if not found["beta_over_nu"].known:
         found["beta"] = Interval() if beta is None else found["beta"]
     landscape = None

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsim.fss.lanes import ONE_TEACHER
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import smoother
 
@@ -38,7 +39,7 @@ def crossing(
     if len(x) < FEWEST_POINTS:
         return Crossing(None, f"{names[0]} and {names[1]} share {len(x)} values of {control}: too few")
     if min(small.shape[0], large.shape[0]) < 2:
-        return Crossing(None, "one teacher tells nothing of the others: no crossing is certain")
+        return Crossing(None, ONE_TEACHER)
     error = difference.both.std(axis=0)
     z = np.where(error > 0, difference.estimate / np.where(error > 0, error, 1), 0.0)
     least = CLEAR * max(np.ptp(small.estimate), np.ptp(large.estimate))

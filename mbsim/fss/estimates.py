@@ -141,13 +141,8 @@ def _record(
     value, low, high = place.interval()
     if not np.isfinite(value):
         return _unknown(labels, estimator, f"found in {place.share:.0%} of the resamples only")
-    reason = "" if np.isfinite(low) else "no interval: one teacher tells nothing of the others"
     low, high = max(min(low, value - half_gap), ends[0]), min(max(high, value + half_gap), ends[1])
-    if reason:
-        low = high = np.nan
-    return Critical(
-        labels, value, float(low), float(high), "undecided", estimator, reason=reason, draws=place.deviates()
-    )
+    return Critical(labels, value, low, high, "undecided", estimator, draws=place.deviates())
 
 
 def _unknown(labels: dict[str, Label], estimator: str, reason: str) -> Critical:

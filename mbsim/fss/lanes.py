@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 SAMPLES = ("teacher", "replica")
 """The levels of chance: the quenched disorder, then the replicas within it."""
 
+ONE_TEACHER = "one teacher tells nothing of the others"
+"""Why nothing is stated of samples with a single draw of the quenched disorder."""
+
 
 def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
     """Name of the variable that tells the phases of a dataset apart.

@@ -34,7 +34,7 @@ from mbsim.fss.evidence import (
     loops_open,
     peak_growth,
 )
-from mbsim.fss.lanes import SAMPLES, generator, grouped, order_parameter_of, with_size
+from mbsim.fss.lanes import ONE_TEACHER, SAMPLES, generator, grouped, order_parameter_of, with_size
 from mbsim.fss.loop import hysteresis
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.peak import peak
@@ -126,7 +126,7 @@ def _verdict(
 ) -> Verdict:
     ran = [one.cell for one in summaries if len(one.cell.m)]
     if ran and max(cell.shape[0] for cell in ran) < 2:
-        return Verdict(labels, "undecided", [], reason="one teacher tells nothing of the others")
+        return Verdict(labels, "undecided", [], reason=ONE_TEACHER)
     found, refused = _examine(summaries, name, control, bootstrap, seed)
     if not found:
         return Verdict(labels, "none", [], reason="; ".join(dict.fromkeys(refused)))
