@@ -386,3 +386,29 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     return made_up.run_folder(tmp_path_factory.mktemp("runs") / "made-up")
+
+
+@pytest.mark.parametrize(
+    ("changed", "clause"),
+    [
+        ({}, "every weight is right"),
+        ({"output": "scalar"}, "no test example fails"),
+        ({"weights": "real"}, "the error on fresh examples is at most 0.05"),
+    ],
+)
+def test_perfect_recovery_is_told_as_the_model_means_it(changed, clause):
+    config = made_up.CONFIG | {"model": made_up.CONFIG["model"] | changed}
+    config["measure"] = config["measure"] | {"success_threshold": 0.05}
+    said = words.critical_caption(dataset(config=json.dumps(config)), "")
+    assert clause in said and "log" not in said
+    assert "succeed" not in words.critical_caption(made_up.summaries(), "")
+
+
+def test_captions_call_no_spinodal_m_c_and_no_spinodal_coexistence():
+    analysis = made_up.analysis()
+    continuous = replace(analysis, verdicts=[made_up.verdict(3)], hysteresis=[])
+    for draw in (drawings.phase_drawings, drawings.size_drawings, drawings.connectivity_drawings):
+        assert "these are spinodals" in draw(analysis)[0].caption
+        assert "spinodals" not in draw(continuous)[0].caption
+    assert "not coexistence" in drawings.order_drawings(analysis)[0].caption
+    assert "coexistence" not in drawings.order_drawings(continuous)[0].caption

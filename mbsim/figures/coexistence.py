@@ -1,4 +1,4 @@
-"""The order of the transition: histograms at coexistence, the barrier between phases, the peak's growth."""
+"""The order of the transition: histograms, the barrier between phases, the growth of the peak of χ."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def histogram_figure(
     control: str = "m",
     quantity: str = "order parameter",
 ) -> Axes:
-    """Probability density of the order parameter at the m nearest to coexistence, a line for each size.
+    """Probability density of the order parameter at the peak of its susceptibility, a line for each size.
 
     Args:
         verdict: of `fss.transition_order`; where it holds no histograms the axes say why.

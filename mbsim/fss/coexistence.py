@@ -33,6 +33,8 @@ FEWEST_LANES = 100
 LEAST_WEIGHT = 0.1
 """Each phase must hold this share of the lanes for its peak to be seen."""
 SIGNIFICANCE = 3.0
+WIDEST_NOISE = 3
+"""Bins from one that holds lanes to the next; farther apart they are two peaks."""
 FEWEST_IN_VALLEY = 5.0
 """A valley with fewer lanes at its node only bounds the barrier."""
 
@@ -72,7 +74,10 @@ def histogram(
         zero = Interval(0.0, 0.0, max(0.0, barrier.interval().high))
         flat = barrier._replace(estimate=np.zeros(()))
         if not resolved:
+            second = _beyond_gap(counts)
             reason = "one peak, but the grid steps over the transition"
+            if second > 0:
+                reason = f"a second peak holds {second:.0%} of the lanes, too few to measure a barrier"
             return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), flat
         return Histogram(cell.size, m, edges, counts, zero, reason="one peak"), flat
     nodes, share = np.linspace(*span, NODES), density.estimate
@@ -91,6 +96,17 @@ def histogram(
         "hardly a lane lies in the valley: the barrier is bounded below only" if unresolved else "",
     )  # fmt: skip
     return found, barrier
+
+
+def _beyond_gap(counts: Array) -> float:
+    """The share of lanes on the lesser side of the widest run of empty bins between others; 0 without one."""
+    held = np.flatnonzero(counts)
+    gaps = np.diff(held)
+    if not len(gaps) or gaps.max() <= WIDEST_NOISE:
+        return 0.0
+    at = int(np.argmax(gaps))
+    above = float(counts[held[at + 1] :].sum() / counts.sum())
+    return min(above, 1 - above)
 
 
 def _shares(values: Array, span: tuple[float, float]) -> Array:

@@ -154,7 +154,7 @@ class Collapse:
 
 @dataclass(frozen=True)
 class Histogram:
-    """The order parameter over teachers and replicas at the m nearest to coexistence, for one size.
+    """The order parameter over teachers and replicas at the peak of its susceptibility, for one size.
 
     edges: of the bins, shape (bin + 1,), the same for every size. counts: lanes in each bin, shape (bin,).
     weight: the share of lanes above the valley (one half at equal weights); NaN with one peak.

@@ -99,6 +99,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "provenance": words.provenance(ds),
         "config": configuration_toml(ds),
         "critical": tables.critical_table(analysis.critical) if analysis.critical else None,
+        "critical_caption": words.critical_caption(ds, drawings.discontinuous(analysis)),
         "critical_missing": missing("critical"),
         "transition": [summaries[name] for name in ("mean", "success") if name in summaries],
         "fluctuations": [summaries[name] for name in ("susceptibility", "binder") if name in summaries],

@@ -75,6 +75,26 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
     return rows
 
 
+def success(ds: xr.Dataset) -> str:
+    """What success of a student is in this run, as a clause; empty where the dataset does not tell."""
+    config = configuration(ds)
+    model = config.get("model", {})
+    if not model:
+        return ""
+    if model.get("weights") != "binary":
+        threshold = config.get("measure", {}).get("success_threshold", 1e-2)
+        return f"the error on fresh examples is at most {threshold:g}"
+    return "no test example fails" if model.get("output") == "scalar" else "every weight is right"
+
+
+def critical_caption(ds: xr.Dataset, discontinuous: str) -> str:
+    """The caption of the table of m_c; `discontinuous` is a sentence that goes with it, or nothing."""
+    clause = success(ds)
+    means = f", the m at which half of the students succeed (at the end {clause})," if clause else ""
+    caption = f"The critical size m_c by each estimator, with 95 % intervals.{discontinuous}"
+    return f"{caption} Perfect recovery{means} is a quantity of its own, and no estimator of m_c."
+
+
 def provenance(ds: xr.Dataset) -> list[tuple[str, str]]:
     """Name and text of everything that identifies the numbers: hash, versions, device, generator, commit."""
     names = {
