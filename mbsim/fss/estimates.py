@@ -117,7 +117,9 @@ def _crossings(
                 continue
             names = (f"{size} = {small.cell.size:g}", f"{size} = {large.cell.size:g}")
             x, z = small.cell.m, large.cell.m
-            found = crossings.crossing(x, curve[0], z, curve[1], control, names)
+            rising = "mean" if quantity == "binder" else quantity
+            rises = small.quantities[rising].estimate, large.quantities[rising].estimate
+            found = crossings.crossing(x, curve[0], z, curve[1], rises, control, names)
             if found.place is None:
                 records.append(_unknown(here, estimator, found.reason))
             else:

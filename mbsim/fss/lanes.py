@@ -43,7 +43,7 @@ def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SA
     A sample dimension that the variable lacks is added, with one entry.
 
     Raises:
-        DatasetError: the variable, or its control dimension, is not there.
+        DatasetError: the variable, or its control dimension, is not there; a control or label occurs twice.
     """
     if name not in ds:
         held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
@@ -52,6 +52,11 @@ def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SA
     if control not in values.dims:
         held = ", ".join(map(str, values.dims))
         raise DatasetError(f"control {control!r} is no dimension of {name}, which has {held}")
+    for dim in values.dims:
+        numbers, counts = np.unique(values[dim].to_numpy(), return_counts=True)
+        if dim not in samples and (counts > 1).any():
+            twice = numbers[counts > 1][0]
+            raise DatasetError(f"{dim} = {twice} occurs twice in {name}: each value of {dim} must occur once")
     absent = [sample for sample in samples if sample not in values.dims]
     dropped = [sample for sample in absent if sample in values.coords]
     return values.drop_vars(dropped).expand_dims(absent).sortby(control).transpose(..., *samples, control)
