@@ -65,7 +65,7 @@ def analyze(
     extrapolations = extrapolate(critical, size=size)
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
     at_size = connectivity_law(critical, size=size, connectivity=connectivity)
-    laws = [law for law in (*limits, *at_size) if law.exponent.known]
+    laws = [law for law in (*limits, *at_size) if np.isfinite(law.chi2_per_dof)]
     collapses = _collapses(random, order_parameter, critical, verdicts, label, options)
     loops = hysteresis(ds, order_parameter, label=label, **options)
     reasons = {}

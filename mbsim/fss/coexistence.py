@@ -33,8 +33,6 @@ FEWEST_LANES = 100
 LEAST_WEIGHT = 0.1
 """Each phase must hold this share of the lanes for its peak to be seen."""
 SIGNIFICANCE = 3.0
-WIDEST_NOISE = 3
-"""Bins from one that holds lanes to the next; farther apart they are two peaks."""
 FEWEST_IN_VALLEY = 5.0
 """A valley with fewer lanes at its node only bounds the barrier."""
 
@@ -74,7 +72,7 @@ def histogram(
         zero = Interval(0.0, 0.0, max(0.0, barrier.interval().high))
         flat = barrier._replace(estimate=np.zeros(()))
         if not resolved:
-            second = _beyond_gap(counts)
+            second = _second_peak(counts)
             reason = "one peak, but the grid steps over the transition"
             if second > 0:
                 reason = f"a second peak holds {second:.0%} of the lanes, too few to measure a barrier"
@@ -98,15 +96,17 @@ def histogram(
     return found, barrier
 
 
-def _beyond_gap(counts: Array) -> float:
-    """The share of lanes on the lesser side of the widest run of empty bins between others; 0 without one."""
-    held = np.flatnonzero(counts)
-    gaps = np.diff(held)
-    if not len(gaps) or gaps.max() <= WIDEST_NOISE:
-        return 0.0
-    at = int(np.argmax(gaps))
-    above = float(counts[held[at + 1] :].sum() / counts.sum())
-    return min(above, 1 - above)
+def _second_peak(counts: Array) -> float:
+    """The share of lanes in a peak that stands out beside the highest, beyond the valley; 0 without one."""
+    top = int(np.argmax(counts))
+    best, share = 0.0, 0.0
+    for side in (counts[top:], counts[top::-1]):
+        for place in range(2, len(side)):
+            valley = int(np.argmin(side[:place]))
+            rise = side[place] - side[valley]
+            if rise > max(best, SIGNIFICANCE * np.sqrt(side[place] + side[valley])):
+                best, share = rise, float(side[valley + 1 :].sum() / counts.sum())
+    return share
 
 
 def _shares(values: Array, span: tuple[float, float]) -> Array:

@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample
-from mbsim.fss.lanes import ONE_TEACHER, SAMPLES, generator, lanes, order_parameter_of, teachers_and_replicas, used
+from mbsim.fss.lanes import (
+    ONE_TEACHER,
+    SAMPLES,
+    generator,
+    lanes,
+    order_parameter_of,
+    teachers_and_replicas,
+    used,
+)
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.table import Critical, Label
 

@@ -111,9 +111,10 @@ def summaries(
         place = tuple(coords[name].index(one.cell.labels[name]) for name in names)
         points = np.searchsorted(m, one.cell.m)
         for name, quantity in one.quantities.items():
-            low, high = quantity.intervals() if name != "susceptibility" else (
-                _variances(quantity, one.cell, order_parameter)
-            )
+            if name == "susceptibility":
+                low, high = _variances(quantity, one.cell, order_parameter)
+            else:
+                low, high = quantity.intervals()
             if name == SUCCESS:
                 low, high = _probabilities(quantity, low, high)
             for end, values in (("", quantity.estimate), ("_low", low), ("_high", high)):

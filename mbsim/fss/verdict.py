@@ -102,7 +102,7 @@ def transition_order(
 
 
 def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verdict:
-    """Undecided in place of none, where the order parameter rises and only the susceptibility shows nothing."""
+    """Undecided in place of none, where the order parameter rises and the susceptibility shows nothing."""
     seen = [
         f"{one.labels[size]}"
         for one in rises
@@ -110,7 +110,8 @@ def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verd
     ]
     if not seen:
         return verdict
-    why = f"the order parameter rises at {size} = {', '.join(seen)}, but no peak of the susceptibility is seen"
+    where = f"{size} = {', '.join(seen)}"
+    why = f"the order parameter rises at {where}, but no peak of the susceptibility is seen"
     return replace(verdict, order="undecided", reason=f"{why}; needed: more teachers or replicas")
 
 
@@ -188,5 +189,6 @@ def _decide(found: list[Found], evidence: list[Evidence], size: str) -> tuple[Or
         if not veto:
             return "second", ""
         needed = needed or ["larger sizes, to see whether the loop stays closed"]
-        return "undecided", f"barrier and susceptibility speak for second order, but {veto}; needed: {needed[0]}"
+        why = f"barrier and susceptibility speak for second order, but {veto}"
+        return "undecided", f"{why}; needed: {needed[0]}"
     return "undecided", f"needed: {'; '.join(needed)}"
