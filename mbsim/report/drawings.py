@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from mbsim import figures, findings
 from mbsim.figures.names import estimator_name
 from mbsim.findings import labels_text
-from mbsim.fss.results import Analysis, Collapse
+from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
 from mbsim.fss.table import Critical, Label
 from mbsim.report import tables
 
@@ -55,7 +55,7 @@ def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") ->
         figure = figures.panels(
             choices[:MOST_PANELS],
             _summary_panel(analysis.summaries, quantity, marked, size, control),
-            same_y=quantity != "susceptibility",
+            same_y=quantity not in ("susceptibility", "binder"),
         )
         caption = f"{words.format(name)} against {control} for each {size}. Bars are 95 % intervals"
         if any(np.isfinite(one.m_c) for one in marked):
@@ -128,11 +128,20 @@ def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawin
 
     choices: list[Labels] = [{"panel": place} for place in range(len(laws))]
     figure = figures.panels(
-        choices, draw, height=2.5, across=2, same_y=False, same_legend=False, titles=False
+        choices, draw, height=2.6, across=2, same_y=False, same_legend=False, titles=[*map(_title, laws)]
     )
-    caption = "The critical size against the connectivity d, with 95 % intervals and both laws: "
-    names = [", ".join(filter(None, [law.source, labels_text(law.labels)])) for law in laws]
-    return [Drawing("connectivity", figure, caption + _lettered(names) + "." + discontinuous(analysis))]
+    caption = (
+        "The critical size against the connectivity d, with 95 % intervals and both laws, by the estimator "
+    )
+    caption += "and at the size that each panel names." + discontinuous(analysis)
+    return [Drawing("connectivity", figure, caption)]
+
+
+def _title(law: ConnectivityLaw) -> str:
+    """The estimator, the size and the labels, in two lines that fit a panel."""
+    where, _, estimator = law.source.partition(", ")
+    words = ", ".join(filter(None, [where.removeprefix("m_c at "), labels_text(law.labels)]))
+    return f"{estimator_name(estimator)}\n{words}".strip().replace("m_c", "$m_c$")
 
 
 def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
@@ -228,11 +237,14 @@ def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m")
         return figures.hysteresis_figure(groups[tuple(labels.items())], ax, size=size, control=control)
 
     choices = [dict(key) for key in groups]
-    figure = figures.panels(choices[:MOST_PANELS], draw)
+    figure = figures.panels(choices[:MOST_PANELS], draw, same_y=False)
     caption = (
         "Hysteresis: the order parameter from a random start (filled) and from the teacher itself (open). "
     )
-    caption += "Dotted lines are the spinodals, bands the loop between them; bars one standard error."
+    caption += (
+        "Dotted lines are the spinodals; above, a strip for each size spans the loop between them, lines "
+    )
+    caption += "their 95 % intervals. Bars are one standard error."
     return [Drawing("hysteresis", figure, caption + _left_out(choices))]
 
 
