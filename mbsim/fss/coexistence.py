@@ -33,6 +33,8 @@ FEWEST_LANES = 100
 LEAST_WEIGHT = 0.1
 """Each phase must hold this share of the lanes for its peak to be seen."""
 SIGNIFICANCE = 3.0
+OUTSTANDING = 2.5
+"""A second peak is mentioned if it rises so many errors, and threefold, above the valley."""
 FEWEST_IN_VALLEY = 5.0
 """A valley with fewer lanes at its node only bounds the barrier."""
 
@@ -104,7 +106,8 @@ def _second_peak(counts: Array) -> float:
         for place in range(2, len(side)):
             valley = int(np.argmin(side[:place]))
             rise = side[place] - side[valley]
-            if rise > max(best, SIGNIFICANCE * np.sqrt(side[place] + side[valley])):
+            noise = OUTSTANDING * np.sqrt(side[place] + side[valley])
+            if rise > max(best, noise, 2 * side[valley]):
                 best, share = rise, float(side[valley + 1 :].sum() / counts.sum())
     return share
 
