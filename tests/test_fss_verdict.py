@@ -1,5 +1,7 @@
 """Verdicts and hysteresis on planted loops, and clear statements where nothing can be said."""
 
+import importlib
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -32,6 +34,20 @@ def test_a_first_order_transition_has_no_exponents():
     assert not any(one.inverse_nu.known for one in found.collapses)
     assert "no critical exponents" in found.reasons["collapses"]
     assert {one.labels["init_overlap"] for one in found.critical} == {0.0, 1.0}
+
+
+def test_the_whole_analysis_is_that_of_its_parts_and_summarises_once(monkeypatch):
+    calls, module = [], importlib.import_module("mbsim.fss.summaries")
+    cells = module.cells
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "cells", lambda *args: calls.append(args) or cells(*args))
+        found = fss.analyze(WIDE, "q", bootstrap=200)
+    assert len(calls) == 1
+    parts = fss.estimates(WIDE, order_parameter="q", bootstrap=200)
+    assert [one.m_c for one in found.critical] == pytest.approx([one.m_c for one in parts], nan_ok=True)
+    assert found.summaries.equals(fss.summaries(WIDE, "q", bootstrap=200))
+    for one, other in zip(found.verdicts, fss.transition_order(WIDE, "q", bootstrap=200), strict=True):
+        assert (one.order, one.evidence) == (other.order, other.evidence)
 
 
 def test_the_spinodals_are_where_they_were_planted():

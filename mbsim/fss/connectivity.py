@@ -2,8 +2,8 @@
 
 The points are m_c(∞) where the sizes give it, otherwise m_c at one size. Both laws have two parameters, so
 that their weights follow from χ² alone. The errors of m_c are often far smaller than what neither law can
-follow: where the better law fits badly, all errors are scaled by √(χ²/dof) (R. T. Birge), with the quantile of
-Student's law, as few points tell the scale; the reason says so. Where χ² refutes both laws, no law and no
+follow: where the better law fits badly, all errors are scaled by √(χ²/dof) (R. T. Birge), with the quantile
+of Student's law, as few points tell the scale; the reason says so. Where χ² refutes both laws, no law and no
 exponent are stated.
 """
 

@@ -67,11 +67,28 @@ def estimates(
     if unknown:
         raise DatasetError(f"estimators = {unknown[0]!r}: allowed are {', '.join(ESTIMATORS)}")
     order_parameter = order_parameter_of(ds, order_parameter)
-    found: list[Critical] = []
     of_curves = {"susceptibility", "binder_crossing", "success_crossing"} & set(estimators)
     curves: list[Summary] = []
     if of_curves:
         curves = summarise(ds, order_parameter, size, control, samples, bootstrap, seed)
+    return estimates_of_summaries(
+        ds, curves, estimators, order_parameter, size, control, samples, bootstrap, seed
+    )
+
+
+def estimates_of_summaries(
+    ds: xr.Dataset,
+    curves: list[Summary],
+    estimators: Sequence[str],
+    order_parameter: str,
+    size: str,
+    control: str,
+    samples: tuple[str, str],
+    bootstrap: int,
+    seed: int,
+) -> list[Critical]:
+    """What `estimates` gives, with the summaries of the dataset at hand."""
+    found: list[Critical] = []
     for name in estimators:
         if SUCCESS not in ds and name in ("success_crossing", "perfect_recovery"):
             continue

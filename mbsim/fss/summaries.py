@@ -101,6 +101,13 @@ def summaries(
     """
     order_parameter = order_parameter_of(ds, order_parameter)
     found = summarise(ds, order_parameter, size, control, samples, bootstrap, seed, times=True)
+    return as_dataset(ds, found, order_parameter, size, control)
+
+
+def as_dataset(
+    ds: xr.Dataset, found: list[Summary], order_parameter: str, size: str, control: str
+) -> xr.Dataset:
+    """What `summaries` gives, of the summaries of every combination of labels of the dataset."""
     names = list(found[0].cell.labels) if found else []
     m: Array = np.unique(np.asarray(ds[control].to_numpy(), float))
     coords = {name: list(dict.fromkeys(one.cell.labels[name] for one in found)) for name in names}
@@ -135,6 +142,16 @@ def summaries(
         for end, words in (("", ""), ("_low", ", low end of 95%"), ("_high", ", high end of 95%")):
             result[name + end].attrs.update(long_name=text + words, units=units.get(name, "1"))
     return result
+
+
+def lowest(found: list[Summary], label: str) -> list[Summary]:
+    """Those with the lowest value of a label, without it: the random starts. All, without such a label."""
+    values = [float(one.cell.labels[label]) for one in found if label in one.cell.labels]
+    return [
+        one._replace(cell=one.cell._replace(labels=one.cell.others(label)))
+        for one in found
+        if label not in one.cell.labels or float(one.cell.labels[label]) == min(values)
+    ]
 
 
 def moment_names(ds: xr.Dataset, order_parameter: str) -> tuple[str, ...]:

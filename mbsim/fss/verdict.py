@@ -39,7 +39,7 @@ from mbsim.fss.loop import hysteresis
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.peak import peak
 from mbsim.fss.results import Hysteresis, Verdict
-from mbsim.fss.summaries import Summary, summarise
+from mbsim.fss.summaries import Summary, lowest, summarise
 from mbsim.fss.table import Critical, Label, Order
 
 
@@ -80,9 +80,23 @@ def transition_order(
     order_parameter = order_parameter_of(ds, order_parameter)
     loops = hysteresis(ds, order_parameter, label=label, **options)
     random = ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
-    curves = summarise(
-        random.squeeze(label, drop=True) if label in ds.dims else ds, order_parameter, **options
-    )
+    curves = summarise(random, order_parameter, **options)
+    return judge(ds, lowest(curves, label), loops, order_parameter, label, **options)
+
+
+def judge(
+    ds: xr.Dataset,
+    curves: list[Summary],
+    loops: list[Hysteresis],
+    order_parameter: str,
+    label: str,
+    size: str,
+    control: str,
+    samples: tuple[str, str],
+    bootstrap: int,
+    seed: int,
+) -> list[Verdict]:
+    """The verdicts that follow from the summaries of random starts and from the loops of a dataset."""
     by_cell = {id(one.cell): one for one in curves}
     verdicts = []
     for labels, group in grouped([one.cell for one in curves], size):
@@ -93,6 +107,7 @@ def transition_order(
         )
         verdicts.append(_verdict(labels, summaries, own, order_parameter, control, size, bootstrap, seed))
     if any(one.order == "none" for one in verdicts):
+        random = ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
         rises = midpoint(
             with_size(random, order_parameter, size), order_parameter, control=control, samples=samples,
             bootstrap=bootstrap, seed=seed,
