@@ -412,3 +412,24 @@ def test_captions_call_no_spinodal_m_c_and_no_spinodal_coexistence():
         assert "spinodals" not in draw(continuous)[0].caption
     assert "not coexistence" in drawings.order_drawings(analysis)[0].caption
     assert "coexistence" not in drawings.order_drawings(continuous)[0].caption
+
+
+def test_rows_that_say_the_same_share_a_footnote():
+    apart = "the sizes do not tell the laws apart"
+    reason = f"a drift of up to {{}} log N is not excluded; {apart} (weights: constant {{}})"
+    none = f"no m_c(∞): laws without a limit (logarithm) hold 67% of the weight; {apart}"
+    known = [replace(made_up.extrapolation(d), reason=reason.format(d / 10, d)) for d in (3, 5)]
+    table = tables.extrapolation_table([*known, replace(made_up.extrapolation(3), reason=none)])
+    texts = [text for mark, text in table.notes if mark]
+    assert texts == [
+        "the sizes do not tell the laws apart",
+        "no m_c(∞): laws without a limit hold part of the weight",
+    ]
+    assert sorted(cell.note for row in table.rows for cell in row if cell.note) == ["a", "a", "a, b"]
+    cells = [cell.below for row in table.rows for cell in row]
+    assert "7.15 to 7.45\ndrift ≤ 0.3 log N" in cells and "18.15 to 18.45\ndrift ≤ 0.5 log N" in cells
+    poor = [
+        replace(made_up.connectivity(), reason=f"neither law fits: χ²/dof = {x} for the better, power")
+        for x in (9, 34)
+    ]
+    assert tables.connectivity_table(poor).notes == [("a", "neither law fits")]
