@@ -79,6 +79,8 @@ def analyze(path: Path, wanted: Wanted) -> None:
         print(json.dumps(whole, allow_nan=False), flush=True)
     else:
         terminal.print_critical(critical)
+        if any(record.order == "first" for record in critical):
+            terminal.say("where the order is first, m_c is where students of that start go over: a spinodal")
         terminal.say("\n".join(["", *findings.details(analysis)]).rstrip())
         for verdict, sentence in zip(analysis.verdicts, found, strict=True):
             terminal.say(_verdict_text(verdict, sentence))

@@ -442,7 +442,8 @@ def test_both_spinodals_of_a_loop_are_in_the_json_and_the_text(capsys, here):
         for name, value in (("random", 18), ("planted", 9), ("width", 9)):
             assert abs(record[name][0] - value) < 0.6 and record[name][1] < record[name][0] < record[name][2]
     assert "spinodals " in found["findings"][0] and "m_c" not in found["findings"][0]
-    assert found["findings"][0] in mbsim(capsys, "analyze loop --bootstrap 200")[1]
+    output = mbsim(capsys, "analyze loop --bootstrap 200")[1]
+    assert found["findings"][0] in output and "m_c is where students of that start go over" in output
 
 
 def test_unfinished_run_is_analysed_as_far_as_it_is(half, capsys):

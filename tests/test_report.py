@@ -128,6 +128,7 @@ def test_it_begins_with_the_findings_and_tells_what_was_run_and_how_to_repeat_it
     assert "d = 5: the transition is discontinuous (first order), spinodals 7.00 (6.70 to 7.30) and" in said
     assert "in 300 sweeps; coexistence lies between them." in said
     assert "2 of 3 units are done" in read.text
+    assert "random and planted starts in 300 sweeps, with" in read.text
     for said in ("300 sweeps, random order, a fresh mini-batch every sweep", "2 to 30", "64, 128, 256"):
         assert said in read.text
     assert "mbsim run config.toml --out runs/made-up" in read.text

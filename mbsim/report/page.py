@@ -121,6 +121,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "labels_text": labels_text,
         "order_figures": drawings.order_drawings(analysis),
         "hysteresis": tables.hysteresis_table(analysis.hysteresis) if analysis.hysteresis else None,
+        "run_length": protocol(ds),
         "hysteresis_missing": missing("hysteresis"),
         "hysteresis_figures": drawings.hysteresis_drawings(analysis),
     }
