@@ -1,21 +1,31 @@
 """What `mbsim analyze` says: m_c of a run folder as a table, or as one JSON object for programs.
 
-The object has "model" and "name" of the run, "order_parameter", "critical" (one record for each (N, d) and
-any other dimension of the grid: labels, m_c, low, high, order, estimator and, if there is something to say,
-reason), "verdicts" (one for each d: labels, order, evidence as sentences and, if there is something to say,
-reason), "units" (total, done, damaged, left) and "note" (empty for a finished run). Unknown numbers are null.
+The object has "model" and "name" of the run, "order_parameter", "run_length" ("300 sweeps"), and lists of
+records, each with its labels and, if there is something to say, "reason":
+
+* "critical": m_c of the midpoint for each (N, d) and any other dimension of the grid: m_c, low, high, order,
+  estimator. Where the order is "first" it is the spinodal of that start, and "hysteresis" has both.
+* "estimators": the same of the other estimators; a crossing has "N_next" too.
+* "verdicts", one for each d: order, evidence as sentences.
+* "extrapolations": estimator, law, m_c(∞) as [value, low, high], weights, chi2_per_dof.
+* "connectivity": source, law, exponent as [value, low, high], weights, chi2_per_dof.
+* "hysteresis": random, planted and width, each [value, low, high].
+
+Then "findings" (sentences), "units" (total, done, damaged, left) and "note" (empty for a finished run).
+Unknown numbers are null.
 """
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import xarray as xr
 
-from mbsim import fss, status, terminal
+from mbsim import findings, fss, status, terminal
 from mbsim.dataset import open_run
 from mbsim.errors import DatasetError
 from mbsim.files import one_line_errors
@@ -45,25 +55,35 @@ def analyze(path: Path, wanted: Wanted) -> None:
     units = status.counts(status.states(folder))
     dataset = open_run(path)
     order_parameter = check_variable(dataset, wanted.order_parameter)
-    verdicts = fss.transition_order(dataset, order_parameter, bootstrap=wanted.bootstrap)
-    found = fss.midpoint(dataset, order_parameter, bootstrap=wanted.bootstrap)
-    critical = fss.judged(found, verdicts)
+    analysis = fss.analyze(dataset, order_parameter, bootstrap=wanted.bootstrap)
+    critical, others = _split(analysis.critical)
+    run_length = findings.protocol(dataset)
+    found = findings.findings(analysis, run_length)
     note = unfinished(units)
     if wanted.as_json:
         whole = {
             "model": dataset.attrs["model"],
             "name": dataset.attrs["name"],
             "order_parameter": order_parameter,
+            "run_length": run_length,
             "critical": fss.as_json(critical),
-            "verdicts": [_verdict_json(verdict) for verdict in verdicts],
+            "estimators": fss.as_json(others),
+            "verdicts": [_verdict_json(verdict) for verdict in analysis.verdicts],
+            "extrapolations": [_extrapolation_json(one) for one in analysis.extrapolations],
+            "connectivity": [_connectivity_json(law) for law in analysis.connectivity],
+            "hysteresis": [_hysteresis_json(loop) for loop in analysis.hysteresis],
+            "findings": found,
             "units": units,
             "note": note,
         }
         print(json.dumps(whole, allow_nan=False), flush=True)
     else:
         terminal.print_critical(critical)
-        for verdict in verdicts:
-            terminal.say(_verdict_text(verdict))
+        if any(record.order == "first" for record in critical):
+            terminal.say("where the order is first, m_c is where students of that start go over: a spinodal")
+        terminal.say("\n".join(["", *findings.details(analysis)]).rstrip())
+        for verdict, sentence in zip(analysis.verdicts, found, strict=True):
+            terminal.say(_verdict_text(verdict, sentence))
         if note:
             terminal.note(f"note: {note}")
     if wanted.figure:
@@ -72,17 +92,61 @@ def analyze(path: Path, wanted: Wanted) -> None:
             wanted.figure.write_bytes(drawn)
 
 
+def _split(critical: Sequence[fss.Critical]) -> tuple[list[fss.Critical], list[fss.Critical]]:
+    """The midpoints, which are one for each (N, d), and all other records."""
+    midpoints = [one for one in critical if one.estimator.startswith("midpoint")]
+    return midpoints, [one for one in critical if not one.estimator.startswith("midpoint")]
+
+
+def _reason(record: fss.Verdict | fss.Extrapolation | fss.ConnectivityLaw | fss.Hysteresis) -> dict[str, str]:
+    return {"reason": record.reason} if record.reason else {}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _numbers(values: Iterable[float]) -> list[float | None]:
+    return [_number(value) for value in values]
+
+
 def _verdict_json(verdict: fss.Verdict) -> dict[str, Any]:
-    reason = {"reason": verdict.reason} if verdict.reason else {}
-    return {**verdict.labels, "order": verdict.order, "evidence": verdict.evidence, **reason}
+    return {**verdict.labels, "order": verdict.order, "evidence": verdict.evidence, **_reason(verdict)}
 
 
-def _verdict_text(verdict: fss.Verdict) -> str:
-    """The order in a line, and the evidence below it."""
-    where = ", ".join(f"{name} = {value}" for name, value in verdict.labels.items())
-    order = {"none": "no transition is seen"}.get(verdict.order, f"order {verdict.order}")
-    head = (f"{where}: " if where else "") + order + (f": {verdict.reason}" if verdict.reason else "")
-    return "\n".join(["", head, *(f"  {sentence}" for sentence in verdict.evidence)])
+def _extrapolation_json(one: fss.Extrapolation) -> dict[str, Any]:
+    return {
+        **one.labels,
+        "estimator": one.estimator,
+        "law": one.law,
+        "m_c": _numbers(one.m_c),
+        "weights": one.weights,
+        "chi2_per_dof": _number(one.chi2_per_dof),
+        **_reason(one),
+    }
+
+
+def _connectivity_json(law: fss.ConnectivityLaw) -> dict[str, Any]:
+    return {
+        **law.labels,
+        "source": law.source,
+        "law": law.law,
+        "exponent": _numbers(law.exponent),
+        "weights": law.weights,
+        "chi2_per_dof": _number(law.chi2_per_dof),
+        **_reason(law),
+    }
+
+
+def _hysteresis_json(loop: fss.Hysteresis) -> dict[str, Any]:
+    spinodals = {name: _numbers(getattr(loop, name)) for name in ("random", "planted", "width")}
+    return {**loop.labels, **spinodals, **_reason(loop)}
+
+
+def _verdict_text(verdict: fss.Verdict, sentence: str) -> str:
+    """What was found, why it is not more, and the evidence below it."""
+    why = [f"  ({verdict.reason})"] if verdict.reason else []
+    return "\n".join(["", sentence, *why, *(f"  {evidence}" for evidence in verdict.evidence)])
 
 
 def _check_figure(file: Path | None) -> None:

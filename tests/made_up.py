@@ -16,7 +16,7 @@ from mbsim.fss.results import Interval
 from mbsim.fss.table import Critical
 from mbsim.grid import Unit, units
 from mbsim.store import RunFolder
-from mbsim.variables import variables_with
+from mbsim.variables import variables_of
 
 SIZES = np.array([64.0, 128.0, 256.0])
 GRID = np.arange(2, 31)
@@ -298,13 +298,13 @@ def run_folder(path):
 def trained(unit: Unit, times: int) -> dict[str, np.ndarray]:
     """Students of one teacher, each on one of two branches."""
     random = np.random.default_rng([unit.N, unit.d, unit.teacher])
-    start = np.array(unit.init_overlap)[:, None, None, None]
+    start = np.array(unit.axes["init_overlap"])[:, None, None, None]
     m = np.array(unit.m)[:, None]
     centre = 18.0 - 9.0 * start + 0.1 * random.normal()
     learned = random.random(unit.shape) < 1 / (1 + np.exp(-np.clip((m - centre) * unit.N / 40, -50, 50)))
     overlap = np.where(learned, 0.97, 0.01 * m) + 0.01 * random.normal(size=unit.shape)
     result: dict[str, np.ndarray] = {}
-    for name, variable in variables_with({"init_overlap", "temperature"}).items():
+    for name, variable in variables_of(unit).items():
         shape = (*unit.shape, times) if "time" in variable.dims else unit.shape
         result[name] = np.ones(shape, variable.dtype)
     moments = {"overlap_mean": overlap, "overlap_second": overlap**2, "overlap_fourth": overlap**4}

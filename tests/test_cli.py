@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from made_up import run_folder
 from rich.console import Console
 from rich.table import Table
 from test_store import PROVENANCE, contents, fill, result_of, small_config
@@ -298,7 +299,8 @@ def test_failed_units_are_named_and_the_rest_is_analysed(capsys, monkeypatch):
     code, output, errors = mbsim(capsys, "run tiny.toml --set run.seed=2")
     assert code == 1
     assert "trained 3 units" in output
-    assert re.search(r"^15  3  8\.", output, re.MULTILINE)
+    assert re.search(r"^ 9  3  [45]\.", output, re.MULTILINE)
+    assert re.search(r"^15  3 +- +- +undecided  one teacher tells nothing of the others", output, re.MULTILINE)
     last = errors.splitlines()[-2:]
     assert last[0] == f"error: {broken.stem}: the device has 0.1 GiB free"
     assert last[1] == (
@@ -419,6 +421,35 @@ def test_json_is_one_complete_object(capsys):
         assert abs(record["m_c"] - MIDDLE[record["N"]]) < 0.3
         assert record["order"] in ("first", "second", "undecided")
         assert record["estimator"] == "midpoint of overlap_mean"
+    others = {record["estimator"] for record in found["estimators"]}
+    assert {"perfect recovery, midpoint of success", "peak of the susceptibility of overlap_mean"} <= others
+    assert {one["estimator"] for one in found["extrapolations"]} == others | {"midpoint of overlap_mean"}
+    assert all(len(one["m_c"]) == 3 and one["reason"] for one in found["extrapolations"])
+    assert (found["connectivity"], found["hysteresis"]) == ([], [])
+    assert re.fullmatch(r"\d+ sweeps", found["run_length"])
+    assert found["findings"][0].startswith("d = 3: the transition is ")
+
+
+def test_the_text_tells_the_growth_with_the_size_and_what_was_found(capsys):
+    mbsim(capsys, "run tiny.toml --out done")
+    code, output, errors = mbsim(capsys, "analyze done")
+    assert (code, errors) == (0, "")
+    found = strict(mbsim(capsys, "analyze done --json")[1])
+    assert "midpoint against N\n  d = 3: " in output and " as N^x with x = " in output
+    assert all(sentence in output for sentence in found["findings"])
+    assert all(sentence in output for verdict in found["verdicts"] for sentence in verdict["evidence"])
+
+
+def test_both_spinodals_of_a_loop_are_in_the_json_and_the_text(capsys, here):
+    run_folder(here / "loop")
+    found = strict(mbsim(capsys, "analyze loop --json --bootstrap 200")[1])
+    assert [record["N"] for record in found["hysteresis"]] == [32, 64, 128]
+    for record in found["hysteresis"]:
+        for name, value in (("random", 18), ("planted", 9), ("width", 9)):
+            assert abs(record[name][0] - value) < 0.6 and record[name][1] < record[name][0] < record[name][2]
+    assert "spinodals " in found["findings"][0] and "m_c" not in found["findings"][0]
+    output = mbsim(capsys, "analyze loop --bootstrap 200")[1]
+    assert found["findings"][0] in output and "m_c is where students of that start go over" in output
 
 
 def test_unfinished_run_is_analysed_as_far_as_it_is(half, capsys):

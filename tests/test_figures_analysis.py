@@ -82,6 +82,25 @@ def test_a_bar_far_longer_than_the_curve_is_high_does_not_hide_it(summaries):
     assert -0.5 * high <= bottom < 0 and high < top <= 1.5 * high
     one["binder"] = one["binder"] - 10 * (one["m"] == 12)
     assert figures.summary_figure(one, "binder").get_ylim() == (-1.0, 0.75)
+    assert figures.summary_figure(summaries.sel(d=3), "binder").get_ylim()[0] > 0.5  # as far as it goes
+
+
+@pytest.mark.parametrize("end", ["_high", "_low"])
+@pytest.mark.parametrize("lost", [np.nan, np.inf, 1e300])
+def test_an_interval_that_is_not_known_does_not_hide_the_curve(summaries, end, lost):
+    for quantity in ("mean", "binder", "susceptibility", "success"):
+        one = summaries.sel(d=5).copy(deep=True)
+        expected = figures.summary_figure(one, quantity).get_ylim()
+        sign = 1 if end == "_high" else -1
+        one[quantity + end] = one[quantity + end].where(one["m"] != 2, sign * lost)
+        drawn = figures.summary_figure(one, quantity).get_ylim()
+        if lost != 1e300 or quantity in ("susceptibility", "binder"):
+            np.testing.assert_allclose(drawn, expected, rtol=0.5, atol=0.1)
+        one[quantity] = one[quantity].where(one["m"] != 2, lost)
+        if lost != 1e300:
+            np.testing.assert_allclose(
+                figures.summary_figure(one, quantity).get_ylim(), expected, rtol=0.5, atol=0.1
+            )
 
 
 def test_what_a_panel_cannot_show_is_refused(summaries):
@@ -127,7 +146,7 @@ def test_the_fitted_growth_of_the_peak_has_the_exponent_that_was_found():
     slope = np.polyfit(np.log(fit.get_xdata()), np.log(fit.get_ydata()), 1)[0]
     assert slope == pytest.approx(verdict.susceptibility_exponent.value)
     [(name, bar)] = curves(ax).items()
-    assert name == "$d$ = 3: $x$ = 0.1"
+    assert name == "$d$ = 3: $x$ = 0.10 (0.05 to 0.15)"
     np.testing.assert_allclose(bar[0].get_ydata(), verdict.peak_heights)
 
 
@@ -168,6 +187,28 @@ def test_hysteresis_has_both_branches_and_both_spinodals():
     assert band.get_width() == pytest.approx(loop.random.value - loop.planted.value)
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     assert set(names) == {"$N$ = 64", "random start", "planted start"}
+    lines = [
+        line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"
+    ]
+    np.testing.assert_allclose(lines[:2], [loop.random[1:], loop.planted[1:]])
+
+
+def test_the_strips_of_loops_lie_apart_and_above_the_branches_and_the_control_is_cut_to_them():
+    wide = np.arange(2, 201.0)
+    far = np.where(wide > 150, 1.0, 0.1)
+    loops = [replace(made_up.loop(N), m=made_up.loop(N).m) for N in (64, 128)]
+    ax = figures.hysteresis_figure(loops)
+    first, second = sorted(ax.patches, key=lambda strip: strip.get_y())
+    assert first.get_y() + first.get_height() < second.get_y()
+    bottom, top = ax.get_ylim()
+    assert bottom + first.get_y() * (top - bottom) > loops[0].planted_mean.max()
+    errors = np.full(len(wide), 0.01)
+    shown = replace(
+        loops[0], m=wide, random_mean=far, planted_mean=far, random_error=errors, planted_error=errors,
+        random=made_up.interval(15, 0.2), planted=made_up.interval(10, 0.2),
+    )  # fmt: skip
+    low, high = figures.hysteresis_figure([shown]).get_xlim()
+    assert 4 < low < 8 and 17 < high < 22
 
 
 def test_m_c_against_n_stands_at_its_size_with_its_limit():

@@ -68,6 +68,14 @@ def test_success_needs_no_beta(planted):
     assert found.m_c.low <= M_C <= found.m_c.high
 
 
+def test_curves_that_do_not_depend_on_the_size_have_no_m_c():
+    found = only(continuous(RAGGED, inverse_nu=0.0, teachers=16, seed=2))
+    assert found.chi2_per_dof < 2
+    assert not any(one.known for one in (found.inverse_nu, found.nu, found.beta, found.m_c))
+    assert "the curves coincide without rescaling" in found.reason
+    assert only(continuous(RAGGED, inverse_nu=0.0, teachers=16, seed=2), m_c=M_C).m_c.value == M_C
+
+
 def test_a_wrong_m_c_does_not_collapse(planted):
     found = only(planted, m_c=M_C - 5.0)
     assert found.chi2_per_dof > 2

@@ -1,5 +1,7 @@
 """The law of m_c against N and against d: planted laws come back, intervals cover, and doubt is said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,9 @@ def test_neither_law_that_fits_badly_gives_a_number():
     assert found.law == "undecided"
     assert not found.m_c.known
     assert "no law fits: χ²/dof" in found.reason
+    assert found.parameters and not any(one.known for one in found.parameters.values())
+    assert not found.weights and not len(found.curve)
+    assert found.chi2_per_dof > 10
 
 
 def test_crossings_are_weighed_with_what_they_share():
@@ -154,10 +159,37 @@ def test_the_interval_of_the_exponent_covers():
     assert 0.90 <= np.mean(hits) <= 0.99
 
 
-def test_a_law_that_does_not_fit_has_its_errors_scaled():
-    [found] = fss.connectivity_law(at_degrees(lambda d: 30 * np.log(d), [3, 5, 7, 9, 11], 0.01))
+def test_the_interval_of_the_exponent_covers_where_errors_are_scaled():
+    hits = []
+    for seed in range(200):
+        rows = at_degrees(lambda d: 0.8 * d**1.7, [3, 5, 7, 9], 0.3, seed)
+        half = 1.96 * 0.3 / 2.5  # of errors stated too small
+        rows = [replace(one, low=one.m_c - half, high=one.m_c + half) for one in rows]
+        [found] = fss.connectivity_law(rows)
+        if "errors, which are scaled by" in found.reason and found.exponent.known:
+            hits.append(found.exponent.low <= 1.7 <= found.exponent.high)
+    assert len(hits) > 80
+    assert np.mean(hits) >= 0.90  # with the quantile of known errors, 1.96, it is 0.83
+
+
+def test_a_law_that_fits_badly_has_its_errors_scaled_by_a_scale_known_from_few_points():
+    d, m_c = np.array([3.0, 5, 7, 9]), np.array([9.0, 19, 24, 36])
+    rows = [one for at, value in zip(d, m_c, strict=True) for one in records([value], 1.0, [256.0], d=at)]
+    [found] = fss.connectivity_law(rows)
     assert "neither law fits to within the errors" in found.reason
-    assert found.exponent.high - found.exponent.low > 0.1
+    b = found.parameters["linear"]["b"]
+    unscaled = 1 / np.sqrt(np.square(d - d.mean()).sum())
+    assert b.value == pytest.approx(np.polyfit(d, m_c, 1)[0])
+    student = 4.3027  # of two degrees of freedom
+    assert b.high - b.value == pytest.approx(student * np.sqrt(found.chi2_per_dof) * unscaled, rel=1e-4)
+
+
+def test_where_both_laws_are_refuted_no_exponent_is_stated():
+    [found] = fss.connectivity_law(at_degrees(lambda d: 30 * np.log(d), [3, 5, 7, 9, 11], 0.01))
+    assert found.law == "undecided"
+    assert not found.exponent.known and not found.parameters and not found.weights and not found.curves
+    assert found.chi2_per_dof > 10 and len(found.d) == 5
+    assert "neither law fits: χ²/dof" in found.reason
 
 
 def test_two_degrees_have_no_law():

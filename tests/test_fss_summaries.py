@@ -40,6 +40,24 @@ def test_summaries_are_what_they_are_called(planted):
     assert found["mean"].sel(N=256, m=8).isnull()
 
 
+def test_a_susceptibility_is_bounded_where_hardly_a_lane_differs():
+    grid = np.arange(12)
+    rng = np.random.default_rng(0)
+    values = (np.broadcast_to(grid, (4, 25, 12)) >= 6) * 1.0
+    values[0, :1, 2] = 1.0  # one lane of a hundred went over
+    values[:, :, 6] = rng.random((4, 25)) < 0.5
+    ds = xr.Dataset({"q": (("teacher", "replica", "m"), values)}, {"m": grid, "N": 64})
+    found = fss.summaries(ds, "q", bootstrap=200).squeeze()
+    flat = np.flatnonzero(~np.isin(grid, (2, 6)))
+    assert (found.susceptibility[flat] == 0).all()
+    assert np.isnan(found.susceptibility_low[flat]).all() and np.isnan(found.susceptibility_high[flat]).all()
+    assert np.isnan(found.susceptibility_high[2])  # a third of the resamples lack the lane
+    assert found.susceptibility_low[6] <= found.susceptibility[6] <= found.susceptibility_high[6] <= 17
+    whole = fss.analyze(continuous(GRIDS, noise=0.0, gaps=0.95, teachers=4, seed=6), "q", bootstrap=100)
+    high = whole.summaries.susceptibility_high
+    assert high.where(high.notnull(), 0).max() <= 256
+
+
 def test_moments_in_time_are_used_where_they_are_there(planted):
     q = planted.q
     moments = xr.Dataset({"o_mean": q, "o_second": q**2 + 0.01, "o_fourth": q**4})
@@ -118,6 +136,8 @@ def test_intervals_of_estimators_cover():
         found = fss.estimates(ds, ["midpoint", "susceptibility"], "q", bootstrap=200)
         near = continuous(FAR_APART, teachers=16, replicas=200, scatter=(0.15, 0.5), seed=seed)
         found += fss.estimates(near, ["success_crossing"], "q", bootstrap=200)
+        many = continuous(FAR_APART, teachers=16, replicas=1500, scatter=(0.15, 0.5), seed=seed)
+        found += fss.estimates(spins(many), ["binder_crossing"], "q", bootstrap=200)
         for record in found:
             key = (record.estimator, record.labels["N"])
             known = np.isfinite(record.m_c)
@@ -147,6 +167,20 @@ def test_plateaus_that_differ_do_not_cross():
     assert "N = 128 lies below N = 64: no crossing" in record.reason
 
 
+def test_binder_curves_that_cross_on_a_plateau_have_no_crossing():
+    # U4 of the smaller size dips as it begins to rise, through that of the larger one, still on its plateau.
+    grid = np.arange(0, 60.0, 2)
+    rng = np.random.default_rng(0)
+    lanes = []
+    for middle, noise in ((20.0, 0.02), (45.0, 0.08)):
+        went = rng.random((16, 64, len(grid))) < 1 / (1 + np.exp(-(grid - middle) / 2.5))
+        lanes.append(np.where(went, 1.0, 0.2 + noise * rng.normal(size=went.shape)))
+    ds = xr.Dataset({"q": (("N", "teacher", "replica", "m"), lanes)}, {"N": [64, 128], "m": grid})
+    [record] = fss.estimates(ds, ["binder_crossing"], "q", bootstrap=200)
+    assert np.isnan(record.m_c)
+    assert "N = 128: the sizes drift apart, no crossing" in record.reason
+
+
 def test_a_peak_between_two_points_is_known_to_half_a_step():
     grid = np.arange(10, 27, 2)
     ds = continuous({64: grid}, scatter=(0.1, 0.3), seed=5)
@@ -167,6 +201,10 @@ def test_the_smoother_is_exact_for_parabolas():
 def test_unknown_estimators_and_sizes_are_refused(planted):
     with pytest.raises(DatasetError, match=r"estimators = 'peak': allowed are midpoint, susceptibility"):
         fss.estimates(planted, ["peak"], "q")
+    with pytest.raises(DatasetError, match=r"m = 12\.0 occurs twice in q: each value of m must occur once"):
+        fss.estimates(xr.concat([planted, planted.sel(m=[12, 13])], "m"), order_parameter="q")
+    with pytest.raises(DatasetError, match="N = 64 occurs twice"):
+        fss.summaries(xr.concat([planted, planted.sel(N=[64])], "N"), "q")
     with pytest.raises(DatasetError, match="size 'L' is no dimension of q, which has N, teacher"):
         fss.summaries(planted, "q", size="L")
     with pytest.raises(DatasetError, match="size 'N' must be positive numbers"):

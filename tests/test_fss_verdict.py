@@ -1,5 +1,7 @@
 """Verdicts and hysteresis on planted loops, and clear statements where nothing can be said."""
 
+import importlib
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -32,6 +34,20 @@ def test_a_first_order_transition_has_no_exponents():
     assert not any(one.inverse_nu.known for one in found.collapses)
     assert "no critical exponents" in found.reasons["collapses"]
     assert {one.labels["init_overlap"] for one in found.critical} == {0.0, 1.0}
+
+
+def test_the_whole_analysis_is_that_of_its_parts_and_summarises_once(monkeypatch):
+    calls, module = [], importlib.import_module("mbsim.fss.summaries")
+    cells = module.cells
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "cells", lambda *args: calls.append(args) or cells(*args))
+        found = fss.analyze(WIDE, "q", bootstrap=200)
+    assert len(calls) == 1
+    parts = fss.estimates(WIDE, order_parameter="q", bootstrap=200)
+    assert [one.m_c for one in found.critical] == pytest.approx([one.m_c for one in parts], nan_ok=True)
+    assert found.summaries.equals(fss.summaries(WIDE, "q", bootstrap=200))
+    for one, other in zip(found.verdicts, fss.transition_order(WIDE, "q", bootstrap=200), strict=True):
+        assert (one.order, one.evidence) == (other.order, other.evidence)
 
 
 def test_the_spinodals_are_where_they_were_planted():
@@ -67,6 +83,28 @@ def test_a_continuous_rise_is_second_order():
     assert verdict.order == "second"
     assert verdict.susceptibility_exponent.low <= 1 - 0.2 <= verdict.susceptibility_exponent.high
     assert "No planted start was run: hysteresis is not known." in verdict.evidence
+
+
+def test_one_open_loop_vetoes_second_order():
+    rise = continuous(GRIDS, beta_over_nu=0.1, seed=3, teachers=16)
+    planted = continuous(GRIDS, beta_over_nu=0.1, seed=4, teachers=16)
+    moved = planted.q.sel(N=[64]).shift(m=-8).reindex_like(rise.q)  # a planted branch at N = 64 alone
+    both = xr.concat([rise.q, moved], xr.Variable("init_overlap", [0.0, 1.0])).to_dataset(name="q")
+    verdict = only(both)
+    assert only(rise).order == "second"
+    assert any("Hysteresis" in one and "N = 64" in one for one in verdict.evidence)
+    assert verdict.order == "undecided"
+    assert "the loop is open at N = 64" in verdict.reason
+
+
+def test_a_rise_that_the_susceptibility_does_not_show_is_undecided():
+    ds = continuous({64: GRIDS[64]}, noise=0.6, scatter=(0.1, 0.1), seed=0)
+    [record] = fss.midpoint(ds, "q", bootstrap=200)
+    [peak] = fss.estimates(ds, ["susceptibility"], "q", bootstrap=200)
+    assert record.low < M_C < record.high and np.isnan(peak.m_c)
+    verdict = only(ds)
+    assert verdict.order == "undecided"
+    assert "the order parameter rises at N = 64" in verdict.reason and "extend grid" not in verdict.reason
 
 
 def test_a_loop_beyond_the_grid_has_no_width():
@@ -136,8 +174,8 @@ def test_the_whole_analysis_of_bad_input_states_no_number(case):
         assert np.isfinite(record.m_c) or record.reason
         assert order != "none" or not np.isfinite(record.m_c)
         if case == "one teacher":
-            assert np.isnan(record.low)
-            assert "one teacher" in record.reason or not np.isfinite(record.m_c)
+            assert np.isnan([record.m_c, record.low, record.high]).all()
+            assert "one teacher" in record.reason
     for one in found.extrapolations:
         assert one.m_c.known or one.reason
     for one in found.collapses:

@@ -16,7 +16,7 @@ import pytest
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from mbsim import fss
+from mbsim import findings, fss
 from mbsim.cli import main
 from mbsim.config import load_config
 from mbsim.fss import Critical
@@ -125,8 +125,10 @@ def test_it_begins_with_the_findings_and_tells_what_was_run_and_how_to_repeat_it
     findings = text[text.index('class="findings"') : text.index('id="run"')]
     said = Page(findings[findings.index(">") + 1 : findings.index("</section>")]).text
     assert "d = 3: the transition is continuous (second order), mc(∞) = 7.30 (7.15 to 7.45)." in said
-    assert "d = 5: the transition is discontinuous (first order), mc(∞) = 18.30 (18.15 to 18.45)." in said
+    assert "d = 5: the transition is discontinuous (first order), spinodals 7.00 (6.70 to 7.30) and" in said
+    assert "in 300 sweeps; coexistence lies between them." in said
     assert "2 of 3 units are done" in read.text
+    assert "random and planted starts in 300 sweeps, with" in read.text
     for said in ("300 sweeps, random order, a fresh mini-batch every sweep", "2 to 30", "64, 128, 256"):
         assert said in read.text
     assert "mbsim run config.toml --out runs/made-up" in read.text
@@ -136,23 +138,54 @@ def test_it_begins_with_the_findings_and_tells_what_was_run_and_how_to_repeat_it
 def test_the_findings_tell_the_limit_or_the_growth_or_the_largest_size_of_the_random_start():
     unknown, known = fss.Interval(), made_up.interval(18.3, 0.1)
 
-    def told(law, m_c=unknown, order="first"):
+    def told(law, m_c=unknown, order="second"):
         verdict = replace(made_up.verdict(5), order=order)
         one = replace(made_up.extrapolation(5), law=law, m_c=m_c)
-        return words.findings(replace(blank(), verdicts=[verdict], extrapolations=[one], critical=records))[0]
+        whole = replace(blank(), verdicts=[verdict], extrapolations=[one], critical=records)
+        return findings.findings(whole, "300 sweeps")[0]
 
     records = made_up.critical()
-    first = "d = 5: the transition is discontinuous (first order), "
+    second = "d = 5: the transition is continuous (second order), "
     largest = "m_c = 18.26 (18.06 to 18.46) at N = 256."
-    assert told("undecided", known) == first + largest
-    assert told("constant", known) == first + "m_c(∞) = 18.30 (18.20 to 18.40)."
-    assert told("proportional") == first + "m_c grows in proportion to N, " + largest
+    assert told("undecided", known) == second + largest
+    assert told("constant", known) == second + "m_c(∞) = 18.30 (18.20 to 18.40)."
+    assert told("proportional") == second + "m_c grows in proportion to N, " + largest
+    assert told("undecided").startswith(second + "m_c runs from 18.06 (17.86 to 18.26) at N = 64 to 18.26 (")
     planted = [replace(one, labels=one.labels | {"init_overlap": 1.0}, m_c=one.m_c - 9) for one in records]
     records = [replace(one, labels=one.labels | {"init_overlap": 0.0}) for one in records] + planted
-    assert told("undecided") == first + "m_c = 18.26 (18.06 to 18.46) at N = 256, init overlap = 0."
+    assert told("undecided", known) == second + "m_c = 18.26 (18.06 to 18.46) at N = 256, init overlap = 0."
     assert told("undecided", order="none").startswith("d = 5: the transition is of undecided order, m_c")
     records = []
     assert told("undecided", order="none") == "d = 5: the transition is not seen on this grid."
+
+
+def test_of_a_discontinuous_transition_both_spinodals_are_told_and_none_is_called_m_c():
+    whole = made_up.analysis()
+    said = findings.findings(whole, "300 sweeps")[1]
+    assert said == (
+        "d = 5: the transition is discontinuous (first order), spinodals 7.00 (6.70 to 7.30) and "
+        "18.00 (17.80 to 18.20) at N = 128 in 300 sweeps; coexistence lies between them."
+    )
+    alone = findings.findings(replace(whole, hysteresis=[]), "300 sweeps")[1]
+    assert "the start that was run goes over at 18.26 (18.06 to 18.46) at N = 256 in 300 sweeps" in alone
+    assert "m_c" not in said + alone and "a second start is needed" in alone
+    undecided = replace(whole, verdicts=[replace(made_up.verdict(5), order="undecided")])
+    assert findings.findings(undecided)[0].endswith("18.00 (17.80 to 18.20) at N = 128, a loop is open.")
+    shut = replace(made_up.loop(128), width=made_up.interval(0.4, 0.2))
+    assert findings.open_loop(made_up.verdict(5), replace(whole, hysteresis=[shut])) is None
+
+
+def test_the_growth_between_the_ends_is_the_exponent_of_a_power():
+    records = [
+        fss.Critical({"N": N, "d": 3}, 2 * N**1.4, 1.98 * N**1.4, 2.02 * N**1.4, "undecided", "midpoint of q")
+        for N in (31, 63, 127)
+    ]
+    assert "to 1763 (1746 to 1781) at N = 127, as N^x with x = 1.400 (1.390 to 1.410)" in findings.growth(
+        records
+    )
+    assert findings.growth(records[:1]) == ""
+    lost = [replace(one, m_c=np.nan, low=np.nan, high=np.nan) for one in records]
+    assert findings.growth(lost) == ""
 
 
 def test_the_configuration_that_it_prints_is_the_one_that_was_run(text):
@@ -354,3 +387,50 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     return made_up.run_folder(tmp_path_factory.mktemp("runs") / "made-up")
+
+
+@pytest.mark.parametrize(
+    ("changed", "clause"),
+    [
+        ({}, "every weight is right"),
+        ({"output": "scalar"}, "no test example fails"),
+        ({"weights": "real"}, "the error on fresh examples is at most 0.05"),
+    ],
+)
+def test_perfect_recovery_is_told_as_the_model_means_it(changed, clause):
+    config = made_up.CONFIG | {"model": made_up.CONFIG["model"] | changed}
+    config["measure"] = config["measure"] | {"success_threshold": 0.05}
+    said = words.critical_caption(dataset(config=json.dumps(config)), "")
+    assert clause in said and "log" not in said
+    assert "succeed" not in words.critical_caption(made_up.summaries(), "")
+
+
+def test_captions_call_no_spinodal_m_c_and_no_spinodal_coexistence():
+    analysis = made_up.analysis()
+    continuous = replace(analysis, verdicts=[made_up.verdict(3)], hysteresis=[])
+    for draw in (drawings.phase_drawings, drawings.size_drawings, drawings.connectivity_drawings):
+        assert "these are spinodals" in draw(analysis)[0].caption
+        assert "spinodals" not in draw(continuous)[0].caption
+    assert "not coexistence" in drawings.order_drawings(analysis)[0].caption
+    assert "coexistence" not in drawings.order_drawings(continuous)[0].caption
+
+
+def test_rows_that_say_the_same_share_a_footnote():
+    apart = "the sizes do not tell the laws apart"
+    reason = f"a drift of up to {{}} log N is not excluded; {apart} (weights: constant {{}})"
+    none = f"no m_c(∞): laws without a limit (logarithm) hold 67% of the weight; {apart}"
+    known = [replace(made_up.extrapolation(d), reason=reason.format(d / 10, d)) for d in (3, 5)]
+    table = tables.extrapolation_table([*known, replace(made_up.extrapolation(3), reason=none)])
+    texts = [text for mark, text in table.notes if mark]
+    assert texts == [
+        "the sizes do not tell the laws apart",
+        "no m_c(∞): laws without a limit hold part of the weight",
+    ]
+    assert sorted(cell.note for row in table.rows for cell in row if cell.note) == ["a", "a", "a, b"]
+    cells = [cell.below for row in table.rows for cell in row]
+    assert "7.15 to 7.45\ndrift ≤ 0.3 log N" in cells and "18.15 to 18.45\ndrift ≤ 0.5 log N" in cells
+    poor = [
+        replace(made_up.connectivity(), reason=f"neither law fits: χ²/dof = {x} for the better, power")
+        for x in (9, 34)
+    ]
+    assert tables.connectivity_table(poor).notes == [("a", "neither law fits")]

@@ -1,4 +1,4 @@
-"""The order of the transition: histograms at coexistence, the barrier between phases, the peak's growth."""
+"""The order of the transition: histograms, the barrier between phases, the growth of the peak of χ."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,10 @@ from mbsim.figures.style import (
     CURVE,
     GUIDE,
     axes,
+    bars,
     dodge,
     labels_text,
+    legend_below,
     look,
     number,
     one_two_five,
@@ -29,7 +31,7 @@ def histogram_figure(
     control: str = "m",
     quantity: str = "order parameter",
 ) -> Axes:
-    """Probability density of the order parameter at the m nearest to coexistence, a line for each size.
+    """Probability density of the order parameter at the peak of its susceptibility, a line for each size.
 
     Args:
         verdict: of `fss.transition_order`; where it holds no histograms the axes say why.
@@ -58,7 +60,7 @@ def histogram_figure(
     ax.set_ylim(bottom=0)
     ax.set_xlabel(quantity)
     ax.set_ylabel("probability density")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26), fontsize="small", handlelength=1.8)
+    legend_below(ax)
     return ax
 
 
@@ -88,8 +90,7 @@ def barrier_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size:
                 np.array([one.barrier.value for one in known]),
             )
             low, high = np.array([one.barrier[1:] for one in known]).T
-            bars = np.clip(np.nan_to_num([values - low, high - values]), 0, None)
-            ax.errorbar(sizes, values, yerr=bars, label=name, **style._asdict(), **CURVE)
+            ax.errorbar(sizes, values, yerr=bars(values, low, high), label=name, **style._asdict(), **CURVE)
         if bounds:
             sizes, values = (
                 [one.size * aside for one in bounds],
@@ -113,7 +114,7 @@ def barrier_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size:
     plain_log_ticks(ax.xaxis, sizes_drawn)
     ax.set_xlabel(f"size {symbol(size)}")
     ax.set_ylabel(r"barrier, $\ln(P_\mathrm{peak}/P_\mathrm{valley})$")
-    ax.legend()
+    legend_below(ax, 2)
     return ax
 
 
@@ -131,7 +132,6 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
         return say_instead(ax, "fewer than two sizes show a peak of the susceptibility")
     for place, verdict in drawn.items():
         heights = verdict.peak_heights
-        bars = np.clip(np.nan_to_num([heights - verdict.peak_low, verdict.peak_high - heights]), 0, None)
         style = look(place)
         name = labels_text(verdict.labels) or "all data"
         exponent = verdict.susceptibility_exponent
@@ -139,11 +139,11 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
             middle_size, middle = np.exp(np.log(verdict.sizes).mean()), np.exp(np.log(heights).mean())
             fitted = middle * (verdict.sizes / middle_size) ** exponent.value
             ax.plot(verdict.sizes, fitted, color=style.color, linestyle=style.linestyle, linewidth=1.0)
-            name += rf": $x$ = {exponent.value:.2g}"
+            name += rf": $x$ = {exponent}"
         ax.errorbar(
             verdict.sizes * dodge(place, len(verdicts)),
             heights,
-            yerr=bars,
+            yerr=bars(heights, verdict.peak_low, verdict.peak_high),
             label=name,
             **(style._asdict() | {"linestyle": "none"}),
             **CURVE,
@@ -154,5 +154,5 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
     plain_log_ticks(ax.xaxis, sorted({float(one) for verdict in drawn.values() for one in verdict.sizes}))
     ax.set_xlabel(f"size {symbol(size)}")
     ax.set_ylabel(rf"peak of $\chi$, fit $\sim {symbol(size).strip('$')}^x$")
-    ax.legend()
+    legend_below(ax)
     return ax

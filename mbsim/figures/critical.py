@@ -9,8 +9,10 @@ from mbsim.figures.names import ESTIMATORS, estimator_name
 from mbsim.figures.style import (
     CURVE,
     axes,
+    bars,
     critical_symbol,
     dodge,
+    legend_below,
     look,
     plain_log_ticks,
     say_instead,
@@ -47,11 +49,10 @@ def size_figure(
     for place, one in enumerate(drawn):
         name = estimator_name(one.estimator)
         style = look(names.index(name) if name in names else names.index(one.estimator))
-        bars = np.clip(np.nan_to_num([one.values - one.low, one.high - one.values]), 0, None)
         ax.errorbar(
             one.sizes * dodge(place, len(drawn)),
             one.values,
-            yerr=bars,
+            yerr=bars(one.values, one.low, one.high),
             label=name,
             **(style._asdict() | {"linestyle": "none"}),
             **CURVE,
@@ -90,9 +91,9 @@ def connectivity_figure(
     ax = axes(ax)
     if not np.isfinite(law.m_c).any():
         return say_instead(ax, law.reason or f"no {critical_symbol(control)} to draw")
-    bars = np.clip(np.nan_to_num([law.m_c - law.low, law.high - law.m_c]), 0, None)
+    lengths = bars(law.m_c, law.low, law.high)
     points = look(0)._asdict() | {"linestyle": "none"}
-    ax.errorbar(law.d, law.m_c, yerr=bars, label=critical_symbol(control), **points, **CURVE)
+    ax.errorbar(law.d, law.m_c, yerr=lengths, label=critical_symbol(control), **points, **CURVE)
     d = symbol(connectivity)
     for place, (name, curve) in enumerate(law.curves.items(), start=1):
         text = name
@@ -110,5 +111,5 @@ def connectivity_figure(
     ax.set_ylim(bottom=min(0.0, float(np.nanmin(law.m_c))))
     ax.set_xlabel(f"connectivity {d}" if connectivity == "d" else d)
     ax.set_ylabel(critical_symbol(control))
-    ax.legend(loc="upper left")
+    legend_below(ax, 2)
     return ax

@@ -11,6 +11,9 @@ from mbsim.fss.results import Hysteresis
 
 RANDOM: dict[str, Any] = {"linestyle": "-"}
 PLANTED: dict[str, Any] = {"linestyle": "--", "markerfacecolor": "white"}
+STRIP = 0.045
+"""Height of the strip of one size, as a share of the axes."""
+FEWEST_POINTS = 4
 
 
 def hysteresis_figure(
@@ -24,7 +27,8 @@ def hysteresis_figure(
     """Both branches against m, a colour for each size, with the spinodals and their intervals.
 
     Filled markers and whole lines start at random, open markers and broken lines at the teacher. Bars are one
-    standard error; the bands between the two spinodals of a size are the loop.
+    standard error. Above the branches a strip for each size spans its loop, from spinodal to spinodal, with
+    their 95 % intervals as lines. The control is cut to where the loops are.
 
     Args:
         loops: of `fss.hysteresis`, of one combination of labels but the size.
@@ -48,16 +52,44 @@ def hysteresis_figure(
         ):
             bars = np.nan_to_num(error)
             ax.errorbar(loop.m, mean, yerr=bars, label=label, **(style._asdict() | line), **CURVE)
+        top = 1 - STRIP * place
         if loop.random.known and loop.planted.known:
-            inside: dict[str, Any] = {"color": style.color, "alpha": 0.10, "linewidth": 0, "zorder": 0}
-            ax.axvspan(loop.planted.value, loop.random.value, **inside)
+            strip: dict[str, Any] = {"color": style.color, "alpha": 0.35, "linewidth": 0}
+            ax.axvspan(loop.planted.value, loop.random.value, top - 0.8 * STRIP, top, **strip)
         for spinodal in (loop.random, loop.planted):
             if spinodal.known:
                 ax.axvline(spinodal.value, color=style.color, linewidth=0.8, linestyle=":", zorder=0.5)
+                ends, middle = [spinodal.low, spinodal.high], [top - 0.4 * STRIP] * 2
+                ax.plot(ends, middle, color=style.color, linewidth=1.4, transform=ax.get_xaxis_transform())
     for name, line in (("random start", RANDOM), ("planted start", PLANTED)):
         ax.plot([], [], color="0.3", marker="o", markersize=CURVE["markersize"], label=name, **line)
+    _room_for_strips(ax, drawn)
+    _range_drawn(ax, drawn)
     integer_ticks(ax, drawn[0].m)
     ax.set_xlabel(f"mini-batch size, {symbol(control)}" if control == "m" else symbol(control))
     ax.set_ylabel(quantity)
     ax.legend()
     return ax
+
+
+def _room_for_strips(ax: Axes, loops: Sequence[Hysteresis]) -> None:
+    """The branches stay below the strips."""
+    means = np.concatenate([[*loop.random_mean, *loop.planted_mean] for loop in loops])
+    low, high = float(np.nanmin(means)), float(np.nanmax(means))
+    taken = STRIP * len(loops) + 0.03
+    height = max(high - low, 1e-9) * 1.05
+    ax.set_ylim(low - 0.05 * height, low + height / (1 - taken))
+
+
+def _range_drawn(ax: Axes, loops: Sequence[Hysteresis]) -> None:
+    """The loops with a margin, a third of their width or a quarter of m, and some points on either side."""
+    ends = [one.value for loop in loops for one in (loop.planted, loop.random) if one.known]
+    if not ends:
+        return
+    m = np.unique(np.concatenate([loop.m for loop in loops]))
+    low, high = min(ends), max(ends)
+    margin = max(0.3 * (high - low), 0.25 * low)
+    first = min(np.searchsorted(m, low - margin), np.searchsorted(m, low) - FEWEST_POINTS)
+    last = max(np.searchsorted(m, high + margin), np.searchsorted(m, high) + FEWEST_POINTS)
+    left, right = m[max(0, int(first))], m[min(len(m) - 1, int(last))]
+    ax.set_xlim(left - 0.03 * (right - left), right + 0.03 * (right - left))

@@ -158,7 +158,7 @@ def _result(control: str, record: Critical | None) -> str:
     if record is None:
         return ""
     if not math.isfinite(record.m_c):
-        return ": no transition seen"
+        return ": no transition seen" if record.order == "none" else f": {critical_symbol(control)} not known"
     number, interval = number_and_interval(record)
     known = f" ({interval})" if interval != "-" else " (no interval)"
     return f": {critical_symbol(control)} = {number}{known}"

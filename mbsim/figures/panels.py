@@ -28,7 +28,7 @@ def panels(
     across: int = ACROSS,
     same_y: bool = True,
     same_legend: bool = True,
-    titles: bool = True,
+    titles: bool | Sequence[str] = True,
 ) -> Figure:
     """One panel for each choice of labels, lettered and titled by it, as wide as a printed page.
 
@@ -39,7 +39,7 @@ def panels(
         across: at most so many panels in a row.
         same_y: whether all panels share one vertical axis.
         same_legend: whether one legend, below, holds for all panels; otherwise each keeps its own.
-        titles: whether the labels stand above the panels; the letters do in any case.
+        titles: whether the labels stand above the panels, or what else does; the letters do in any case.
     """
     across = 2 if len(choices) == 4 and across == 3 else min(across, len(choices))
     down = math.ceil(len(choices) / across)
@@ -51,7 +51,7 @@ def panels(
             ax = figure.add_subplot(down, across, place + 1, sharey=first if same_y else None)
             draw(labels, ax)
             letter = f"({chr(ord('a') + place)})" if 1 < len(choices) <= 26 else ""
-            text = labels_text(labels) if titles else ""
+            text = titles[place] if not isinstance(titles, bool) else labels_text(labels) if titles else ""
             ax.set_title(" ".join(filter(None, [letter, text])), loc="left")
             if same_y and place % across:
                 ax.set_ylabel("")

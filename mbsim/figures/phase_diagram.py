@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.figures.style import axes, axis_label, critical_symbol, geometric, number, quantity_label
+from mbsim.figures.style import axes, axis_label, geometric, number, quantity_label
 from mbsim.fss.table import Critical
 
 Array = NDArray[np.float64]
@@ -69,7 +69,7 @@ def phase_diagram(
     for spine in ax.spines.values():
         spine.set_visible(False)
     if any(one is not None for one in found):
-        ax.set_title(f"points: {critical_symbol(control)} with its interval", fontsize="small", loc="left")
+        ax.set_title("points: midpoint with its interval", fontsize="small", loc="left")
     return ax
 
 

@@ -126,6 +126,21 @@ def integer_ticks(ax: Axes, x: np.ndarray) -> None:
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=3))
 
 
+def bars(values: object, low: object, high: object) -> np.ndarray:
+    """Lengths of error bars below and above, shape (2, point); 0 where an end is not known or not finite."""
+    middle = np.asarray(values, float)
+    with np.errstate(invalid="ignore"):  # infinite values have no bars
+        lengths = np.stack([middle - np.asarray(low, float), np.asarray(high, float) - middle])
+    return np.clip(np.where(np.isfinite(lengths), lengths, 0.0), 0, None)
+
+
+def legend_below(ax: Axes, columns: int = 1) -> None:
+    """The legend under the axes, where it cannot lie on data."""
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=columns, fontsize="small", handlelength=1.8
+    )
+
+
 def dodge(place: int, count: int) -> float:
     """The factor that sets the curve at that place of `count` aside."""
     return float(DODGE ** (place - (count - 1) / 2))

@@ -19,6 +19,7 @@ from mbsim.figures.style import (
     Look,
     axes,
     axis_label,
+    bars,
     geometric,
     integer_ticks,
     look,
@@ -35,6 +36,9 @@ UNBOUNDED = ("susceptibility", "success_time")
 """Quantities whose bars, where few students have gone over, may be far longer than the curve is high."""
 BINDER_FLOOR = -1.0
 """Where a few students have gone over U4 has no lower bound, and would press all else to the top."""
+BINDER_TOP = 0.75
+LONGEST_BAR = 100.0
+"""In heights of the curves: what no axis shows need not be drawn, and may not be a number to compute with."""
 FEWEST_POINTS = 4
 
 
@@ -63,10 +67,12 @@ def summary_figure(
     values, low, high = (_curves(summaries, quantity + end, size, control) for end in ("", "_low", "_high"))
     ax = axes(ax)
     x = values[control].to_numpy()
+    finite = values.to_numpy()[np.isfinite(values)]
+    longest = LONGEST_BAR * np.ptp(finite) if len(finite) and np.ptp(finite) > 0 else np.inf
     marked: list[Critical] = []
     for place, label in enumerate(values[size].to_numpy().tolist()):
         y = values.sel({size: label}).to_numpy()
-        bars = [y - low.sel({size: label}).to_numpy(), high.sel({size: label}).to_numpy() - y]
+        lengths = bars(y, low.sel({size: label}), high.sel({size: label}))
         ran = np.isfinite(y)
         if not ran.any():
             continue
@@ -74,7 +80,7 @@ def summary_figure(
         ax.errorbar(
             x[ran],
             y[ran],
-            yerr=np.clip(np.nan_to_num(bars), 0, None)[:, ran],
+            yerr=np.minimum(lengths, longest)[:, ran],
             label=f"{symbol(size)} = {label}",
             **style._asdict(),
             **CURVE,
@@ -84,8 +90,8 @@ def summary_figure(
             _mark(ax, record, style)
     if quantity in UNBOUNDED:
         _keep_points_in_sight(ax, values)
-    if quantity == "binder" and ax.dataLim.y0 < BINDER_FLOOR:
-        ax.set_ylim(BINDER_FLOOR, 0.75)
+    if quantity == "binder" and len(finite):
+        ax.set_ylim(max(BINDER_FLOOR, finite.min() - 0.1 * max(0.5, 2 / 3 - finite.min())), BINDER_TOP)
     if quantity in REFERENCES:
         ax.axhline(REFERENCES[quantity], **GUIDE)
     _range_drawn(ax, x, marked)
@@ -133,14 +139,15 @@ def _mark(ax: Axes, record: Critical | None, style: Look) -> None:
 
 
 def _keep_points_in_sight(ax: Axes, values: xr.DataArray) -> None:
-    """Bars may pass the highest and lowest points by half the height of the curves; longer ones are cut."""
-    if not np.isfinite(values).any():
+    """Bars may pass the highest point by half the height of the curves, the lowest by a tenth."""
+    finite = values.to_numpy()[np.isfinite(values)]
+    if not len(finite):
         return
-    low, high = float(values.min()), float(values.max())
+    low, high = float(finite.min()), float(finite.max())
     room = 0.5 * (high - low)
     bottom, top = ax.get_ylim()
     if room > 0:
-        ax.set_ylim(max(bottom, low - room), min(top, high + room))
+        ax.set_ylim(max(bottom, low - 0.2 * room), min(top, high + room))
 
 
 def _range_drawn(ax: Axes, x: Array, critical: Sequence[Critical]) -> None:

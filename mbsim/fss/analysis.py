@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mbsim.fss.collapse import collapse
+from mbsim.fss.collapse import collapse_of_summaries
 from mbsim.fss.connectivity import connectivity_law
-from mbsim.fss.estimates import estimates
+from mbsim.fss.estimates import ESTIMATORS, estimates_of_summaries
 from mbsim.fss.extrapolate import extrapolate
-from mbsim.fss.lanes import SAMPLES, order_parameter_of
+from mbsim.fss.lanes import SAMPLES, grouped, order_parameter_of
 from mbsim.fss.loop import hysteresis
 from mbsim.fss.results import Analysis, Collapse, Verdict
-from mbsim.fss.summaries import summaries
-from mbsim.fss.table import Critical, Label
-from mbsim.fss.verdict import transition_order
+from mbsim.fss.summaries import Summary, as_dataset, lowest, summarise
+from mbsim.fss.table import Critical
+from mbsim.fss.verdict import judge
 
 WINDOW = 1.5
 """The collapse uses the control this many widths of the rise to either side of it."""
@@ -58,16 +58,18 @@ def analyze(
         "seed": seed,
     }
     order_parameter = order_parameter_of(ds, order_parameter)
-    several = label in ds[order_parameter].dims
-    random = ds.isel({label: int(np.argmin(ds[label].to_numpy()))}, drop=True) if several else ds
-    verdicts = transition_order(ds, order_parameter, label=label, **options)
-    critical = judged(estimates(ds, order_parameter=order_parameter, **options), verdicts, size)
+    # Summaries and loops take most of the time: once for all that follows.
+    curves = summarise(ds, order_parameter, times=True, **options)
+    random = lowest(curves, label)
+    loops = hysteresis(ds, order_parameter, label=label, **options)
+    verdicts = judge(ds, random, loops, order_parameter, label, **options)
+    records = estimates_of_summaries(ds, curves, ESTIMATORS, order_parameter, **options)
+    critical = judged(records, verdicts, size)
     extrapolations = extrapolate(critical, size=size)
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
     at_size = connectivity_law(critical, size=size, connectivity=connectivity)
-    laws = [law for law in (*limits, *at_size) if law.exponent.known]
-    collapses = _collapses(random, order_parameter, critical, verdicts, label, options)
-    loops = hysteresis(ds, order_parameter, label=label, **options)
+    laws = [law for law in (*limits, *at_size) if np.isfinite(law.chi2_per_dof)]
+    collapses = _collapses(random, critical, verdicts, label, size, control)
     reasons = {}
     if not laws:
         why = next((law.reason for law in (*at_size, *limits) if law.reason), f"no label {connectivity}")
@@ -80,7 +82,7 @@ def analyze(
         reasons["extrapolations"] = next((one.reason for one in extrapolations), "no m_c to extrapolate")
     if not any(one.inverse_nu.known for one in collapses):
         reasons["collapses"] = next((one.reason for one in collapses), "no data to collapse")
-    found = summaries(ds, order_parameter, **options)
+    found = as_dataset(ds, curves, order_parameter, size, control)
     return Analysis(found, critical, extrapolations, laws, collapses, verdicts, loops, reasons)
 
 
@@ -96,28 +98,25 @@ def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str 
 
 
 def _collapses(
-    ds: xr.Dataset,
-    name: str,
+    random: list[Summary],
     critical: list[Critical],
     verdicts: list[Verdict],
     label: str,
-    options: dict[str, Any],
+    size: str,
+    control: str,
 ) -> list[Collapse]:
     """A collapse for each combination of labels, about the midpoints of its sizes."""
-    size, control, samples = options["size"], options["control"], options["samples"]
-    dims = [str(dim) for dim in ds[name].dims if dim not in (size, control, *samples)]
-    lowest = min((float(one.labels[label]) for one in critical if label in one.labels), default=0.0)
+    lowest_start = min((float(one.labels[label]) for one in critical if label in one.labels), default=0.0)
+    by_cell = {id(one.cell): one for one in random}
     found: list[Collapse] = []
-    for index in np.ndindex(*(ds.sizes[dim] for dim in dims)):
-        at = dict(zip(dims, index, strict=True))
-        labels: dict[str, Label] = {dim: ds[dim][place].item() for dim, place in at.items()}
+    for labels, group in grouped([one.cell for one in random], size):
         rises = [
             one
             for one in critical
             if labels.items() <= one.labels.items()
             and one.estimator.startswith("midpoint")
             and np.isfinite(one.m_c)
-            and one.labels.get(label, lowest) == lowest
+            and one.labels.get(label, lowest_start) == lowest_start
         ]
         if any(one.labels == labels and one.order == "first" for one in verdicts):
             why = "a first-order transition has no critical exponents: nothing to collapse with"
@@ -131,6 +130,6 @@ def _collapses(
             min(one.m_c - WINDOW * one.width for one in rises),
             max(one.m_c + WINDOW * one.width for one in rises),
         )
-        chosen = ds.isel({dim: [place] for dim, place in at.items()})
-        found += collapse(chosen, name, window=window, **options)
+        curves = [by_cell[id(cell)] for cell in group]
+        found.append(collapse_of_summaries(labels, curves, "mean", (None,) * 3, None, window, control))
     return found

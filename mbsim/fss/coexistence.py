@@ -33,6 +33,8 @@ FEWEST_LANES = 100
 LEAST_WEIGHT = 0.1
 """Each phase must hold this share of the lanes for its peak to be seen."""
 SIGNIFICANCE = 3.0
+OUTSTANDING = 2.5
+"""A second peak is mentioned if it rises so many errors, and threefold, above the valley."""
 FEWEST_IN_VALLEY = 5.0
 """A valley with fewer lanes at its node only bounds the barrier."""
 
@@ -70,11 +72,12 @@ def histogram(
         return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), barrier
     if depth[0] <= SIGNIFICANCE * depths.both.std():
         zero = Interval(0.0, 0.0, max(0.0, barrier.interval().high))
-        if cell.shape[0] < 2:
-            zero = Interval(0.0)
         flat = barrier._replace(estimate=np.zeros(()))
         if not resolved:
+            second = _second_peak(counts)
             reason = "one peak, but the grid steps over the transition"
+            if second > 0:
+                reason = f"a second peak holds {second:.0%} of the lanes, too few to measure a barrier"
             return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), flat
         return Histogram(cell.size, m, edges, counts, zero, reason="one peak"), flat
     nodes, share = np.linspace(*span, NODES), density.estimate
@@ -93,6 +96,20 @@ def histogram(
         "hardly a lane lies in the valley: the barrier is bounded below only" if unresolved else "",
     )  # fmt: skip
     return found, barrier
+
+
+def _second_peak(counts: Array) -> float:
+    """The share of lanes in a peak that stands out beside the highest, beyond the valley; 0 without one."""
+    top = int(np.argmax(counts))
+    best, share = 0.0, 0.0
+    for side in (counts[top:], counts[top::-1]):
+        for place in range(2, len(side)):
+            valley = int(np.argmin(side[:place]))
+            rise = side[place] - side[valley]
+            noise = OUTSTANDING * np.sqrt(side[place] + side[valley])
+            if rise > max(best, noise, 2 * side[valley]):
+                best, share = rise, float(side[valley + 1 :].sum() / counts.sum())
+    return share
 
 
 def _shares(values: Array, span: tuple[float, float]) -> Array:

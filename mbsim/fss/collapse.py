@@ -90,11 +90,13 @@ def collapse(
     found = []
     for labels, group in grouped([one.cell for one in curves], size):
         summaries = [by_cell[id(cell)] for cell in group]
-        found.append(_one(labels, summaries, quantity, (m_c, nu, beta), correction, window, control))
+        found.append(
+            collapse_of_summaries(labels, summaries, quantity, (m_c, nu, beta), correction, window, control)
+        )
     return found
 
 
-def _one(
+def collapse_of_summaries(
     labels: dict[str, Label],
     summaries: list[Summary],
     quantity: str,
@@ -103,6 +105,7 @@ def _one(
     window: tuple[float, float] | None,
     control: str,
 ) -> Collapse:
+    """The collapse of the sizes of one combination of labels, with m_c, nu and beta given or None."""
     fixed = tuple(name for name, value in zip(("m_c", "nu", "beta"), given, strict=True) if value is not None)
     empty = Collapse(labels, quantity, fixed=fixed)
     parts = [_part(one, quantity, window) for one in summaries]
@@ -259,6 +262,9 @@ def _parameters(
             found[name] = Interval()
     if not found["inverse_nu"].known:
         found["nu"] = found["beta"] = Interval()
+        if bounds.free[0]:  # curves that need no rescaling of m coincide about any m_c
+            found["m_c"] = Interval()
+            reasons.append("the curves coincide without rescaling of the control: m_c is not determined")
     if not found["beta_over_nu"].known:
         found["beta"] = Interval() if beta is None else found["beta"]
     landscape = None

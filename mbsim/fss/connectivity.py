@@ -2,13 +2,17 @@
 
 The points are m_c(∞) where the sizes give it, otherwise m_c at one size. Both laws have two parameters, so
 that their weights follow from χ² alone. The errors of m_c are often far smaller than what neither law can
-follow: where the better law fits badly, all errors are scaled by √(χ²/dof) (R. T. Birge); the reason says so.
+follow: where the better law fits badly, all errors are scaled by √(χ²/dof) (R. T. Birge), with the quantile
+of Student's law, as few points tell the scale; the reason says so. Where χ² refutes both laws, no law and no
+exponent are stated.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2, f
 
 from mbsim.fss.results import ConnectivityLaw, Extrapolation, Interval
 from mbsim.fss.table import Critical, Label
@@ -17,8 +21,9 @@ Array = NDArray[np.float64]
 
 FEWEST_POINTS = 3
 EXPONENTS = np.linspace(-1, 5, 6001)
-THRESHOLD = 3.84
-SURE = 0.95
+LEVEL, SURE = 0.95, 0.95
+BAD_FIT = 1e-3
+"""A law whose χ² is less probable than this is refused."""
 
 
 def connectivity_law(
@@ -66,7 +71,7 @@ def _one(
     source = f"m_c(∞), {estimator}" if np.isinf(chosen) else f"m_c at {size} = {chosen:g}, {estimator}"
     d = np.array(sorted(points[chosen]))
     m_c, low, high = np.array([points[chosen][at] for at in d]).T
-    base = {"d": d, "m_c": m_c, "low": low, "high": high}
+    base: dict[str, Any] = {"d": d, "m_c": m_c, "low": low, "high": high}
     if len(d) < FEWEST_POINTS:
         reason = f"{len(d)} values of {connectivity} have m_c with an interval, {FEWEST_POINTS} are needed"
         return ConnectivityLaw(labels, source, reason=reason, **base)
@@ -74,7 +79,7 @@ def _one(
 
 
 def _fitted(
-    labels: dict[str, Label], source: str, d: Array, m_c: Array, errors: Array, base: dict[str, Array]
+    labels: dict[str, Label], source: str, d: Array, m_c: Array, errors: Array, base: dict[str, Any]
 ) -> ConnectivityLaw:
     design = np.stack([np.ones_like(d), d], axis=-1) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)
@@ -87,18 +92,27 @@ def _fitted(
     freedom = len(d) - 2
     best = min(least, key=lambda law: least[law])
     scale = max(1.0, least[best] / freedom)
+    base = {**base, "chi2_per_dof": least[best] / freedom}
+    if chi2.sf(least[best], freedom) < BAD_FIT:
+        why = f"neither law fits: χ²/dof = {least[best] / freedom:.3g} for the better, {best}"
+        return ConnectivityLaw(labels, source, reason=why, **base)
+    # Of the χ² of one parameter: known errors, or errors known from how the points scatter about the law.
+    threshold = float(chi2.ppf(LEVEL, 1) if scale == 1 else f.ppf(LEVEL, 1, freedom)) * scale
     raw = {law: np.exp(-(cost - least[best]) / (2 * scale)) for law, cost in least.items()}
     weights = {law: float(one / sum(raw.values())) for law, one in raw.items()}
-    near = costs <= costs[at] + THRESHOLD * scale
+    near = costs <= costs[at] + threshold
     exponent = Interval(float(EXPONENTS[at]), float(EXPONENTS[near].min()), float(EXPONENTS[near].max()))
     factor = Interval(float(scales[at]), float(scales[near].min()), float(scales[near].max()))
-    reach = 1.96 * np.sqrt(scale * np.diag(covariance))
+    reach = np.sqrt(threshold * np.diag(covariance))
     line = {
         name: Interval(float(value), float(value - error), float(value + error))
         for name, value, error in zip("ab", linear, reach, strict=True)
     }
     curve_d = np.linspace(d[0], d[-1], 100)
     reasons = []
+    if near[0] or near[-1]:
+        exponent = factor = Interval()
+        reasons.append("the exponent is not determined: its interval reaches the end of what was searched")
     if scale > 1:
         reasons.append(f"neither law fits to within the errors, which are scaled by {np.sqrt(scale):.2g}")
     if weights[best] < SURE:
@@ -109,7 +123,6 @@ def _fitted(
         exponent=exponent,
         parameters={"linear": line, "power": {"a": factor, "exponent": exponent}},
         weights=weights,
-        chi2_per_dof=least[best] / freedom,
         curve_d=curve_d,
         curves={"linear": linear[0] + linear[1] * curve_d, "power": scales[at] * curve_d ** EXPONENTS[at]},
         reason="; ".join(reasons), **base,

@@ -4,7 +4,9 @@ Far from a transition curves of all sizes agree, and their difference is noise a
 sought between a point where the larger size lies below and one where it lies above, each by three standard
 errors and by a fiftieth of the range of the curves (on their plateaus they differ by what saturates, not by
 what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on
-which the larger size lies below: the crossing, or the middle of several that noise makes.
+which the larger size lies below: the crossing, or the middle of several that noise makes. It counts only
+within the rise of both sizes: where the larger one has not left its plateau, or the smaller one has arrived
+at its own, curves of sizes that drift apart cross as well, and that is no critical point.
 """
 
 from typing import NamedTuple
@@ -12,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsim.fss.lanes import ONE_TEACHER
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import smoother
 
@@ -20,6 +23,8 @@ Array = NDArray[np.float64]
 FEWEST_POINTS = 5
 SIGNIFICANCE = 3.0
 CLEAR = 0.02
+RISE = 0.05
+"""The rise of a size is where its order parameter is further than this share of its range from both ends."""
 PLACES = 2001
 
 
@@ -31,14 +36,23 @@ class Crossing(NamedTuple):
 
 
 def crossing(
-    x_small: Array, small: Resampled, x_large: Array, large: Resampled, control: str, names: tuple[str, str]
+    x_small: Array,
+    small: Resampled,
+    x_large: Array,
+    large: Resampled,
+    rises: tuple[Array, Array],
+    control: str,
+    names: tuple[str, str],
 ) -> Crossing:
-    """The crossing of two resampled curves, each over its own points; `names` say which they are."""
+    """The crossing of two resampled curves, each over its own points; `names` say which they are.
+
+    `rises` are curves of the two sizes, over the same points, that rise through the transition.
+    """
     x, difference = _difference(x_small, small, x_large, large)
     if len(x) < FEWEST_POINTS:
         return Crossing(None, f"{names[0]} and {names[1]} share {len(x)} values of {control}: too few")
     if min(small.shape[0], large.shape[0]) < 2:
-        return Crossing(None, "one teacher tells nothing of the others: no crossing is certain")
+        return Crossing(None, ONE_TEACHER)
     error = difference.both.std(axis=0)
     z = np.where(error > 0, difference.estimate / np.where(error > 0, error, 1), 0.0)
     least = CLEAR * max(np.ptp(small.estimate), np.ptp(large.estimate))
@@ -55,7 +69,21 @@ def crossing(
     places = np.linspace(x[low], x[high], PLACES)
     matrix = smoother(x, places, 2.5 * float(np.median(np.diff(x))))
     share = difference.map(lambda batch: (batch @ matrix.T < 0).mean(axis=-1))
-    return Crossing(share.map(lambda part: places[0] + part * (places[-1] - places[0])), "")
+    place = share.map(lambda part: places[0] + part * (places[-1] - places[0]))
+    outside = [
+        name
+        for name, x_own, rise in zip(names, (x_small, x_large), rises, strict=True)
+        if not _in_rise(float(place.estimate), x_own, rise)
+    ]
+    if outside:
+        why = f"the curves cross outside the rise of {' and of '.join(outside)}"
+        return Crossing(None, f"{why}: the sizes drift apart, no crossing")
+    return Crossing(place, "")
+
+
+def _in_rise(place: float, x: Array, rise: Array) -> bool:
+    share = (np.interp(place, x, rise) - rise.min()) / max(np.ptp(rise), np.finfo(float).tiny)
+    return bool(RISE < share < 1 - RISE)
 
 
 def _difference(

@@ -67,11 +67,28 @@ def estimates(
     if unknown:
         raise DatasetError(f"estimators = {unknown[0]!r}: allowed are {', '.join(ESTIMATORS)}")
     order_parameter = order_parameter_of(ds, order_parameter)
-    found: list[Critical] = []
     of_curves = {"susceptibility", "binder_crossing", "success_crossing"} & set(estimators)
     curves: list[Summary] = []
     if of_curves:
         curves = summarise(ds, order_parameter, size, control, samples, bootstrap, seed)
+    return estimates_of_summaries(
+        ds, curves, estimators, order_parameter, size, control, samples, bootstrap, seed
+    )
+
+
+def estimates_of_summaries(
+    ds: xr.Dataset,
+    curves: list[Summary],
+    estimators: Sequence[str],
+    order_parameter: str,
+    size: str,
+    control: str,
+    samples: tuple[str, str],
+    bootstrap: int,
+    seed: int,
+) -> list[Critical]:
+    """What `estimates` gives, with the summaries of the dataset at hand."""
+    found: list[Critical] = []
     for name in estimators:
         if SUCCESS not in ds and name in ("success_crossing", "perfect_recovery"):
             continue
@@ -117,7 +134,9 @@ def _crossings(
                 continue
             names = (f"{size} = {small.cell.size:g}", f"{size} = {large.cell.size:g}")
             x, z = small.cell.m, large.cell.m
-            found = crossings.crossing(x, curve[0], z, curve[1], control, names)
+            rising = "mean" if quantity == "binder" else quantity
+            rises = small.quantities[rising].estimate, large.quantities[rising].estimate
+            found = crossings.crossing(x, curve[0], z, curve[1], rises, control, names)
             if found.place is None:
                 records.append(_unknown(here, estimator, found.reason))
             else:
@@ -141,13 +160,8 @@ def _record(
     value, low, high = place.interval()
     if not np.isfinite(value):
         return _unknown(labels, estimator, f"found in {place.share:.0%} of the resamples only")
-    reason = "" if np.isfinite(low) else "no interval: one teacher tells nothing of the others"
     low, high = max(min(low, value - half_gap), ends[0]), min(max(high, value + half_gap), ends[1])
-    if reason:
-        low = high = np.nan
-    return Critical(
-        labels, value, float(low), float(high), "undecided", estimator, reason=reason, draws=place.deviates()
-    )
+    return Critical(labels, value, low, high, "undecided", estimator, draws=place.deviates())
 
 
 def _unknown(labels: dict[str, Label], estimator: str, reason: str) -> Critical:

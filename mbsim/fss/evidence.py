@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsim.fss.peak import Peak
-from mbsim.fss.resampled import Resampled
+from mbsim.fss.resampled import Resampled, logarithm
 from mbsim.fss.results import Histogram, Hysteresis, Interval
 from mbsim.fss.summaries import Summary
 from mbsim.fss.trend import slope
@@ -32,11 +32,15 @@ class Found(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """Sentences, what they speak for ("first", "second" or nothing), and what would be needed to say more."""
+    """Sentences, what they speak for ("first", "second" or nothing), and what would be needed to say more.
+
+    veto: why the transition cannot be called second order, whatever else speaks for it.
+    """
 
     sentences: list[str]
     speaks_for: str = ""
     missing: str = ""
+    veto: str = ""
 
 
 def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
@@ -94,7 +98,7 @@ def peak_growth(found: list[Found], size: str) -> tuple[Interval, Evidence]:
         )
         sentence = f"The growth of the susceptibility's peak is not known: {why}."
         return Interval(), Evidence([sentence], missing=f"{FEWEST_SIZES} sizes with a resolved peak")
-    logarithms = [one.peak.height.map(np.log) for one in resolved if one.peak.height is not None]
+    logarithms = [one.peak.height.map(logarithm) for one in resolved if one.peak.height is not None]
     exponent = slope(sizes, logarithms)
     sentence = (
         f"The peak of the susceptibility grows as {size}^x, x = {exponent}; x = 1 where phases coexist."
@@ -132,9 +136,11 @@ def loops_open(found: list[Found], loops: list[Hysteresis], size: str, control: 
         return Evidence([f"The width of the loop is not known ({reasons})."], missing="both ends of the loop")
     widths = "; ".join(f"{size} = {loop.labels[size]}: {loop.width}" for loop in known)
     sentences = [f"Hysteresis, random minus planted spinodal in {control}: {widths}."]
-    if len(known) < 2:
-        return Evidence(sentences, missing="two sizes with a loop")
     step = max(float(np.diff(loop.m).min()) for loop in known)
+    wide = [f"{size} = {loop.labels[size]}" for loop in known if loop.width.low > step]
+    veto = f"the loop is open at {', '.join(wide)}" if wide else ""
+    if len(known) < 2:
+        return Evidence(sentences, missing="two sizes with a loop", veto=veto)
     if all(loop.width.low > step for loop in known[-2:]):
         shrinks = known[-1].width.high < 0.5 * known[0].width.low
         jumps = np.isfinite(found[-1].histogram.valley) or found[-1].jump
@@ -142,10 +148,11 @@ def loops_open(found: list[Found], loops: list[Hysteresis], size: str, control: 
             sentences.append(
                 "The loop closes with the size." if shrinks else "But the order parameter does not jump."
             )
-            return Evidence(sentences, missing="larger sizes, to see whether the loop stays open")
+            return Evidence(sentences, missing="larger sizes, to see whether the loop stays open", veto=veto)
         sentences.append("The loop stays open at the largest sizes, and the order parameter jumps there.")
-        return Evidence(sentences, "first")
+        return Evidence(sentences, "first", veto=veto)
     if all(loop.width.high < step for loop in known[-2:]):
         sentences.append("The loop is closed, to within a step of the grid.")
-        return Evidence(sentences, "second")
-    return Evidence(sentences, missing="a finer grid or more lanes, to see whether the loop is open")
+        return Evidence(sentences, "second", veto=veto)
+    missing = "a finer grid or more lanes, to see whether the loop is open"
+    return Evidence(sentences, missing=missing, veto=veto)

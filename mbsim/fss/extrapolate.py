@@ -94,7 +94,8 @@ def _one(labels: dict[str, Label], estimator: str, group: list[Critical], size: 
     )  # fmt: skip
     if freedom and chi2.sf(laws[best].chi2, freedom) < BAD_FIT:
         why = f"no law fits: χ²/dof = {found.chi2_per_dof:.3g} for the best, {best}"
-        return replace(found, reason=why, law="undecided")
+        unknown = dict.fromkeys(found.parameters, Interval())
+        return replace(base, reason=why, parameters=unknown, chi2_per_dof=found.chi2_per_dof)
     limit, reason = _limit(laws, weights, size)
     stability = [
         Stability(float(sizes[start]), _limit_without(sizes, values, covariance, start, size))

@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 SAMPLES = ("teacher", "replica")
 """The levels of chance: the quenched disorder, then the replicas within it."""
 
+ONE_TEACHER = "one teacher tells nothing of the others"
+"""Why nothing is stated of samples with a single draw of the quenched disorder."""
+
 
 def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
     """Name of the variable that tells the phases of a dataset apart.
@@ -40,7 +43,7 @@ def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SA
     A sample dimension that the variable lacks is added, with one entry.
 
     Raises:
-        DatasetError: the variable, or its control dimension, is not there.
+        DatasetError: the variable, or its control dimension, is not there; a control or label occurs twice.
     """
     if name not in ds:
         held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
@@ -49,6 +52,11 @@ def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SA
     if control not in values.dims:
         held = ", ".join(map(str, values.dims))
         raise DatasetError(f"control {control!r} is no dimension of {name}, which has {held}")
+    for dim in values.dims:
+        numbers, counts = np.unique(values[dim].to_numpy(), return_counts=True)
+        if dim not in samples and (counts > 1).any():
+            twice = numbers[counts > 1][0]
+            raise DatasetError(f"{dim} = {twice} occurs twice in {name}: each value of {dim} must occur once")
     absent = [sample for sample in samples if sample not in values.dims]
     dropped = [sample for sample in absent if sample in values.coords]
     return values.drop_vars(dropped).expand_dims(absent).sortby(control).transpose(..., *samples, control)
@@ -85,7 +93,7 @@ def cells(
     Raises:
         DatasetError: a variable, its control or the size is not there, or the size is no positive number.
     """
-    whole = {name: lanes(_with_size(ds, name, size), name, control, samples) for name in names}
+    whole = {name: lanes(with_size(ds, name, size), name, control, samples) for name in names}
     first = whole[names[0]]
     numbers = first[size].to_numpy()
     if not (np.issubdtype(numbers.dtype, np.number) and (numbers > 0).all()):
@@ -140,7 +148,7 @@ def _bits(label: Label) -> int:
     return int.from_bytes(label.encode() if isinstance(label, str) else np.float64(label).tobytes(), "little")
 
 
-def _with_size(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:
+def with_size(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:
     """The dataset with the size as a dimension of the variable, where it was a scalar coordinate."""
     if name not in ds or size in ds[name].dims:
         return ds

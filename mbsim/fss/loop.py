@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, Cell, cells, lanes, order_parameter_of
+from mbsim.fss.lanes import SAMPLES, Cell, cells, lanes, order_parameter_of, with_size
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.results import Hysteresis, Interval
 from mbsim.fss.table import Critical, Label
@@ -54,7 +54,7 @@ def hysteresis(
     found = [cells(one, (order_parameter,), size, control, samples) for one in branches]
     places = [
         midpoint(one, order_parameter, control=control, samples=samples, bootstrap=bootstrap, seed=seed)
-        for one in (_with_size_first(one, order_parameter, size) for one in branches)
+        for one in (with_size(one, order_parameter, size) for one in branches)
     ]
     spinodals = [{_key(one.labels): one for one in records} for records in places]
     return [
@@ -65,10 +65,6 @@ def hysteresis(
 
 def _key(labels: dict[str, Label]) -> tuple[tuple[str, Label], ...]:
     return tuple(sorted(labels.items()))
-
-
-def _with_size_first(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:
-    return ds if size in ds[name].dims else ds[[name]].expand_dims(size)
 
 
 def _loop(

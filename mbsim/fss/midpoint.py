@@ -9,7 +9,7 @@ Conventions
 -----------
 * The order parameter rises with the control.
 * A transition is reported only if both its branches are seen; if not, order "none" and a `reason` that says
-  what to do.
+  what to do. With one teacher the order is "undecided", and there is no number: only the reason.
 * The interval of a record follows from `seed` and its own labels, whatever else the dataset holds.
 """
 
@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample
-from mbsim.fss.lanes import SAMPLES, generator, lanes, order_parameter_of, teachers_and_replicas, used
+from mbsim.fss.lanes import (
+    ONE_TEACHER,
+    SAMPLES,
+    generator,
+    lanes,
+    order_parameter_of,
+    teachers_and_replicas,
+    used,
+)
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.table import Critical, Label
 
@@ -66,7 +74,7 @@ def midpoint(
 
     A value of m counts if at least half of the teachers have it. Where the order parameter falls again at
     larger m (by more than a quarter of its range and three standard errors), only m before the fall is used.
-    With one teacher there is no interval: nothing is known of other teachers.
+    With one teacher there is neither m_c nor an interval: nothing is known of other teachers.
 
     Raises:
         DatasetError: the variable or the control is not there, or the scale does not suit it.
@@ -86,7 +94,7 @@ def midpoint(
         records.append(
             Critical(
                 labels=labels,
-                order="undecided" if np.isfinite(found.m_c) else "none",
+                order="undecided" if np.isfinite(found.m_c) or found.reason == ONE_TEACHER else "none",
                 estimator=f"midpoint of {order_parameter}",
                 **found._asdict(),
             )
@@ -148,16 +156,15 @@ def _analyse(
         return _Found(reason=f"{span}, part of a transition: extend grid.{control} {' and '.join(missing)}")
     if rise < SIGNIFICANCE * noise:
         return _Found(reason=f"{span}: the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas")
+    if len(values) < 2:
+        return _Found(reason=ONE_TEACHER)
 
     centre, half_width = fitted.centre[0], fitted.width[0] * TENTH_TO_NINE_TENTHS / 2
     shape = teachers_and_replicas(values)
     centres = Resampled(np.asarray(centre), resampled.centre[:samples], resampled.centre[samples:], shape)
     _, low, high = centres.interval()
-    if np.isfinite(low):
-        half_gap = _resolution(x, fitted)
-        low, high = max(min(low, centre - half_gap), x[0]), min(max(high, centre + half_gap), x[-1])
-    else:
-        caution.append("no interval: one teacher tells nothing of the others")
+    half_gap = _resolution(x, fitted)
+    low, high = max(min(low, centre - half_gap), x[0]), min(max(high, centre + half_gap), x[-1])
     numbers = np.array([centre, low, high, centre - half_width, centre + half_width])
     m_c, low, high, begin, finish = (np.exp(numbers) if log else numbers).tolist()
     draws = np.exp(centres.deviates()) if log else centres.deviates()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsim.fss.lanes import ONE_TEACHER
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import refined, smoother
 
@@ -47,9 +48,11 @@ def peak(x: Array, curve: Resampled, control: str) -> Peak:
         ends = {"below": f"below {x[0]:g}", "above": f"above {x[-1]:g}"}
         where = " and ".join(ends[side] for side in below)
         return _none(f"the susceptibility shows no whole peak: extend grid.{control} {where}")
+    if curve.shape[0] < 2:
+        return _none(ONE_TEACHER)
     noise = curve.both[:, top].std()
     ground = max(y[:top].min(), y[top + 1 :].min())
-    if y[top] - ground < 3 * noise and curve.shape[0] > 1:
+    if y[top] - ground < 3 * noise:
         return _none("no peak of the susceptibility stands out of the errors: more teachers or replicas")
 
     first, last = _run(y > y[top] / 2, top)

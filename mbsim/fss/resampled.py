@@ -92,3 +92,8 @@ class Resampled(NamedTuple):
         ends = np.quantile(finite, [0.025, 0.975])
         stretch = (high - low) / (ends[1] - ends[0]) if ends[1] > ends[0] else 1.0
         return value + stretch * (self.both - finite.mean())
+
+
+def logarithm(batch: Array, floor: float = 0.0) -> Array:
+    """The natural logarithm, NaN where the batch does not exceed the floor (0 or more)."""
+    return np.log(batch, where=batch > floor, out=np.full(np.shape(batch), np.nan))

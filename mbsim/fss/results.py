@@ -61,7 +61,8 @@ class Extrapolation:
         m_c = b N; "undecided" if the sizes do not tell them apart.
     m_c: m_c(∞), over all laws that have a limit; unknown unless those hold at least 95 % of the weight.
     parameters: of the most likely law, by name ("m_c", "a", "omega", "b"), each with its interval.
-    weights: of each law, from its likelihood and number of parameters (BIC); they add up to one.
+    weights: of each law, from its likelihood and number of parameters (BIC); they add up to one. Where no law
+        fits they are empty, as is the curve, and the parameters are unknown.
     chi2_per_dof: of the most likely law, NaN without degrees of freedom.
     stability: m_c(∞) after dropping the smallest sizes, one at a time.
     sizes, values, low, high: the data of the fit, as arrays of shape (size,).
@@ -91,7 +92,8 @@ class ConnectivityLaw:
 
     labels: what else is fixed. source: what the points are ("m_c at N = 256", "m_c(∞) of the midpoint").
     law: "linear", "power", or "undecided" if neither holds 95 % of the weight.
-    exponent: of the power law, whatever the law.
+    exponent: of the power law, whatever the law. If neither fits it is unknown, and there are no parameters,
+        weights and curves.
     parameters: of both laws: {"linear": {"a", "b"}, "power": {"a", "exponent"}}.
     d, m_c, low, high: the points, shape (point,). curve_d, curves: each law drawn, {"linear": (point,), ...}.
     """
@@ -154,7 +156,7 @@ class Collapse:
 
 @dataclass(frozen=True)
 class Histogram:
-    """The order parameter over teachers and replicas at the m nearest to coexistence, for one size.
+    """The order parameter over teachers and replicas at the peak of its susceptibility, for one size.
 
     edges: of the bins, shape (bin + 1,), the same for every size. counts: lanes in each bin, shape (bin,).
     weight: the share of lanes above the valley (one half at equal weights); NaN with one peak.

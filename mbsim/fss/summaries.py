@@ -6,9 +6,12 @@ With ⟨·⟩ the mean over replicas within teachers, then over teachers::
 
 ⟨q²⟩ and ⟨q⁴⟩ come from the variables `overlap_second` and `overlap_fourth` where the order parameter is
 called `overlap_mean` (the same for any other name that ends so), and from its own powers otherwise. The
-variance has the square of the standard error of ⟨q⟩ added, which finite samples take from it. Where every
-lane succeeds, or none, the interval of the probability is that of Clopper and Pearson, for resamples of equal
-lanes cannot tell it.
+variance has the square of the standard error of ⟨q⟩ added, which finite samples take from it. It is that of
+all lanes: the variance within teachers (the connected susceptibility) plus that between teachers (the
+disconnected one, of the quenched disorder), which are not told apart. Where lanes are so equal that resamples
+have no variance, its interval is NaN; nowhere does it exceed a quarter of the squared range of q, the most
+that lanes within that range can have. Where every lane succeeds, or none, the interval of the probability is
+that of Clopper and Pearson, for resamples of equal lanes cannot tell it.
 """
 
 from typing import NamedTuple
@@ -19,17 +22,19 @@ from numpy.typing import NDArray
 
 from mbsim.fss import resample
 from mbsim.fss.lanes import SAMPLES, Cell, cells, generator, order_parameter_of, teachers_and_replicas
-from mbsim.fss.resampled import Resampled
+from mbsim.fss.resampled import Resampled, logarithm
 
 Array = NDArray[np.float64]
 
 SUCCESS, SUCCESS_TIME = "success", "success_time"
 TIMES = 64
 """At most so many success times are told apart."""
+RELATIVE_FLOOR = 1e-12
+"""A variance below this share of the largest q² is rounding."""
 TEXTS = {
     "mean": "mean of {}",
     "binder": "Binder cumulant U4 of {}",
-    "susceptibility": "susceptibility, {size} times the variance of {}",
+    "susceptibility": "susceptibility, {size} times the variance of {} over teachers and replicas",
     "success": "probability of success",
     "success_time": "median time of success, interpolated between measured times; NaN if half never succeed",
 }
@@ -96,6 +101,13 @@ def summaries(
     """
     order_parameter = order_parameter_of(ds, order_parameter)
     found = summarise(ds, order_parameter, size, control, samples, bootstrap, seed, times=True)
+    return as_dataset(ds, found, order_parameter, size, control)
+
+
+def as_dataset(
+    ds: xr.Dataset, found: list[Summary], order_parameter: str, size: str, control: str
+) -> xr.Dataset:
+    """What `summaries` gives, of the summaries of every combination of labels of the dataset."""
     names = list(found[0].cell.labels) if found else []
     m: Array = np.unique(np.asarray(ds[control].to_numpy(), float))
     coords = {name: list(dict.fromkeys(one.cell.labels[name] for one in found)) for name in names}
@@ -106,7 +118,10 @@ def summaries(
         place = tuple(coords[name].index(one.cell.labels[name]) for name in names)
         points = np.searchsorted(m, one.cell.m)
         for name, quantity in one.quantities.items():
-            low, high = _positive(quantity) if name == "susceptibility" else quantity.intervals()
+            if name == "susceptibility":
+                low, high = _variances(quantity, one.cell, order_parameter)
+            else:
+                low, high = quantity.intervals()
             if name == SUCCESS:
                 low, high = _probabilities(quantity, low, high)
             for end, values in (("", quantity.estimate), ("_low", low), ("_high", high)):
@@ -127,6 +142,16 @@ def summaries(
         for end, words in (("", ""), ("_low", ", low end of 95%"), ("_high", ", high end of 95%")):
             result[name + end].attrs.update(long_name=text + words, units=units.get(name, "1"))
     return result
+
+
+def lowest(found: list[Summary], label: str) -> list[Summary]:
+    """Those with the lowest value of a label, without it: the random starts. All, without such a label."""
+    values = [float(one.cell.labels[label]) for one in found if label in one.cell.labels]
+    return [
+        one._replace(cell=one.cell._replace(labels=one.cell.others(label)))
+        for one in found
+        if label not in one.cell.labels or float(one.cell.labels[label]) == min(values)
+    ]
 
 
 def moment_names(ds: xr.Dataset, order_parameter: str) -> tuple[str, ...]:
@@ -188,11 +213,19 @@ def _variance(stacked: Array) -> Array:
     return np.maximum(second - np.square(first), 0.0)
 
 
-def _positive(quantity: Resampled) -> tuple[Array, Array]:
-    """Intervals of a variance, taken of its logarithm, whose law is nearer to the normal."""
-    tiny = np.finfo(float).tiny
-    low, high = quantity.map(lambda batch: np.log(np.maximum(batch, tiny))).intervals()
-    return np.exp(low), np.exp(high)
+def _variances(quantity: Resampled, cell: Cell, order_parameter: str) -> tuple[Array, Array]:
+    """Intervals of a susceptibility, taken of its logarithm, whose law is nearer to the normal.
+
+    A resample without variance, to the precision of numbers, has no logarithm and tells nothing.
+    """
+    values = cell.fields[order_parameter]
+    values = values[np.isfinite(values)]
+    largest = cell.size * np.ptp(values) ** 2 / 4
+    floor = cell.size * RELATIVE_FLOOR * np.square(np.abs(values).max())
+
+    low, high = quantity.map(lambda batch: logarithm(batch, floor)).intervals()
+    ceiling = np.log(np.maximum(np.maximum(largest, quantity.estimate), np.finfo(float).tiny))
+    return np.exp(np.minimum(low, ceiling)), np.exp(np.minimum(high, ceiling))
 
 
 def _probabilities(success: Resampled, low: Array, high: Array) -> tuple[Array, Array]:

@@ -10,12 +10,14 @@ Four kinds of evidence are gathered (`evidence`), each as a sentence:
 
 The verdict is "first" if the barrier of three sizes or more grows, or if the loop stays open at the two
 largest sizes and the order parameter jumps there; "second" if no barrier grows at three sizes or more, the
-peak grows slower than N and no loop is open; "none" if no size shows a transition; otherwise "undecided". A
+peak grows slower than N and no loop is open at any size; "none" if neither the susceptibility nor the
+midpoint of the order parameter shows a transition at any size; otherwise "undecided". A
 correlation length far beyond the largest system makes a weakly first-order transition look second-order.
 
 Reference: H. Watanabe et al., Prog. Theor. Exp. Phys. 2023, 033A02 (why a Binder dip proves nothing).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,12 +34,13 @@ from mbsim.fss.evidence import (
     loops_open,
     peak_growth,
 )
-from mbsim.fss.lanes import SAMPLES, generator, grouped, order_parameter_of
+from mbsim.fss.lanes import ONE_TEACHER, SAMPLES, generator, grouped, order_parameter_of, with_size
 from mbsim.fss.loop import hysteresis
+from mbsim.fss.midpoint import midpoint
 from mbsim.fss.peak import peak
 from mbsim.fss.results import Hysteresis, Verdict
-from mbsim.fss.summaries import Summary, summarise
-from mbsim.fss.table import Label, Order
+from mbsim.fss.summaries import Summary, lowest, summarise
+from mbsim.fss.table import Critical, Label, Order
 
 
 def transition_order(
@@ -77,9 +80,23 @@ def transition_order(
     order_parameter = order_parameter_of(ds, order_parameter)
     loops = hysteresis(ds, order_parameter, label=label, **options)
     random = ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
-    curves = summarise(
-        random.squeeze(label, drop=True) if label in ds.dims else ds, order_parameter, **options
-    )
+    curves = summarise(random, order_parameter, **options)
+    return judge(ds, lowest(curves, label), loops, order_parameter, label, **options)
+
+
+def judge(
+    ds: xr.Dataset,
+    curves: list[Summary],
+    loops: list[Hysteresis],
+    order_parameter: str,
+    label: str,
+    size: str,
+    control: str,
+    samples: tuple[str, str],
+    bootstrap: int,
+    seed: int,
+) -> list[Verdict]:
+    """The verdicts that follow from the summaries of random starts and from the loops of a dataset."""
     by_cell = {id(one.cell): one for one in curves}
     verdicts = []
     for labels, group in grouped([one.cell for one in curves], size):
@@ -89,7 +106,28 @@ def transition_order(
             key=lambda loop: float(loop.labels[size]),
         )
         verdicts.append(_verdict(labels, summaries, own, order_parameter, control, size, bootstrap, seed))
+    if any(one.order == "none" for one in verdicts):
+        random = ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
+        rises = midpoint(
+            with_size(random, order_parameter, size), order_parameter, control=control, samples=samples,
+            bootstrap=bootstrap, seed=seed,
+        )  # fmt: skip
+        verdicts = [_unless_it_rises(one, rises, size) if one.order == "none" else one for one in verdicts]
     return verdicts
+
+
+def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verdict:
+    """Undecided in place of none, where the order parameter rises and the susceptibility shows nothing."""
+    seen = [
+        f"{one.labels[size]}"
+        for one in rises
+        if one.order != "none" and verdict.labels.items() <= one.labels.items()
+    ]
+    if not seen:
+        return verdict
+    where = f"{size} = {', '.join(seen)}"
+    why = f"the order parameter rises at {where}, but no peak of the susceptibility is seen"
+    return replace(verdict, order="undecided", reason=f"{why}; needed: more teachers or replicas")
 
 
 def _verdict(
@@ -102,6 +140,9 @@ def _verdict(
     bootstrap: int,
     seed: int,
 ) -> Verdict:
+    ran = [one.cell for one in summaries if len(one.cell.m)]
+    if ran and max(cell.shape[0] for cell in ran) < 2:
+        return Verdict(labels, "undecided", [], reason=ONE_TEACHER)
     found, refused = _examine(summaries, name, control, bootstrap, seed)
     if not found:
         return Verdict(labels, "none", [], reason="; ".join(dict.fromkeys(refused)))
@@ -149,8 +190,6 @@ def _examine(
 
 def _decide(found: list[Found], evidence: list[Evidence], size: str) -> tuple[Order, str]:
     barrier, height, loop = (one.speaks_for for one in evidence)
-    if found[0].summary.cell.shape[0] < 2:
-        return "undecided", "one teacher tells nothing of the others"
     if len(found) < 2:
         return "undecided", f"one size shows the transition, at least {FEWEST_SIZES} are needed"
     if "first" in (barrier, loop):
@@ -159,7 +198,12 @@ def _decide(found: list[Found], evidence: list[Evidence], size: str) -> tuple[Or
             return "first", ""
         if barrier == "first" or loop == "first":
             return "undecided", f"the evidence is at odds: the {against[0]} speaks for second order"
-    if barrier == height == "second":
-        return "second", ""
     needed = [one.missing for one in evidence if one.missing]
+    veto = "; ".join(one.veto for one in evidence if one.veto)
+    if barrier == height == "second":
+        if not veto:
+            return "second", ""
+        needed = needed or ["larger sizes, to see whether the loop stays closed"]
+        why = f"barrier and susceptibility speak for second order, but {veto}"
+        return "undecided", f"{why}; needed: {needed[0]}"
     return "undecided", f"needed: {'; '.join(needed)}"

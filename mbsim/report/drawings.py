@@ -11,12 +11,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mbsim import figures
+from mbsim import figures, findings
 from mbsim.figures.names import estimator_name
-from mbsim.fss.results import Analysis, Collapse
+from mbsim.findings import labels_text
+from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
 from mbsim.fss.table import Critical, Label
 from mbsim.report import tables
-from mbsim.report.words import labels_text
 
 MOST_PANELS = 12
 """In one figure; what is left out is said in its caption."""
@@ -24,7 +24,8 @@ Labels = dict[str, Label]
 
 SUMMARIES = {  # what the captions call each quantity
     "mean": "The order parameter ({})",
-    "susceptibility": "The susceptibility χ, N times the variance of the order parameter (long bars are cut)",
+    "susceptibility": "The susceptibility χ, N times the variance of the order parameter over teachers and "
+    "replicas together (long bars are cut)",
     "binder": "The Binder cumulant U4 (grey: 2/3, no fluctuation; below −1 it is cut off)",
     "success": "The probability of success (grey: one half)",
 }
@@ -54,14 +55,21 @@ def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") ->
         figure = figures.panels(
             choices[:MOST_PANELS],
             _summary_panel(analysis.summaries, quantity, marked, size, control),
-            same_y=quantity != "susceptibility",
+            same_y=quantity not in ("susceptibility", "binder"),
         )
         caption = f"{words.format(name)} against {control} for each {size}. Bars are 95 % intervals"
         if any(np.isfinite(one.m_c) for one in marked):
-            mark = "its midpoint, perfect recovery," if quantity == "success" else "m_c (midpoint)"
+            mark = "perfect recovery" if quantity == "success" else "the midpoint"
             caption += f"; vertical lines and bands mark {mark} and its 95 % interval"
         found[quantity] = Drawing(quantity, figure, caption + "." + _left_out(choices))
     return found
+
+
+def discontinuous(analysis: Analysis) -> str:
+    """What a midpoint, or a peak, is where the transition is discontinuous; empty where none is."""
+    if not any(verdict.order == "first" for verdict in analysis.verdicts):
+        return ""
+    return " Where the transition is discontinuous these are spinodals, where students of that start go over."
 
 
 def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
@@ -85,7 +93,8 @@ def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
 
     figure = figures.panels(choices[:MOST_PANELS], draw, height=2.9, across=2, same_y=False)
     caption = f"Phase diagram: the order parameter over {across} and {control}{fixed}. "
-    caption += "Points are m_c (midpoint) with its 95 % interval; grey was not run." + _left_out(choices)
+    caption += "Points are midpoints with their 95 % intervals; grey was not run."
+    caption += discontinuous(analysis) + _left_out(choices)
     return [Drawing("phase-diagram", figure, caption)]
 
 
@@ -104,7 +113,7 @@ def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> li
         f"The critical size against {size} by each estimator (points, 95 % intervals), the likeliest law "
     )
     caption += "(lines) and its limit where there is one (dotted, with its interval as a band). "
-    caption += "Points at one size stand side by side." + _left_out(choices)
+    caption += "Points at one size stand side by side." + discontinuous(analysis) + _left_out(choices)
     return [Drawing("size", figure, caption)]
 
 
@@ -119,11 +128,20 @@ def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawin
 
     choices: list[Labels] = [{"panel": place} for place in range(len(laws))]
     figure = figures.panels(
-        choices, draw, height=2.5, across=2, same_y=False, same_legend=False, titles=False
+        choices, draw, height=2.6, across=2, same_y=False, same_legend=False, titles=[*map(_title, laws)]
     )
-    caption = "The critical size against the connectivity d, with 95 % intervals and both laws: "
-    names = [", ".join(filter(None, [law.source, labels_text(law.labels)])) for law in laws]
-    return [Drawing("connectivity", figure, caption + _lettered(names) + ".")]
+    caption = (
+        "The critical size against the connectivity d, with 95 % intervals and both laws, by the estimator "
+    )
+    caption += "and at the size that each panel names." + discontinuous(analysis)
+    return [Drawing("connectivity", figure, caption)]
+
+
+def _title(law: ConnectivityLaw) -> str:
+    """The estimator, the size and the labels, in two lines that fit a panel."""
+    where, _, estimator = law.source.partition(", ")
+    words = ", ".join(filter(None, [where.removeprefix("m_c at "), labels_text(law.labels)]))
+    return f"{estimator_name(estimator)}\n{words}".strip().replace("m_c", "$m_c$")
 
 
 def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
@@ -171,9 +189,13 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
             choices[:MOST_PANELS], histograms, height=2.9, same_y=False, same_legend=False
         )
         caption = (
-            "Histograms of the order parameter over teachers and replicas at the m nearest to coexistence. "
+            "Histograms of the order parameter over teachers and replicas, at the m where it fluctuates "
         )
-        caption += "Two peaks with a valley that deepens with N are two phases." + _left_out(choices)
+        caption += "most. Two peaks with a valley that deepens with N are two phases."
+        if any(findings.open_loop(verdict, analysis) for verdict in shown.values()):
+            caption += " Where a loop is open this m is a spinodal of the finite run, not coexistence: "
+            caption += "the peaks need not be of equal weight there."
+        caption += _left_out(choices)
         drawings.append(Drawing("histograms", figure, caption))
     parts: list[tuple[str, Callable[..., Axes]]] = []
     if any(h.barrier.known or h.unresolved for one in analysis.verdicts for h in one.histograms):
@@ -215,11 +237,14 @@ def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m")
         return figures.hysteresis_figure(groups[tuple(labels.items())], ax, size=size, control=control)
 
     choices = [dict(key) for key in groups]
-    figure = figures.panels(choices[:MOST_PANELS], draw)
+    figure = figures.panels(choices[:MOST_PANELS], draw, same_y=False)
     caption = (
         "Hysteresis: the order parameter from a random start (filled) and from the teacher itself (open). "
     )
-    caption += "Dotted lines are the spinodals, bands the loop between them; bars one standard error."
+    caption += (
+        "Dotted lines are the spinodals; above, a strip for each size spans the loop between them, lines "
+    )
+    caption += "their 95 % intervals. Bars are one standard error."
     return [Drawing("hysteresis", figure, caption + _left_out(choices))]
 
 

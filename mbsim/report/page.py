@@ -17,6 +17,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from mbsim.figures import PAPER
+from mbsim.findings import configuration, findings, labels_text, protocol
 from mbsim.fss.results import Analysis
 from mbsim.report import drawings, tables, words
 
@@ -73,7 +74,7 @@ def data_uri(figure: Figure) -> str:
 
 def configuration_toml(ds: xr.Dataset) -> str:
     """The configuration as TOML, which `mbsim run` takes as it stands; empty where there is none."""
-    config = words.configuration(ds)
+    config = configuration(ds)
     if not config:
         return ""
     text = tomli_w.dumps(config)
@@ -91,13 +92,14 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     summaries = drawings.summary_drawings(analysis)
     return {
         "title": str(ds.attrs.get("name") or ds.attrs.get("model") or "dataset"),
-        "findings": words.findings(analysis) or [missing("verdicts")],
+        "findings": findings(analysis, protocol(ds)) or [missing("verdicts")],
         "note": source.note,
         "source": source,
         "run": words.what_was_run(ds),
         "provenance": words.provenance(ds),
         "config": configuration_toml(ds),
         "critical": tables.critical_table(analysis.critical) if analysis.critical else None,
+        "critical_caption": words.critical_caption(ds, drawings.discontinuous(analysis)),
         "critical_missing": missing("critical"),
         "transition": [summaries[name] for name in ("mean", "success") if name in summaries],
         "fluctuations": [summaries[name] for name in ("susceptibility", "binder") if name in summaries],
@@ -116,9 +118,10 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "verdicts": analysis.verdicts,
         "verdicts_missing": missing("verdicts"),
         "tags": words.TAGS,
-        "labels_text": words.labels_text,
+        "labels_text": labels_text,
         "order_figures": drawings.order_drawings(analysis),
         "hysteresis": tables.hysteresis_table(analysis.hysteresis) if analysis.hysteresis else None,
+        "run_length": protocol(ds),
         "hysteresis_missing": missing("hysteresis"),
         "hysteresis_figures": drawings.hysteresis_drawings(analysis),
     }

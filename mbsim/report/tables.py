@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mbsim.figures.names import estimator_name
+from mbsim.findings import WEIGHTS, labels_text
 from mbsim.fss.results import Collapse, ConnectivityLaw, Extrapolation, Hysteresis
 from mbsim.fss.table import Critical, Label, number_and_interval
-from mbsim.report.words import LAWS, interval_text, labels_text
+from mbsim.report.words import LAWS, interval_text
 
 Labelled = Critical | Extrapolation | Collapse | Hysteresis
 
@@ -21,8 +22,10 @@ Labelled = Critical | Extrapolation | Collapse | Hysteresis
 QUANTITIES = {"mean": "order parameter", "binder": "U4", "susceptibility": "χ", "success": "success"}
 
 
-WEIGHTS = re.compile(r" \(weights: [^)]*\)")
-"""In the reason of a law: the table has a column for them."""
+DRIFT = re.compile(r"a drift of up to (.+? log \w+) is not excluded")
+DETAILS = re.compile(r" \((?:logarithm|proportional)[^)]*\)|: χ²/dof = .*|(?<=are scaled) by [\d.]+")
+SHARE = re.compile(r"\d+%(?= of the weight)")
+"""In the reason of a law: columns of the table have it."""
 
 
 class Cell(NamedTuple):
@@ -68,6 +71,7 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
     names = _label_names(extrapolations)
     notes: dict[str, str] = {}
     rows = []
+    drifts = False
     for one in sorted(extrapolations, key=lambda one: [str(one.labels.get(name, "")) for name in names]):
         if not len(one.sizes):
             continue
@@ -75,17 +79,35 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
             *(_label(one.labels.get(name, "")) for name in names),
             Cell(estimator_name(one.estimator)),
             Cell(", ".join(f"{N:g}" for N in one.sizes)),
-            Cell(LAWS.get(one.law, one.law), note=_note(notes, WEIGHTS.sub("", one.reason))),
+            Cell(LAWS.get(one.law, one.law), note=_shared(notes, one.reason)),
             _weights(one.weights),
-            _split(interval_text(one.m_c)),
+            _limit(one),
             Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"),
         ]
         rows.append(cells)
+        drifts = drifts or bool(DRIFT.search(one.reason))
     heads = [*_heads(names), "estimator", "sizes", "law", "weights", "m_c(∞)", "χ²/dof"]
     below = [(mark, text) for text, mark in notes.items()]
+    if drifts:
+        below.append(("", "drift: what growth like a logarithm the points do not exclude"))
     if few := _too_few_sizes(extrapolations):
         below.append(("", f"too few sizes for a law: {few}"))
     return Table(heads, rows, len(names) + 1, below)
+
+
+def _limit(one: Extrapolation) -> Cell:
+    """m_c(∞), its interval, and the drift that is not excluded, a line each."""
+    cell = _split(interval_text(one.m_c))
+    drift = DRIFT.search(one.reason)
+    lines = [cell.below, f"drift ≤ {drift[1]}" if drift else ""]
+    return cell._replace(below="\n".join(filter(None, lines)))
+
+
+def _shared(notes: dict[str, str], reason: str) -> str:
+    """The marks of the parts of a reason, each without what the columns tell: rows share their notes."""
+    parts = [SHARE.sub("part", DETAILS.sub("", part)) for part in WEIGHTS.sub("", reason).split("; ")]
+    marks = dict.fromkeys(_note(notes, part) for part in parts if part and not DRIFT.search(part))
+    return ", ".join(sorted(marks))
 
 
 def _weights(weights: Mapping[str, float]) -> Cell:
@@ -116,7 +138,7 @@ def connectivity_table(laws: Sequence[ConnectivityLaw]) -> Table:
         weights = ", ".join(f"{name} {weight:.2f}" for name, weight in law.weights.items())
         cells = [
             Cell(", ".join(filter(None, [law.source, labels_text(law.labels)]))),
-            Cell(law.law, note=_note(notes, law.reason)),
+            Cell(law.law, note=_shared(notes, law.reason)),
             _split(interval_text(law.exponent)),
             Cell(weights or "–"),
             Cell(f"{law.chi2_per_dof:.2g}" if math.isfinite(law.chi2_per_dof) else "–"),

@@ -1,10 +1,8 @@
-"""Sentences of the report: what was run, what was found, and the reasons where nothing was.
+"""Words of the report: what was run, with what, and how text is set.
 
 Plain text becomes `Markup` here, with the symbols of physics set as such; nothing else is trusted as HTML.
 """
 
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,16 +11,10 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup, escape
 
-from mbsim.fss.results import Analysis, Extrapolation, Interval, Verdict
-from mbsim.fss.table import Critical, Label
+from mbsim.findings import configuration
+from mbsim.fss.results import Interval
 
 TAGS = {"first": "first order", "second": "second order", "undecided": "undecided", "none": "none seen"}
-ORDERS = {
-    "first": "discontinuous (first order)",
-    "second": "continuous (second order)",
-    "undecided": "of undecided order",
-    "none": "not seen on this grid",
-}
 SYMBOL = re.compile(
     r"(?P<critical>\bm_c\b)"
     r"|(?P<inverse_nu>\binverse_nu\b)"
@@ -30,7 +22,6 @@ SYMBOL = re.compile(
     r"|\^\(?(?P<power>[-−]?[\w.∞/]+)\)?"
     r"|(?<![\w'’])(?P<letter>[NdmKM])(?![\w'’])"
 )
-GROWTHS = {"proportional": "in proportion to N", "logarithm": "like log N"}
 LAWS = {
     "constant": "m_c",
     "power correction": "m_c + a N^−ω",
@@ -56,20 +47,6 @@ def _symbol(found: re.Match[str]) -> str:
     if found["power"]:
         return f"<sup>{found['power']}</sup>"
     return f"<i>{found['letter']}</i>"
-
-
-def labels_text(labels: Mapping[str, object]) -> str:
-    """The labels as they are read: "d = 5, init overlap = 1"."""
-    shown = (
-        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else value)
-        for name, value in labels.items()
-    )
-    return ", ".join(f"{name} = {value}" for name, value in shown)
-
-
-def configuration(ds: xr.Dataset) -> dict[str, Any]:
-    """The run's configuration, empty where the dataset carries none."""
-    return dict(json.loads(ds.attrs.get("config", "{}")))
 
 
 def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
@@ -98,6 +75,26 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
     return rows
 
 
+def success(ds: xr.Dataset) -> str:
+    """What success of a student is in this run, as a clause; empty where the dataset does not tell."""
+    config = configuration(ds)
+    model = config.get("model", {})
+    if not model:
+        return ""
+    if model.get("weights") != "binary":
+        threshold = config.get("measure", {}).get("success_threshold", 1e-2)
+        return f"the error on fresh examples is at most {threshold:g}"
+    return "no test example fails" if model.get("output") == "scalar" else "every weight is right"
+
+
+def critical_caption(ds: xr.Dataset, discontinuous: str) -> str:
+    """The caption of the table of m_c; `discontinuous` is a sentence that goes with it, or nothing."""
+    clause = success(ds)
+    means = f", the m at which half of the students succeed (at the end {clause})," if clause else ""
+    caption = f"The critical size m_c by each estimator, with 95 % intervals.{discontinuous}"
+    return f"{caption} Perfect recovery{means} is a quantity of its own, and no estimator of m_c."
+
+
 def provenance(ds: xr.Dataset) -> list[tuple[str, str]]:
     """Name and text of everything that identifies the numbers: hash, versions, device, generator, commit."""
     names = {
@@ -113,20 +110,6 @@ def provenance(ds: xr.Dataset) -> list[tuple[str, str]]:
     return [(words, str(ds.attrs[name])) for name, words in names.items() if ds.attrs.get(name)]
 
 
-def findings(analysis: Analysis) -> list[str]:
-    """One sentence for each combination of labels: its order, and where the transition is."""
-    found = []
-    for verdict in analysis.verdicts:
-        where = labels_text(verdict.labels)
-        place = _place(verdict, analysis)
-        # An estimator may see the transition where the evidence for its order is missing.
-        order = "undecided" if place and verdict.order == "none" else verdict.order
-        text = (f"{where}: t" if where else "T") + f"he transition is {ORDERS[order]}"
-        text += f", {place}" if place else ""
-        found.append(f"{text}.")
-    return found
-
-
 def sentence(text: str) -> str:
     """With a capital (unless a symbol comes first) and a full stop."""
     text = text.strip().rstrip(".")
@@ -137,31 +120,6 @@ def sentence(text: str) -> str:
 def interval_text(interval: Interval) -> str:
     """A value with its interval; a dash where it is not known."""
     return str(interval) if interval.known else "–"
-
-
-def _place(verdict: Verdict, analysis: Analysis) -> str:
-    """m_c(∞) where the sizes decide on a law, else m_c at the largest size; by the midpoint.
-
-    Of several starts or temperatures the first is told, which for starts is the random one.
-    """
-
-    def is_own(one: Critical | Extrapolation) -> bool:
-        return one.estimator.startswith("midpoint") and verdict.labels.items() <= one.labels.items()
-
-    def extra(one: Critical | Extrapolation, *names: str) -> dict[str, Label]:
-        return {name: value for name, value in one.labels.items() if name not in (*verdict.labels, *names)}
-
-    laws = [one for one in analysis.extrapolations if is_own(one)]
-    if laws and laws[0].law != "undecided" and laws[0].m_c.known:
-        where = labels_text(extra(laws[0]))
-        return f"m_c(∞) = {laws[0].m_c}" + (f" at {where}" if where else "")
-    growth = f"m_c grows {GROWTHS[laws[0].law]}, " if laws and laws[0].law in GROWTHS else ""
-    records = [one for one in analysis.critical if is_own(one)]
-    first = [one for one in records if extra(one, "N") == extra(records[0], "N") and math.isfinite(one.m_c)]
-    if not first:
-        return ""
-    last = first[-1]
-    return f"{growth}m_c = {Interval(last.m_c, last.low, last.high)} at {labels_text(extra(last))}"
 
 
 def _model(ds: xr.Dataset, model: Mapping[str, Any]) -> str:

@@ -1,0 +1,191 @@
+"""What an analysis found, in sentences: shared by `mbsim analyze` and `mbsim report`, so that they agree.
+
+Where the transition is discontinuous no midpoint is called m_c: the students that start at random and those
+that start at the teacher go over at two spinodals, which depend on the length of the run; coexistence lies
+between them.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from mbsim.fss.results import Analysis, ConnectivityLaw, Extrapolation, Hysteresis, Interval, Verdict
+from mbsim.fss.table import Critical, Label
+
+ORDERS = {
+    "first": "discontinuous (first order)",
+    "second": "continuous (second order)",
+    "undecided": "of undecided order",
+    "none": "not seen on this grid",
+}
+GROWTHS = {"proportional": "in proportion to N", "logarithm": "like log N"}
+
+WEIGHTS = re.compile(r" \(weights?[^)]*\)")
+"""In the reason of a law: too long for a line, and a column of its own in a table."""
+
+
+def labels_text(labels: Mapping[str, object]) -> str:
+    """The labels as they are read: "d = 5, init overlap = 1"."""
+    shown = (
+        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else value)
+        for name, value in labels.items()
+    )
+    return ", ".join(f"{name} = {value}" for name, value in shown)
+
+
+def configuration(ds: xr.Dataset) -> dict[str, Any]:
+    """The run's configuration, empty where the dataset carries none."""
+    return dict(json.loads(ds.attrs.get("config", "{}")))
+
+
+def protocol(ds: xr.Dataset) -> str:
+    """The length of the run, "300 sweeps", that spinodals refer to; empty where the dataset does not tell."""
+    dynamics = configuration(ds).get("dynamics", {})
+    return next((f"{dynamics[unit]:,} {unit}" for unit in ("sweeps", "steps") if unit in dynamics), "")
+
+
+def findings(analysis: Analysis, run_length: str = "") -> list[str]:
+    """One sentence for each combination of labels: its order, and where the transition is.
+
+    Args:
+        analysis: of `fss.analyze`.
+        run_length: of `protocol`.
+    """
+    found = []
+    for verdict in analysis.verdicts:
+        where = labels_text(verdict.labels)
+        place = _place(verdict, analysis, f" in {run_length}" if run_length else "")
+        # An estimator may see the transition where the evidence for its order is missing.
+        order = "undecided" if place and verdict.order == "none" else verdict.order
+        text = (f"{where}: t" if where else "T") + f"he transition is {ORDERS[order]}"
+        text += f", {place}" if place else ""
+        found.append(f"{text}.")
+    return found
+
+
+def open_loop(verdict: Verdict, analysis: Analysis) -> Hysteresis | None:
+    """The loop of the largest size that has one, if it is open: wider than a step of the grid."""
+    own = [
+        one
+        for one in analysis.hysteresis
+        if verdict.labels.items() <= one.labels.items() and one.random.known and one.planted.known
+    ]
+    if not own:
+        return None
+    last = max(own, key=lambda one: float(one.labels.get("N", 0)))
+    step = min((b - a for a, b in zip(last.m[:-1], last.m[1:], strict=True)), default=0.0)
+    return last if last.width.low > step else None
+
+
+def growth(records: list[Critical]) -> str:
+    """How m_c changes from the smallest size to the largest, with the exponent between the two; or nothing.
+
+    Args:
+        records: of one estimator and one combination of labels, a size each; those without a number are
+            passed over. The exponent is a description: two points decide on no law.
+    """
+    known = sorted(
+        (one for one in records if math.isfinite(one.high - one.low) and one.low > 0),
+        key=lambda one: float(one.labels["N"]),
+    )
+    if len(known) < 2:
+        return ""
+    first, last = known[0], known[-1]
+    length = math.log(float(last.labels["N"]) / float(first.labels["N"]))
+    errors = [(math.log(one.high) - math.log(one.low)) / 2 for one in (first, last)]
+    exponent, error = math.log(last.m_c / first.m_c) / length, math.hypot(*errors) / length
+    ends = " to ".join(f"{interval_of(one)} at N = {one.labels['N']}" for one in (first, last))
+    return f"{ends}, as N^x with x = {Interval(exponent, exponent - error, exponent + error)} between them"
+
+
+def interval_of(record: Critical) -> Interval:
+    """m_c of a record with its interval."""
+    return Interval(record.m_c, record.low, record.high)
+
+
+def details(analysis: Analysis) -> list[str]:
+    """The midpoint against N with its law, and against d: a line each, for a terminal.
+
+    The widths of the loops are among the evidence of the verdicts.
+    """
+    lines = []
+    groups: dict[str, list[Critical]] = {}
+    for record in analysis.critical:
+        if record.estimator.startswith("midpoint") and "N" in record.labels:
+            others = {name: value for name, value in record.labels.items() if name != "N"}
+            groups.setdefault(labels_text(others), []).append(record)
+    laws = {labels_text(one.labels): one for one in analysis.extrapolations if _is_midpoint(one)}
+    told = {where: growth(records) for where, records in groups.items()}
+    if any(told.values()):
+        lines.append("midpoint against N")
+    for where, text in told.items():
+        if text:
+            law = f"; {_law(laws[where])}" if where in laws else ""
+            lines.append("  " + (f"{where}: " if where else "") + text + law)
+    names = {record.estimator for record in analysis.critical if record.estimator.startswith("midpoint")}
+    of_d = [law for law in analysis.connectivity if law.source.endswith(tuple(names))]
+    if of_d:
+        lines.append("midpoint against d")
+        lines += [f"  {_connectivity(law)}" for law in of_d]
+    return lines
+
+
+def _is_midpoint(one: Extrapolation) -> bool:
+    return one.estimator.startswith("midpoint")
+
+
+def _law(one: Extrapolation) -> str:
+    parts = [f"law {one.law}"]
+    parts += [f"limit {one.m_c}"] if one.m_c.known else []
+    return "; ".join([*parts, *filter(None, [WEIGHTS.sub("", one.reason)])])
+
+
+def _connectivity(law: ConnectivityLaw) -> str:
+    head = ", ".join(filter(None, [law.source, labels_text(law.labels)]))
+    exponent = [f"d^x with x = {law.exponent}"] if law.exponent.known else []
+    return f"{head}: " + "; ".join(
+        [f"law {law.law}", *exponent, *filter(None, [WEIGHTS.sub("", law.reason)])]
+    )
+
+
+def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
+    """Both spinodals where a loop is open; else m_c(∞), or m_c at the largest size, by the midpoint.
+
+    Of several starts or temperatures the first is told, which for starts is the random one.
+    """
+    if loop := open_loop(verdict, analysis):
+        extra_labels = {k: v for k, v in loop.labels.items() if k not in verdict.labels}
+        where = f" at {labels_text(extra_labels)}" if extra_labels else ""
+        spinodals = f"spinodals {loop.planted} and {loop.random}{where}{within}"
+        between = "coexistence lies between them"
+        return f"{spinodals}; {between}" if verdict.order == "first" else f"{spinodals}, a loop is open"
+
+    def is_own(one: Critical | Extrapolation) -> bool:
+        return one.estimator.startswith("midpoint") and verdict.labels.items() <= one.labels.items()
+
+    def extra(one: Critical | Extrapolation, *names: str) -> dict[str, Label]:
+        return {name: value for name, value in one.labels.items() if name not in (*verdict.labels, *names)}
+
+    records = [one for one in analysis.critical if is_own(one)]
+    first = [one for one in records if extra(one, "N") == extra(records[0], "N") and math.isfinite(one.m_c)]
+    if verdict.order == "first":
+        if not first:
+            return ""
+        there = f"{interval_of(first[-1])} at {labels_text(extra(first[-1]))}{within}"
+        return f"the start that was run goes over at {there}; a second start is needed to bound coexistence"
+    laws = [one for one in analysis.extrapolations if is_own(one)]
+    if laws and laws[0].law != "undecided" and laws[0].m_c.known:
+        where = labels_text(extra(laws[0]))
+        return f"m_c(∞) = {laws[0].m_c}" + (f" at {where}" if where else "")
+    rises = f"m_c grows {GROWTHS[laws[0].law]}, " if laws and laws[0].law in GROWTHS else ""
+    if not first:
+        return ""
+    unlimited = laws and laws[0].law == "undecided" and not laws[0].m_c.known
+    if unlimited and (path := growth(first)):
+        where = labels_text(extra(first[0], "N"))
+        return f"m_c runs from {path}" + (f" ({where})" if where else "")
+    return f"{rises}m_c = {interval_of(first[-1])} at {labels_text(extra(first[-1]))}"
