@@ -191,9 +191,9 @@ def test_registers_in_every_mode(network, order, refresh, m, temperature):
     ("network", "order", "m", "temperature"),
     [
         (VECTOR, "random", [3, 8], WARM),
-        (VECTOR, "sequential", [3, 8], WARM),
+        pytest.param(VECTOR, "sequential", [3, 8], WARM, marks=pytest.mark.slow),
         (SCALAR, "sequential", [3, 8], WARM),
-        (SCALAR_BOTH, "random", [3, 8], WARM),
+        pytest.param(SCALAR_BOTH, "random", [3, 8], WARM, marks=pytest.mark.slow),
     ],
 )
 def test_weights_and_measurements_are_the_oracles(network, order, m, temperature):
@@ -204,10 +204,10 @@ def test_weights_and_measurements_are_the_oracles(network, order, m, temperature
     ("network", "order", "refresh", "m", "temperature"),
     [
         (WIDE, "random", None, [9, 16], COLD),
-        (WIDE, "sequential", None, [3, 8], WARM),
+        pytest.param(WIDE, "sequential", None, [3, 8], WARM, marks=pytest.mark.slow),
         (SCALAR_BOTH, "sequential", 19, [33, 70], COLD),
-        ((9, 9, 9, 1, True), "sequential", None, [17, 32], WARM),
-        ((11, 11, 11, 9, False), "sequential", None, [33, 70], COLD),
+        pytest.param((9, 9, 9, 1, True), "sequential", None, [17, 32], WARM, marks=pytest.mark.slow),
+        pytest.param((11, 11, 11, 9, False), "sequential", None, [33, 70], COLD, marks=pytest.mark.slow),
     ],
 )
 def test_weights_are_the_oracles(network, order, refresh, m, temperature):
