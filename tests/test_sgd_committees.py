@@ -113,7 +113,6 @@ def test_order_parameters_follow_the_equations():
     assert check(4, (128, 256), (32, 32)) < 0.3
 
 
-@pytest.mark.slow
 def test_equations_that_differ_are_told_from_the_kernel():
     """Another learning rate, no noise of the batch, none of the labels."""
     N, m, outputs = 256, 4, 1 / math.sqrt(UNITS)
