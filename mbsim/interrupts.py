@@ -47,7 +47,7 @@ def interruptible() -> Iterator[None]:
     def dropped(unraisable: Any) -> None:
         if unraisable.exc_type is Interrupted:
             _Asked.under_way = False
-        else:
+        elif not _Asked.reason:  # objects that the signal left half made fail once more as they go
             report_others(unraisable)
 
     report_others, sys.unraisablehook = sys.unraisablehook, dropped
@@ -55,7 +55,8 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.unraisablehook = report_others
+        if not _Asked.reason:
+            sys.unraisablehook = report_others
         # SIG_IGN outlasts Python's own end, where its handlers are reset. It comes no earlier, since Python
         # makes an error of a signal that was on its way when SIG_IGN was set.
         for number, handler in before.items():

@@ -141,6 +141,8 @@ def check(
         (VECTOR, "sequential", 19, [3, 8]),
         (WIDE, "random", None, [9, 16]),  # so many readers that words of eight bits would overflow
         (WIDE, "sequential", 1000, [9, 16]),
+        (VECTOR, "sequential", None, [3, 8]),  # unit by unit
+        (WIDE, "sequential", None, [65, 130]),
         (COMMITTEE, "random", None, [17, 32]),
         ((9, 9, 9, 7, True), "sequential", 100, [17, 32]),
         ((9, 9, 9, 1, True), "random", None, [40, 64]),
@@ -161,18 +163,19 @@ def test_registers_are_the_oracles(network, order, refresh, m):
 
 
 @pytest.mark.parametrize(
-    ("network", "m", "far"),
+    ("network", "order", "m", "far"),
     [
-        (VECTOR, [3, 8], False),
-        (COMMITTEE, [17, 32], True),
-        (VECTOR, [40, 64], True),
-        (SCALAR, [70, 200], False),
+        (VECTOR, "random", [3, 8], False),
+        (COMMITTEE, "random", [17, 32], True),
+        (VECTOR, "random", [40, 64], True),
+        (VECTOR, "sequential", [40, 64], True),
+        (SCALAR, "random", [70, 200], False),
     ],
 )
-def test_greedy_registers_are_the_oracles(network, m, far, monkeypatch):
+def test_greedy_registers_are_the_oracles(network, order, m, far, monkeypatch):
     """The programs without a temperature, which most runs use; and those that ask for far memory ahead."""
     monkeypatch.setattr(compiled, "SECOND_LEVEL", 0 if far else 2**30)
-    check(network, "random", None, m, COLD, engine="native", replicas=3)
+    check(network, order, None, m, COLD, engine="native", replicas=3)
 
 
 @pytest.mark.slow

@@ -176,15 +176,31 @@ def test_unit_plan_is_the_sequential_order(network, block):
     for group in units:
         touched = [r for k in group for r in case.resources[shape.first_hidden + k * d]]
         assert len(touched) == len(set(touched)), "two units done together share an output"
-    done = [plan.positions[k * d + b] for group in units for b in range(d) for k in group]
+    assert_same_sweep(case, [plan.positions[k * d + b] for group in units for b in range(d) for k in group])
+    if train_output:
+        outputs = np.arange(M * d).reshape(M, d).T.ravel()
+        np.testing.assert_array_equal(case.sequential[: M * d], outputs)
+
+
+def assert_same_sweep(case, done):
+    """Places of the sequential order, in the order in which they are done."""
     for later in range(len(done)):
         for earlier in range(later):
             first, second = (case.sequential[done[i]] for i in (earlier, later))
             if not case.resources[first].isdisjoint(case.resources[second]):
                 assert done[earlier] < done[later], "proposals that do not commute changed places"
-    if train_output:
-        outputs = np.arange(M * d).reshape(M, d).T.ravel()
-        np.testing.assert_array_equal(case.sequential[: M * d], outputs)
+
+
+@pytest.mark.parametrize("network", NETWORKS[:3])
+def test_unit_order_is_the_sequential_order(network):
+    """With all links of a unit in turn."""
+    case = Case(network)
+    _, K, _, d, train_output = network
+    positions = order.hidden_positions(case.teacher.output_sources, d, K, train_output)
+    units = order.unit_order(positions, d).tolist()
+    assert sorted(units) == list(range(K))
+    np.testing.assert_array_equal(case.sequential[positions], case.shape.first_hidden + np.arange(K * d))
+    assert_same_sweep(case, [positions[k * d + b] for k in units for b in range(d)])
 
 
 def test_sequential_levels_are_wide():

@@ -96,9 +96,23 @@ def unit_plan(
             part = colour[begin : begin + block]
             groups[count, : len(part)] = part
             count += 1
+    positions = hidden_positions(output_sources, hidden_degree, units, train_output)
+    return UnitPlan(groups, np.int32(count), positions)
+
+
+def hidden_positions(
+    output_sources: np.ndarray, hidden_degree: int, units: int, train_output: bool
+) -> np.ndarray:
+    """The place (K*d,) of each hidden link in a sweep of the sequential order."""
     order = sequential_order(output_sources, hidden_degree, units, train_output)
-    positions = np.argsort(order)[len(order) - units * hidden_degree :]
-    return UnitPlan(groups, np.int32(count), positions.astype(np.int32))
+    return np.argsort(order)[len(order) - units * hidden_degree :].astype(np.int32)
+
+
+def unit_order(positions: np.ndarray, hidden_degree: int) -> np.ndarray:
+    """The units (K,) in an order in which the sweep with these `hidden_positions` may be done with all links
+    of a unit in turn: colour by colour.
+    """
+    return np.argsort(positions[::hidden_degree]).astype(np.int32)
 
 
 def _colours(output_sources: np.ndarray, units: int) -> list[np.ndarray]:
@@ -116,16 +130,16 @@ def _greedy_colours(output_sources: np.ndarray, units: int) -> np.ndarray:
     for output, sources in enumerate(output_sources.tolist()):
         for unit in sources:
             rows[unit].append(output)
-    taken: list[set[int]] = [set() for _ in range(len(output_sources))]
+    taken = [0] * len(output_sources)  # the colours that an output has met, a bit for each
     colour = np.zeros(units, np.int64)
     for unit, outputs in enumerate(rows):
-        used = set().union(*(taken[output] for output in outputs)) if outputs else set()
-        c = 0
-        while c in used:
-            c += 1
-        colour[unit] = c
+        used = 0
         for output in outputs:
-            taken[output].add(c)
+            used |= taken[output]
+        free = ~used & (used + 1)  # the lowest bit that is not set
+        colour[unit] = free.bit_length() - 1
+        for output in outputs:
+            taken[output] |= free
     return colour
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mbsim.kernel.native import scalar_output, vector_output
+from mbsim.kernel.native import scalar_output, unit_sweeps, vector_output
 from mbsim.kernel.native.cipher import CIPHERS, fold, groups_of, row_filler, threefry
 from mbsim.kernel.native.networks import layer, wrong_counter
-from mbsim.kernel.native.sizes import block_bytes, planes_for, students_in
+from mbsim.kernel.native.sizes import block_bytes, effect_planes, planes_for, students_in
 from mbsim.kernel.native.vectors import filled, inner, load, pointer, store
 from mbsim.kernel.networks import Shape
 
@@ -23,7 +23,8 @@ class Kind(NamedTuple):
     bits: of a word. single: whether a batch is a single word. far: whether a block's memory exceeds the
     second level of the cache, so that it is worth asking for ahead. planes, output_planes: (planes, offset)
     of the sums of hidden units and of outputs. scalar: whether a single output reads all units. thermal:
-    whether any temperature is positive.
+    whether any temperature is positive. effects: planes of what a unit does to its outputs, if sweeps go unit
+    by unit, else 0.
     """
 
     bits: int
@@ -33,13 +34,15 @@ class Kind(NamedTuple):
     output_planes: tuple[int, int]
     scalar: bool
     thermal: bool
+    effects: int
 
 
-def kind_of(shape: Shape, bits: int, words: int, thermal: bool) -> Kind:
+def kind_of(shape: Shape, bits: int, words: int, thermal: bool, by_units: bool) -> Kind:
     """The kind of blocks with so many words of so many bits."""
     planes, output_planes = planes_for(shape.d), planes_for(shape.output_degree)
     far = not shape.scalar and block_bytes(shape, bits, words) > SECOND_LEVEL
-    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, thermal)
+    effects = effect_planes(shape) if by_units else 0
+    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, thermal, effects)
 
 
 @njit(nogil=True)
@@ -74,14 +77,15 @@ def trainer(kind: Kind):
     Sweeps first to stop, with a fresh batch every `refresh` proposals: proposal i of sweep s is number s * n
     + i, and belongs to batch number (s * n + i) // refresh. Arrays are told by their addresses.
         sizes: ((N, K, M, D, n), (d, links into outputs that are proposed, words)).
-        order: (proposals (S, n) int32, S, sweep of row 0); a single row serves every sweep.
+        order: (proposals (S, n) int32, S, sweep of row 0, anything); a single row serves every sweep. Unit by
+        unit: (the order of units (K,) int32, 1, 0, the place in the sweep of each hidden link (K*d,) int32).
         tables: (hidden sources, output sources, readers: int32; most readers of a unit).
         teacher: (w, v: int8; room for its hidden units). student: (w, v: int8).
         batch: room for (inputs, counters of hidden units and of outputs, teacher's outputs, a row).
         keys: of the examples, (both halves, word numbers, room for both halves: uint32).
         heat: as `decisions.decision`. results: (valid examples, accepted proposals: int64).
     """
-    bits, single, far, (planes, offset), (output_planes, output_offset), scalar, thermal = kind
+    bits, single, far, (planes, offset), (output_planes, output_offset), scalar, thermal, effects = kind
     students, ciphers = students_in(bits), CIPHERS * groups_of(bits)
     word, signed = getattr(np, f"uint{bits}"), getattr(np, f"int{bits}")
     fill = row_filler(bits)
@@ -89,7 +93,9 @@ def trainer(kind: Kind):
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, keep=False)
     hidden_layer = layer(bits, single, planes, offset, shared=False, keep=True)
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, keep=True)
-    if scalar:
+    if effects:
+        sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, thermal)
+    elif scalar:
         propose = scalar_output.proposals(bits, single, planes, output_planes, thermal)
     else:
         propose = vector_output.proposals(bits, single, far, planes, thermal)
@@ -116,8 +122,9 @@ def trainer(kind: Kind):
 
     @njit(nogil=True)
     def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, results):
-        (_, _, _, _, n), steps = sizes
+        (_, units, _, _, n), steps = sizes
         orders, rows, begin = pointer(order[0], np.int32), order[1], order[2]
+        plan = orders, pointer(order[3], np.int32)
         hidden_sources, output_sources = pointer(tables[0], np.int32), pointer(tables[1], np.int32)
         tables_at = hidden_sources, output_sources, pointer(tables[2], np.int32), tables[3]
         teacher_at = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8), pointer(teacher[2], word)
@@ -145,8 +152,13 @@ def trainer(kind: Kind):
                 if number != current:
                     draw(number, sizes, tables_at, teacher_at, student_at, batch_at, keys_at)
                     current = number
-                span = sweep, orders, place, i, end
-                propose(span, steps, tables_at, valid, student_at, batch_at, heat_at, accepted)
+                if effects:
+                    sweep_units(
+                        sweep, units, plan, steps, tables_at, valid, student_at, batch_at, heat_at, accepted
+                    )
+                else:
+                    span = sweep, orders, place, i, end
+                    propose(span, steps, tables_at, valid, student_at, batch_at, heat_at, accepted)
                 i = end
 
     return train
@@ -164,7 +176,7 @@ def examiner(kind: Kind):
         results: (valid examples, totals: int64).
         Others: as in `trainer`.
     """
-    bits, single, _, (planes, offset), (output_planes, output_offset), _, _ = kind
+    bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
     fill, count, apiece = row_filler(bits), wrong_counter(bits), bits // 32
     here, word = students_in(bits), getattr(np, f"uint{bits}")
     teacher_layer = layer(bits, single, planes, offset, shared=True, keep=False)

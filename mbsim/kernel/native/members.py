@@ -22,7 +22,7 @@ Addresses = tuple[int, ...]
 class Setting(NamedTuple):
     """What all students share: sizes, the teacher's graph (hidden sources, output sources, readers: int32)
     and weights (int8, 0 or -1), proposals between fresh batches, test examples, whether any temperature is
-    positive.
+    positive, whether sweeps go unit by unit.
     """
 
     shape: Shape
@@ -31,6 +31,7 @@ class Setting(NamedTuple):
     refresh: int
     test_size: int
     thermal: bool
+    by_units: bool
 
 
 class Exam(NamedTuple):
@@ -69,12 +70,14 @@ class Members(NamedTuple):
     arrays: tuple[Array, ...]
 
 
-def setting_of(teacher: Teacher, shape: Shape, refresh: int, test_size: int, thermal: bool) -> Setting:
+def setting_of(
+    teacher: Teacher, shape: Shape, refresh: int, test_size: int, thermal: bool, by_units: bool
+) -> Setting:
     """What the students of this teacher share."""
     tables: Tables = tables_of(teacher, shape)
     sources = tables.hidden_sources, tables.output_sources, tables.readers.ravel()
     weights = -tables.w.astype(np.int8), -tables.v.astype(np.int8)
-    return Setting(shape, sources, weights, refresh, test_size, thermal)
+    return Setting(shape, sources, weights, refresh, test_size, thermal, by_units)
 
 
 def addresses(*values: Array | int) -> Addresses:
@@ -108,8 +111,8 @@ def _members(
         v,
         np.zeros(students, np.int64),
         np.zeros(students, np.int64),
-        compiled.kind_of(shape, block.bits, block.words, setting.thermal),
-        compiled.kind_of(shape, max(32, block.bits), 1, thermal=False)._replace(far=False),
+        compiled.kind_of(shape, block.bits, block.words, setting.thermal, setting.by_units),
+        compiled.kind_of(shape, max(32, block.bits), 1, thermal=False, by_units=False)._replace(far=False),
         addresses(*drawing),
         addresses(*heat),
         address(valid),

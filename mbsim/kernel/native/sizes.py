@@ -33,10 +33,15 @@ def readers_of(shape: Shape) -> int:
     return 1 if shape.scalar else shape.readers
 
 
+def effect_planes(shape: Shape) -> int:
+    """Planes of a counter in two's complement of -R to R, R the most outputs that read a unit."""
+    return shape.readers.bit_length() + 1
+
+
 def block_bytes(shape: Shape, bits: int, words: int) -> int:
     """Memory of a block of students in training: rows and counters of a batch, and weights."""
     counters = shape.K * planes_for(shape.d)[0] + shape.M * planes_for(shape.output_degree)[0]
-    rows = shape.N + counters + shape.M + shape.K + 1
+    rows = shape.N + counters + shape.M + shape.K + 1 + effect_planes(shape)
     return rows * words * BYTES + (shape.hidden_links + shape.output_links) * students_in(bits)
 
 

@@ -68,19 +68,20 @@ class Ensemble:
             gathered[member.block.lanes[:used]] = result[:used]
         return gathered
 
-    def advance(self, first: int, stop: int, orders: Array, begin: int) -> Array:
+    def advance(self, first: int, stop: int, orders: Array, begin: int, places: Array) -> Array:
         """Train through sweeps first to stop; returns accepted proposals (lanes,).
 
-        orders (S, n) int32: row 0 is the order of sweep `begin`, or, alone, of every sweep.
+        orders (S, n) int32: row 0 is the order of sweep `begin`, or, alone, of every sweep. Unit by unit it
+        is that of the units (1, K), and `places` (K*d,) int32 are those of hidden links in a sweep.
         """
         shape = self.setting.shape
         sizes = *self.sizes, shape.proposals
-        order = address(orders), len(orders), begin
+        order = address(orders), len(orders), begin, address(places)
 
         def work(member: Members, room: Room) -> Array:
             kind, words = member.kind, member.block.words
             counters = shape.K * kind.planes[0], shape.M * kind.output_planes[0]
-            *batch, teacher_h = room.of(words, (shape.N, *counters, shape.M, 1, shape.K))
+            *batch, teacher_h = room.of(words, (shape.N, *counters, shape.M, 1 + kind.effects, shape.K))
             member.accepted[:] = 0
             compiled.trainer(kind)(
                 first,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mbsim.kernel import order as orders
-from mbsim.kernel.native import members, students
+from mbsim.kernel.native import members, students, unit_sweeps
 from mbsim.kernel.streams import lane_keys, order_key
 from mbsim.kernel.task import Columns, ReportProgress, Task
 
@@ -26,18 +26,24 @@ def _random_orders(key, sweeps: int, first, n: int):
 
 
 class _Orders:
-    """Rows (S, n) of orders and the sweep of the first, for any sweep."""
+    """Rows (S, n) of orders and the sweep of the first, for any sweep; or, unit by unit, that of the units,
+    and the `places` of hidden links in a sweep.
+    """
 
-    def __init__(self, task: Task):
+    def __init__(self, task: Task, by_units: bool):
         shape, teacher = task.shape, task.teacher
         self.n, self.begin = shape.proposals, 0
+        self.places = np.zeros(0, np.int32)
         self.rows: np.ndarray | None = None
         self.key = None
+        graph = teacher.output_sources, shape.d, shape.K, shape.train_output
         if task.dynamics.order == "random":
             self.key = order_key(task.seed, shape.N, shape.d, task.teacher_label)
             self.sweeps = int(np.clip(ORDER_ENTRIES // self.n, 1, 64))
+        elif by_units:
+            self.places = orders.hidden_positions(*graph)
+            self.rows = orders.unit_order(self.places, shape.d)[None]
         else:
-            graph = teacher.output_sources, shape.d, shape.K, shape.train_output
             self.rows = orders.sequential_order(*graph)[None]
 
     def parts(self, first: int, stop: int, most: int) -> Iterator[tuple[int, int, np.ndarray, int]]:
@@ -60,11 +66,18 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
     shape, labels = task.shape, task.labels
     refresh = shape.proposals if task.dynamics.refresh is None else task.dynamics.refresh
     thermal = bool((labels.temperature > 0).any())
-    setting = members.setting_of(task.teacher, shape, refresh, task.test_size, thermal)
+    # A fresh batch within a sweep would come between the links of a unit.
+    by_units = (
+        task.dynamics.order == "sequential"
+        and not shape.scalar
+        and refresh % shape.proposals == 0
+        and shape.d <= unit_sweeps.TOTAL
+    )
+    setting = members.setting_of(task.teacher, shape, refresh, task.test_size, thermal, by_units)
     keys = lane_keys(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
     drawn = members.init(setting, labels.m, labels.init_overlap, labels.temperature, keys)
     ensemble = students.Ensemble(setting, drawn, workers)
-    orders_of = _Orders(task)
+    orders_of = _Orders(task, by_units)
     each = shape.proposals * len(labels.m)
     words = shape.proposals * int((-(-labels.m // 64)).sum())
     most = max(1, int(WORDS_AT_A_TIME * workers / words))
@@ -73,7 +86,7 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
         for time in task.times.tolist():
             count = np.zeros(len(labels.m), np.int64)
             for first, stop, rows, begin in orders_of.parts(sweep, time, most):
-                count += ensemble.advance(first, stop, rows, begin)
+                count += ensemble.advance(first, stop, rows, begin, orders_of.places)
                 progress((stop - first) * each)
             sweep = time
             accepted.append(count)

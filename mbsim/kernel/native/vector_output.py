@@ -30,33 +30,27 @@ AHEAD = 4  # proposals between asking for memory and reading it (measured)
 TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 
-@cache
-def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
-    """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
+@inner
+def flips_of(counter, term):
+    """Where a sum would change its sign if this one of its terms did."""
+    return one_from_zero(counter) & ~(sign(counter) ^ term)
 
-    Args of what is compiled:
-        span = (sweep, orders, place, begin, end): proposals begin to end of this sweep, whose order begins at
-        `place`.
-        sizes: (d, links into outputs that are proposed, words).
-        tables: (hidden sources, output sources, readers, most readers of a unit).
-        valid: the examples that count, a row.
-        student: (w, v).
-        batch: (inputs, counters of hidden units, counters of outputs, teacher's outputs, room for a row).
-        heat: `decisions`'.
-        accepted: (students,) int64, to which the accepted proposals are added.
-    All arrays are pointers.
+
+@inner
+def more_wrong(flip, wrong):
+    """How many more answers are wrong after changing those in `flip`."""
+    both = popcount(flip & wrong)
+    return popcount(flip) - both - both
+
+
+@cache
+def output_flipper(bits: int, single: bool, planes: int, thermal: bool):
+    """Compile flip_output(link, sweep, position, sizes, tables, valid, student, batch, heat) -> accepted.
+
+    Args as in `proposals`; position is the proposal's place in its sweep.
     """
     students = students_in(bits)
     decide = decision(bits, thermal)
-
-    @inner
-    def flips_of(counter, term):
-        return one_from_zero(counter) & ~(sign(counter) ^ term)
-
-    @inner
-    def more_wrong(flip, wrong):
-        both = popcount(flip & wrong)
-        return popcount(flip) - both - both
 
     @inner
     def flip_output(link, sweep, position, sizes, tables, valid, student, batch, heat):
@@ -81,6 +75,71 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
                 store_counter(y, output + at, row, moved)
             store_narrowed(v, link * students, weight ^ accept)
         return accept
+
+    return flip_output
+
+
+@cache
+def fetchers(bits: int, single: bool, planes: int):
+    """Compile fetch_output and fetch_hidden(link, sizes, tables, student, batch): ask for the memory that the
+    proposal of a link will read.
+    """
+    students = students_in(bits)
+
+    @inner
+    def fetch_output(link, sizes, tables, student, batch):
+        degree, words = sizes[0], sizes[2]
+        h, y, target, v = batch[1], batch[2], batch[3], student[1]
+        row = students if single else words * students
+        output = link // degree
+        source = (tables[1][link] * planes + planes - 1) * row
+        prefetch(v, link * students)
+        for at in range(0, row, students):
+            prefetch(h, source + at)
+            prefetch(target, output * row + at)
+            for plane in range(planes):
+                prefetch(y, (output * planes + plane) * row + at)
+
+    @inner
+    def fetch_hidden(link, sizes, tables, student, batch):
+        degree, words = sizes[0], sizes[2]
+        hidden_sources, _, readers, most = tables
+        x, h = batch[0], batch[1]
+        row = students if single else words * students
+        unit = link // degree
+        prefetch(student[0], link * students)
+        for at in range(0, row, students):
+            prefetch(x, hidden_sources[link] * row + at)
+            for plane in range(planes):
+                prefetch(h, (unit * planes + plane) * row + at)
+        for reader in range(unit * most, (unit + 1) * most):
+            if readers[reader] < 0:
+                break
+            fetch_output(readers[reader], sizes, tables, student, batch)
+
+    return fetch_output, fetch_hidden
+
+
+@cache
+def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
+    """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
+
+    Args of what is compiled:
+        span = (sweep, orders, place, begin, end): proposals begin to end of this sweep, whose order begins at
+        `place`.
+        sizes: (d, links into outputs that are proposed, words).
+        tables: (hidden sources, output sources, readers, most readers of a unit).
+        valid: the examples that count, a row.
+        student: (w, v).
+        batch: (inputs, counters of hidden units, counters of outputs, teacher's outputs, room for a row).
+        heat: `decisions`'.
+        accepted: (students,) int64, to which the accepted proposals are added.
+    All arrays are pointers.
+    """
+    students = students_in(bits)
+    decide = decision(bits, thermal)
+    flip_output = output_flipper(bits, single, planes, thermal)
+    fetch_output, fetch_hidden = fetchers(bits, single, planes)
 
     @inner
     def flip_hidden(link, sweep, position, sizes, tables, valid, student, batch, heat):
@@ -127,39 +186,6 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
                 store_counter(h, hidden + at, row, negated(counter, accept, load(x, source + at) ^ weight))
             store_narrowed(w, link * students, weight ^ accept)
         return accept
-
-    @inner
-    def fetch_output(link, sizes, tables, student, batch):
-        """Ask for the memory that `flip_output` will read."""
-        degree, words = sizes[0], sizes[2]
-        h, y, target, v = batch[1], batch[2], batch[3], student[1]
-        row = students if single else words * students
-        output = link // degree
-        source = (tables[1][link] * planes + planes - 1) * row
-        prefetch(v, link * students)
-        for at in range(0, row, students):
-            prefetch(h, source + at)
-            prefetch(target, output * row + at)
-            for plane in range(planes):
-                prefetch(y, (output * planes + plane) * row + at)
-
-    @inner
-    def fetch_hidden(link, sizes, tables, student, batch):
-        """Ask for the memory that `flip_hidden` will read."""
-        degree, words = sizes[0], sizes[2]
-        hidden_sources, _, readers, most = tables
-        x, h = batch[0], batch[1]
-        row = students if single else words * students
-        unit = link // degree
-        prefetch(student[0], link * students)
-        for at in range(0, row, students):
-            prefetch(x, hidden_sources[link] * row + at)
-            for plane in range(planes):
-                prefetch(h, (unit * planes + plane) * row + at)
-        for reader in range(unit * most, (unit + 1) * most):
-            if readers[reader] < 0:
-                break
-            fetch_output(readers[reader], sizes, tables, student, batch)
 
     @inner
     def propose(span, sizes, tables, valid, student, batch, heat, accepted):

@@ -395,3 +395,25 @@ def one_from_zero(typing, counter):
         return result
 
     return counter.vector(counter), generate
+
+
+@intrinsic
+def summed(typing, counter, where):
+    """For each word, the sum over its bits in `where` of the numbers that the planes hold in two's
+    complement: the highest plane counts -2^(P-1), plane p below it 2^p.
+    """
+
+    def generate(context, builder, signature, values):
+        kind = context.get_value_type(where)
+        name = f"llvm.ctpop.v{where.count}i{where.bits}"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+
+        def ones(p):
+            return builder.call(function, [builder.and_(builder.extract_value(values[0], p), values[1])])
+
+        result = builder.sub(_constant(kind, 0), ones(counter.planes - 1))
+        for p in reversed(range(counter.planes - 1)):
+            result = builder.add(builder.add(result, result), ones(p))
+        return result
+
+    return where(counter, where), generate
