@@ -1,4 +1,15 @@
-"""Eight virtual CPU devices, strict shapes: set before JAX starts."""
+"""Eight virtual CPU devices, strict shapes, and a place of their own for compiled loops: set before JAX and
+numba start.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+if "NUMBA_CACHE_DIR" not in os.environ:  # workers and commands inherit it
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="mbsim-tests-")
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 import jax
 

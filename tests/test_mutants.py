@@ -182,7 +182,9 @@ NATIVE = {
 
 
 @pytest.fixture
-def _registers_compile_anew():
+def _registers_compile_anew(monkeypatch):
+    """In memory and on disk."""
+    monkeypatch.setattr(compiled, "keep", lambda function, made_for: function)
     for factory in NATIVE:
         factory.cache_clear()
     yield

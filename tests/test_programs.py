@@ -76,7 +76,7 @@ def test_a_second_launch_compiles_no_loops(compilations):
     assert compilations == []
     assert loops.buffer == []
     with event.install_recorder("numba:compile") as loops:
-        launch((21, 21, 21, 3, True), "sequential", 0, seed=1, m=[8], times=[0, 1], engine="native")
+        launch((21, 21, 21, 3, True), "random", 0, seed=1, m=[8], times=[0, 1], engine="native")
     assert loops.buffer == []
     # The recorder does see what is compiled.
     with event.install_recorder("numba:compile") as loops:

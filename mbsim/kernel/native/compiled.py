@@ -8,6 +8,7 @@ from numba import njit
 
 from mbsim.kernel.native import scalar_output, unit_sweeps, vector_output
 from mbsim.kernel.native.cipher import CIPHERS, fold, groups_of, row_filler, threefry
+from mbsim.kernel.native.kept import keep
 from mbsim.kernel.native.networks import layer, wrong_counter
 from mbsim.kernel.native.sizes import block_bytes, effect_planes, planes_for, students_in
 from mbsim.kernel.native.vectors import filled, inner, load, pointer, store
@@ -45,6 +46,7 @@ def kind_of(shape: Shape, bits: int, words: int, thermal: bool, by_units: bool) 
     return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, thermal, effects)
 
 
+@keep
 @njit(nogil=True)
 def initial_weights(layer, links, students, ciphers, arrays):
     """Draw weights (links * students,): the teacher's (links,) where the link's 24-bit number is below
@@ -161,7 +163,7 @@ def trainer(kind: Kind):
                     propose(span, steps, tables_at, valid, student_at, batch_at, heat_at, accepted)
                 i = end
 
-    return train
+    return keep(train, kind)
 
 
 @cache
@@ -211,4 +213,4 @@ def examiner(kind: Kind):
             output_layer(outputs, output_degree, 1, h, here, 0, output_sources, v, students, begin, y)
             count(outputs, y, target, mask, q * here, totals)
 
-    return examine
+    return keep(examine, kind)

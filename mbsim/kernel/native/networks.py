@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from mbsim.kernel.native.kept import keep
 from mbsim.kernel.native.sizes import students_in
 from mbsim.kernel.native.vectors import (
     add_widened,
@@ -90,6 +91,7 @@ def wrong_counter(bits: int):
     return count
 
 
+@keep
 @njit(nogil=True)
 def path_agreement(
     units, degree, output_links, students, sources, w, v, teacher_w, teacher_v, of_units, result
