@@ -1,69 +1,53 @@
 """Compiled loops that outlast the process: loaded where they are the same, and never where they are not."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-from numba import njit
-from numba.core.caching import FunctionCache
-
-from mbsim.kernel.native import kept
-
-TRAIN = """
 import numpy as np
+import pytest
+from numba import config, njit
 from numba.core import event
+from numba.core.caching import FunctionCache
+from students import labels, one_device
+
 from mbsim.kernel import ensemble, networks
-from mbsim.kernel.native import training
-
-teacher = networks.draw_teacher(9, 9, 9, 3, True, 1, 0)
-lanes = ensemble.LaneLabels(np.array([3, 5]), np.arange(2), np.zeros(2), np.zeros(2))
-with event.install_recorder("numba:compile") as loops:
-    records, weights = ensemble.train(
-        teacher, lanes, np.arange(3), seed=1, N=9, teacher_label=0, train_output=True,
-        dynamics=ensemble.Dynamics("random"), test_size=40, mesh=ensemble.lane_mesh(), engine="native",
-    )
-print(len(loops.buffer), records.accepted.tolist(), weights.w.sum())
-"""
+from mbsim.kernel.native import compiled, kept
 
 
-def train(folder: Path, program: str = TRAIN) -> tuple[int, str]:
-    """Compilations in a new process, and what it computed."""
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    compilations, numbers = done.stdout.split(" ", 1)
-    return int(compilations), numbers
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    return tmp_path
 
 
-def test_a_second_process_compiles_nothing_and_computes_the_same(tmp_path):
-    first, numbers = train(tmp_path)
-    assert first > 0
-    second, again = train(tmp_path)
-    assert second == 0
-    assert again == numbers
-    assert numbers.count("[") > 2
+def made_for(number):
+    """A function as another process would make it: new, of the same name."""
 
-    for file in tmp_path.rglob("*.nbc"):  # damaged files cost the compiling, no more
+    @njit
+    def add(x):
+        return x + number
+
+    return kept.keep(add, number)
+
+
+def compilations(function, *arguments):
+    with event.install_recorder("numba:compile") as seen:
+        result = function(*arguments)
+    return len(seen.buffer) // 2, result  # each has a beginning and an end
+
+
+def test_what_was_made_for_the_same_is_loaded(folder):
+    assert compilations(made_for(1), 5) == (1, 6)
+    assert compilations(made_for(1), 5) == (0, 6)
+    assert compilations(made_for(2), 5) == (1, 7)
+    assert compilations(made_for(1), 5.0) == (1, 6.0)
+
+
+def test_damaged_files_cost_the_compiling(folder):
+    made_for(1)(5)
+    files = list(folder.rglob("*.nb?"))
+    assert len(files) == 2
+    for file in files:
         file.write_bytes(file.read_bytes()[:100])
-    third, mended = train(tmp_path)
-    assert third > 0
-    assert mended == numbers
-
-
-def test_other_sources_are_other_labels(tmp_path, monkeypatch):
-    def plain():
-        return 1
-
-    label = kept._Kept(plain, "kind").label
-    assert kept._Kept(plain, "kind").label == label
-    assert kept._Kept(plain, "another").label != label
-    (tmp_path / "kept.py").write_text("# another")
-    monkeypatch.setattr(kept, "__file__", str(tmp_path / "kept.py"))
-    kept._sources.cache_clear()
-    assert kept._Kept(plain, "kind").label != label
-    kept._sources.cache_clear()
+    assert compilations(made_for(1), 5) == (1, 6)
+    assert compilations(made_for(1), 5) == (0, 6)
 
 
 def test_a_disk_that_fails_costs_the_compiling(monkeypatch):
@@ -72,4 +56,40 @@ def test_a_disk_that_fails_costs_the_compiling(monkeypatch):
 
     monkeypatch.setattr(FunctionCache, "load_overload", fail)
     monkeypatch.setattr(FunctionCache, "save_overload", fail)
-    assert kept.keep(njit(lambda x: x + 1))(2) == 3
+    assert compilations(made_for(1), 5) == (1, 6)
+
+
+def test_other_sources_are_other_functions(folder, tmp_path, monkeypatch):
+    made_for(1)(5)
+    (tmp_path / "kept.py").write_text("# another")
+    monkeypatch.setattr(kept, "__file__", str(tmp_path / "kept.py"))
+    kept._sources.cache_clear()
+    assert compilations(made_for(1), 5) == (1, 6)
+    kept._sources.cache_clear()
+
+
+def test_all_that_training_compiles_is_kept():
+    """What another process finds: nothing to compile, and the same numbers."""
+
+    def train():
+        teacher = networks.draw_teacher(9, 9, 9, 3, True, 1, 0)
+        return ensemble.train(
+            teacher,
+            labels([3, 5], 2),
+            np.arange(3),
+            seed=1,
+            N=9,
+            teacher_label=0,
+            train_output=True,
+            dynamics=ensemble.Dynamics("random"),
+            test_size=40,
+            mesh=one_device(),
+            engine="native",
+        )
+
+    _, before = train()
+    compiled.trainer.cache_clear()
+    compiled.examiner.cache_clear()
+    count, (_, after) = compilations(train)
+    assert count == 0
+    np.testing.assert_array_equal(before.w, after.w)

@@ -34,7 +34,9 @@ class _Kept(FunctionCache):
     def load_overload(self, signature, target):
         try:
             return super().load_overload(signature, target)
-        except Exception:  # whatever is wrong with a file, compiling makes up for it
+        except Exception:  # whatever is wrong with the files, compiling makes up for it
+            with suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, signature, compiled):
