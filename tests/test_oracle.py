@@ -219,7 +219,10 @@ def test_weights_are_the_oracles(network, order, refresh, m, temperature):
 
 @pytest.mark.parametrize(
     ("network", "order", "refresh", "chunk"),
-    [(COMMITTEE, "random", 70, 2), ((9, 9, 9, 7, True), "sequential", 100, 1)],
+    [
+        (COMMITTEE, "random", 70, 2),
+        pytest.param((9, 9, 9, 7, True), "sequential", 100, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_few_sweeps_scheduled_at_a_time(network, order, refresh, chunk, monkeypatch):
     """As in large networks: runs go through several schedules, and batches need not begin where those do."""
@@ -227,8 +230,7 @@ def test_few_sweeps_scheduled_at_a_time(network, order, refresh, chunk, monkeypa
     check(network, order, refresh, [3, 8], WARM, sweeps=5, measured=False)
 
 
-@pytest.mark.parametrize("network", [VECTOR, SCALAR_BOTH])
-@pytest.mark.parametrize("refresh", [1, 7, 100, 1000])
+@pytest.mark.parametrize(("network", "refresh"), [(VECTOR, 7), (SCALAR_BOTH, 100)])
 def test_any_refresh(network, refresh):
     check(network, "random", refresh, [3, 8], WARM)
 
@@ -256,6 +258,6 @@ def test_every_word_type_and_partial_words(network, m, order):
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("order", ["random", "sequential"])
-@pytest.mark.parametrize("refresh", [1, 7, 19, 1000])
+@pytest.mark.parametrize("refresh", [1, 7, 19, 100, 1000])
 def test_every_refresh(network, order, refresh):
     check(network, order, refresh, [3, 8], WARM)

@@ -92,7 +92,14 @@ def check(m, sizes, all_runs):
     return error
 
 
-@pytest.mark.parametrize(("m", "runs"), [(1, (128, 96, 64)), (4, (96, 64, 48)), (16, (96, 48, 24))])
+@pytest.mark.parametrize(
+    ("m", "runs"),
+    [
+        (1, (128, 96, 64)),
+        pytest.param(4, (96, 64, 48), marks=pytest.mark.slow),
+        (16, (96, 48, 24)),
+    ],
+)
 def test_deviations_shrink_like_one_over_the_root_of_n(m, runs):
     assert check(m, (128, 256, 512), runs) < 0.1
 

@@ -20,7 +20,7 @@ Reference: J. Lee and J. M. Kosterlitz, Phys. Rev. Lett. 65, 137 (1990).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from mbsim.fss.lanes import Cell
 from mbsim.fss.resampled import Resampled
@@ -87,7 +87,7 @@ def histogram(
     interval = barrier.interval()
     unresolved = within < FEWEST_IN_VALLEY
     if unresolved:
-        most = float(chi2.ppf(0.975, 2 * within + 2) / 2) / lanes
+        most = float(chdtri(2 * within + 2, 0.025) / 2) / lanes
         bound = 0.5 * np.log(share[left] * share[right]) - np.log(most)
         interval = Interval(interval.value, min(interval.low, float(bound)), np.inf)
     found = Histogram(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, f
+from scipy.special import chdtrc, chdtri, fdtri
 
 from mbsim.fss.results import ConnectivityLaw, Extrapolation, Interval
 from mbsim.fss.table import Critical, Label
@@ -93,11 +93,11 @@ def _fitted(
     best = min(least, key=lambda law: least[law])
     scale = max(1.0, least[best] / freedom)
     base = {**base, "chi2_per_dof": least[best] / freedom}
-    if chi2.sf(least[best], freedom) < BAD_FIT:
+    if chdtrc(freedom, least[best]) < BAD_FIT:
         why = f"neither law fits: χ²/dof = {least[best] / freedom:.3g} for the better, {best}"
         return ConnectivityLaw(labels, source, reason=why, **base)
     # Of the χ² of one parameter: known errors, or errors known from how the points scatter about the law.
-    threshold = float(chi2.ppf(LEVEL, 1) if scale == 1 else f.ppf(LEVEL, 1, freedom)) * scale
+    threshold = float(chdtri(1, 1 - LEVEL) if scale == 1 else fdtri(1, freedom, LEVEL)) * scale
     raw = {law: np.exp(-(cost - least[best]) / (2 * scale)) for law, cost in least.items()}
     weights = {law: float(one / sum(raw.values())) for law, one in raw.items()}
     near = costs <= costs[at] + threshold

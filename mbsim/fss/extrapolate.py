@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from mbsim.fss.results import Extrapolation, Interval, Stability
 from mbsim.fss.table import Critical, Label
@@ -92,7 +92,7 @@ def _one(labels: dict[str, Label], estimator: str, group: list[Critical], size: 
         curve_sizes=curve_sizes,
         curve=_design(best, curve_sizes, laws[best].omega) @ laws[best].best,
     )  # fmt: skip
-    if freedom and chi2.sf(laws[best].chi2, freedom) < BAD_FIT:
+    if freedom and chdtrc(freedom, laws[best].chi2) < BAD_FIT:
         why = f"no law fits: χ²/dof = {found.chi2_per_dof:.3g} for the best, {best}"
         unknown = dict.fromkeys(found.parameters, Interval())
         return replace(base, reason=why, parameters=unknown, chi2_per_dof=found.chi2_per_dof)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -129,7 +129,7 @@ def interval(
     if teachers < 2:
         return estimate * np.nan, estimate * np.nan
     tail = (1 + level) / 2
-    z, student = norm.ppf(tail), t.ppf(tail, teachers - 1)
+    z, student = ndtri(tail), stdtrit(teachers - 1, tail)
     from_replicas = replicas_only.var(axis=0) * replicas / max(replicas - 1, 1)
     from_teachers = (both.var(axis=0) - replicas_only.var(axis=0)) * teachers / (teachers - 1)
     rest = np.maximum(0.0, from_teachers - from_replicas)
