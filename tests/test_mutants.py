@@ -159,7 +159,7 @@ def uniforms_of_another_sweep(patch):
     ("network", "order", "mutant"),
     [
         (VECTOR, "sequential", forgotten_batch),
-        (VECTOR, "sequential", stale_units),
+        pytest.param(VECTOR, "sequential", stale_units, marks=SLOW),
         pytest.param(VECTOR, "random", stale_links, marks=SLOW),
         pytest.param(VECTOR, "sequential", units_that_conflict, marks=SLOW),
         pytest.param(VECTOR, "random", levels_that_conflict, marks=SLOW),

@@ -50,7 +50,9 @@ def launch(network, order, teacher, seed, m, times, engine):
     return records.agreement
 
 
-@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
+@pytest.mark.parametrize(
+    ("network", "order"), [(VECTOR, "random"), pytest.param(SCALAR, "sequential", marks=pytest.mark.slow)]
+)
 def test_a_second_launch_compiles_nothing(network, order, compilations):
     """Another teacher and seed, other batches of the same words, other numbers of lanes, times and sweeps."""
     launch(network, order, teacher=0, seed=1, m=[2, 5], times=[0, 2], engine="xla")

@@ -110,13 +110,13 @@ def check(m, sizes, all_runs):
 
 
 def test_order_parameters_follow_the_equations():
-    assert check(4, (128, 256), (32, 32)) < 0.3
+    assert check(4, (128, 256), (24, 24)) < 0.3
 
 
 def test_equations_that_differ_are_told_from_the_kernel():
     """Another learning rate, no noise of the batch, none of the labels."""
     N, m, outputs = 256, 4, 1 / math.sqrt(UNITS)
-    simulated = simulate(N, m, 32)
+    simulated = simulate(N, m, 24)
     for wrong in ({"lr": 1.2 * LR}, {"m": math.inf}, {"committee": Committee(outputs, outputs)}):
         assert not mean_is_zero(deviations(*simulated, N, m, wrong)), wrong
 

@@ -97,7 +97,7 @@ def check(m, sizes, all_runs):
     [
         (1, (128, 96, 64)),
         pytest.param(4, (96, 64, 48), marks=pytest.mark.slow),
-        (16, (96, 48, 24)),
+        pytest.param(16, (96, 48, 24), marks=pytest.mark.slow),
     ],
 )
 def test_deviations_shrink_like_one_over_the_root_of_n(m, runs):
