@@ -509,7 +509,7 @@ def test_export_writes_the_dataset(half, capsys):
 def test_doctor_says_what_is_there(capsys, monkeypatch):
     from mbsim.kernel import selfcheck, sgd_selfcheck
 
-    monkeypatch.setattr(selfcheck, "passes", lambda kind, thermal: True)
+    monkeypatch.setattr(selfcheck, "passes", lambda *case: True)
     monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: True)
     code, output, _ = mbsim(capsys, "doctor")
     assert code == 0
@@ -525,7 +525,7 @@ def test_doctor_says_what_is_there(capsys, monkeypatch):
 def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
     from mbsim.kernel import selfcheck, sgd_selfcheck
 
-    def broken(kind, thermal):
+    def broken(kind, *rest):
         if kind == "scalar":
             raise RuntimeError("driver is gone\nand more")
         return False

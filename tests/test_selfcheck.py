@@ -7,28 +7,42 @@ from students import Lane, one_device
 from mbsim.kernel import selfcheck
 from mbsim.kernel.ensemble import LaneLabels
 
+QUICK = [("vector", True, "random"), ("vector", False, "sequential"), ("scalar", False, "random")]
+CASES = [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in selfcheck.DIGESTS]
 
-@pytest.mark.parametrize("thermal", [False, True])
-@pytest.mark.parametrize("kind", ["vector", "scalar"])
-def test_digest_is_the_oracles(kind, thermal, monkeypatch):
+
+@pytest.mark.parametrize("case", CASES)
+def test_digest_is_the_oracles(case, monkeypatch):
+    kind, thermal, order = case
     monkeypatch.setattr("students.SEED", selfcheck.SEED)
     trained = []
     labels = selfcheck.labels(thermal)
     assert thermal == bool((labels.temperature > 0).any())
     for i in range(len(labels.m)):
         lane = LaneLabels(*(column[i : i + 1] for column in labels))
-        students = Lane(selfcheck.teacher(kind), selfcheck.SIZE, lane, kind == "vector")
+        students = Lane(selfcheck.teacher(kind), selfcheck.SIZE, lane, kind == "vector", order=order)
         trained.append(students.oracle(selfcheck.SWEEPS))
     digest = selfcheck.digest(
         *(np.stack([getattr(t, name) for t in trained]) for name in ("w", "v", "accepted"))
     )
-    assert digest == selfcheck.DIGESTS[kind, thermal]
+    assert digest == selfcheck.DIGESTS[case]
 
 
-@pytest.mark.parametrize("thermal", [False, True])
-@pytest.mark.parametrize("kind", ["vector", "scalar"])
-def test_this_device_passes(kind, thermal):
-    assert selfcheck.passes(kind, thermal, one_device())
+@pytest.mark.parametrize("case", CASES)
+def test_this_device_passes(case):
+    assert selfcheck.passes(*case, mesh=one_device())
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("vector", False, "random"),
+        pytest.param(("vector", True, "sequential"), marks=pytest.mark.slow),
+        pytest.param(("scalar", True, "random"), marks=pytest.mark.slow),
+    ],
+)
+def test_the_programs_of_xla_pass(case):
+    assert selfcheck.passes(*case, engine="xla", mesh=one_device())
 
 
 def test_a_wrong_number_is_noticed(monkeypatch):
@@ -41,4 +55,4 @@ def test_a_wrong_number_is_noticed(monkeypatch):
         return records, weights
 
     monkeypatch.setattr(selfcheck, "train", wrong)
-    assert not selfcheck.passes("vector", True, one_device())
+    assert not selfcheck.passes("vector", True, "random", mesh=one_device())

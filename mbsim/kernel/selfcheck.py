@@ -1,8 +1,8 @@
 """Known answers of the compiled kernels, for the device at hand.
 
 A compiler may give wrong numbers without a word (jax issues 39103 and 40101 did). Before a run trusts a
-device, the kernels train a few small students there, greedy and thermal, and the digest of all their weights
-and counts must be the one below. The digests were made by a plain NumPy simulation of the same dynamics on
+device, the kernel that it needs trains a few small students there, and the digest of all their weights and
+counts must be the one below. The digests were made by a plain NumPy simulation of the same dynamics on
 the same random numbers, one student at a time (`tests/test_selfcheck.py` makes them again).
 """
 
@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 from jax.sharding import Mesh
 
-from mbsim.kernel.ensemble import LaneLabels, train
+from mbsim.kernel.ensemble import Dynamics, LaneLabels, train
 from mbsim.kernel.networks import Teacher
 
 SEED = 2305
@@ -25,10 +25,14 @@ LABELS = LaneLabels(
     temperature=np.array([0.0, 0.0, 0.0, 0.0, 0.5, 1.5]),
 )
 DIGESTS = {
-    ("vector", True): "238126c5aaf6354e102904cfbc960e6970108125898eedc708770f97451e8807",
-    ("scalar", True): "de319a98fc6244ceb69c2d75449481ec2a819fbe510e6a6117224935aee0c12a",
-    ("vector", False): "6b9c9f950ad8d0acc66d271d46a0b3c06f85d289fd6a917ba26921e24163cce4",
-    ("scalar", False): "992142f8cbc97a3e855b3a09c211ec76c0787b28be22dd3a59c488dc125a9e1a",
+    ("vector", True, "random"): "238126c5aaf6354e102904cfbc960e6970108125898eedc708770f97451e8807",
+    ("scalar", True, "random"): "de319a98fc6244ceb69c2d75449481ec2a819fbe510e6a6117224935aee0c12a",
+    ("vector", False, "random"): "6b9c9f950ad8d0acc66d271d46a0b3c06f85d289fd6a917ba26921e24163cce4",
+    ("scalar", False, "random"): "992142f8cbc97a3e855b3a09c211ec76c0787b28be22dd3a59c488dc125a9e1a",
+    ("vector", True, "sequential"): "e80361f1ec8bef6052baa90aff5c90bd105669071ddf73af1df2d1df6bd3fb49",
+    ("scalar", True, "sequential"): "e166b757a44371eaef4c777919de2bca37a3388286b3c020df12f6231f6888c8",
+    ("vector", False, "sequential"): "b7e0bc3ae9fdf5b684ad13834f8965d2b95d5cdaee5d4921da229345d876c0d4",
+    ("scalar", False, "sequential"): "dbf09d37a4e0fc68f192cda7e9bb88360a5ca5f1965d98db4ffc8d8724a32dc0",
 }
 
 
@@ -58,9 +62,9 @@ def digest(w: np.ndarray, v: np.ndarray, accepted: np.ndarray) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def run(kind: str, thermal: bool, mesh: Mesh | None = None) -> str:
+def run(kind: str, thermal: bool, order: str, engine: str | None = None, mesh: Mesh | None = None) -> str:
     """The digest that this device gives for "vector" or "scalar", with the program for T > 0 or the greedy
-    one.
+    one, in "random" or "sequential" order; `engine` as `ensemble.train`.
     """
     records, weights = train(
         teacher(kind),
@@ -70,12 +74,14 @@ def run(kind: str, thermal: bool, mesh: Mesh | None = None) -> str:
         N=SIZE,
         teacher_label=0,
         train_output=kind == "vector",
+        dynamics=Dynamics(order),
         test_size=32,
         mesh=mesh,
+        engine=engine,
     )
     return digest(weights.w, weights.v, records.accepted[:, 1:])
 
 
-def passes(kind: str, thermal: bool, mesh: Mesh | None = None) -> bool:
+def passes(kind: str, thermal: bool, order: str, engine: str | None = None, mesh: Mesh | None = None) -> bool:
     """Whether the device gives the known answer."""
-    return run(kind, thermal, mesh) == DIGESTS[kind, thermal]
+    return run(kind, thermal, order, engine, mesh) == DIGESTS[kind, thermal, order]

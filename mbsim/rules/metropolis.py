@@ -126,8 +126,10 @@ def self_check(unit: "Unit", config: "Config") -> tuple[str, bool]:
     """Name of the kernel that the unit needs, and whether it gives its known answer."""
     from mbsim.kernel import selfcheck
 
-    kind = "scalar" if unit.M == 1 else "vector"
-    return kind, selfcheck.passes(kind, thermal=max(unit.temperature) > 0)
+    dynamics: Dynamics = config.dynamics  # type: ignore[assignment]  # the weights are ±1
+    kind, thermal = "scalar" if unit.M == 1 else "vector", max(unit.temperature) > 0
+    engine = None if unit.examples is None else "xla"
+    return f"{dynamics.order}-order {kind}", selfcheck.passes(kind, thermal, dynamics.order, engine)
 
 
 def _cores() -> int:
