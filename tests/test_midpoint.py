@@ -208,6 +208,17 @@ def test_a_grid_without_a_transition_says_so(case):
     assert reason in record.reason
 
 
+def test_no_batch_is_smaller_than_one_example():
+    """The advice is never to go below m = 1."""
+    noise = 0.01 * np.random.default_rng(0).normal(size=(4, 8, len(GRID)))
+    record = only(dataset({64: overlap(GRID, 10.5) + noise}, m=GRID - 9))
+    assert record.reason.endswith(
+        "part of a transition: it begins below m = 1, so that single examples already teach"
+    )
+    both = only(dataset({64: np.linspace(0.2, 0.9, len(GRID)) + noise}, m=GRID - 9))
+    assert "extend grid.m below" not in both.reason
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_noise_is_not_a_transition(seed):
     noise = 0.5 * np.random.default_rng(seed).normal(size=(4, 8, len(GRID)))

@@ -25,6 +25,7 @@ from mbsim.fss import curve, resample
 from mbsim.fss.lanes import (
     ONE_TEACHER,
     SAMPLES,
+    extend,
     generator,
     lanes,
     order_parameter_of,
@@ -152,8 +153,8 @@ def _analyse(
         return _Found(reason=f"{span}, without a step of {minimum_rise:g} or more: extend grid.{control}")
     before, after = _branches_seen(x, fitted)
     if not (before and after):
-        missing = ([] if before else [f"below {m[0]:g}"]) + ([] if after else [f"above {m[-1]:g}"])
-        return _Found(reason=f"{span}, part of a transition: extend grid.{control} {' and '.join(missing)}")
+        advice = extend(control, m[0], m[-1], below=not before, above=not after)
+        return _Found(reason=f"{span}, part of a transition: {advice}")
     if rise < SIGNIFICANCE * noise:
         return _Found(reason=f"{span}: the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas")
     if len(values) < 2:

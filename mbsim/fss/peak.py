@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsim.fss.lanes import ONE_TEACHER
+from mbsim.fss.lanes import ONE_TEACHER, extend
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import refined, smoother
 
@@ -43,11 +43,10 @@ def peak(x: Array, curve: Resampled, control: str) -> Peak:
     top = int(np.argmax(y))
     if not y[top] > 0:
         return _none("all lanes agree at every point: the susceptibility is zero")
-    below = [side for side, part in (("below", y[:top]), ("above", y[top + 1 :])) if not _falls(part, y[top])]
-    if below:
-        ends = {"below": f"below {x[0]:g}", "above": f"above {x[-1]:g}"}
-        where = " and ".join(ends[side] for side in below)
-        return _none(f"the susceptibility shows no whole peak: extend grid.{control} {where}")
+    before, after = _falls(y[:top], y[top]), _falls(y[top + 1 :], y[top])
+    if not (before and after):
+        advice = extend(control, x[0], x[-1], below=not before, above=not after)
+        return _none(f"the susceptibility shows no whole peak: {advice}")
     if curve.shape[0] < 2:
         return _none(ONE_TEACHER)
     noise = curve.both[:, top].std()
