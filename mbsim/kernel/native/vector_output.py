@@ -26,7 +26,7 @@ from mbsim.kernel.native.vectors import (
     zero_like,
 )
 
-AHEAD = 4  # proposals between asking for memory and reading it (measured)
+AHEAD = 8  # proposals between asking for memory and reading it (measured)
 TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 
