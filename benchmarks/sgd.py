@@ -12,8 +12,13 @@ On CPU times are CPU seconds of the process, on an accelerator the wall clock; e
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
+
+# One core, really: beside a single device XLA hands parts of small operations to a second thread, which costs
+# twice the CPU time and is no faster (measured). Runs of mbsim have a device a core, and no thread to spare.
+os.environ.setdefault("NPROC", "1")
 
 import jax
 

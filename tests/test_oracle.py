@@ -6,6 +6,7 @@ the loops over registers that CPUs use.
 """
 
 from contextlib import contextmanager, nullcontext
+from itertools import product
 from unittest import mock
 
 import jax.numpy as jnp
@@ -178,12 +179,21 @@ def test_greedy_registers_are_the_oracles(network, order, m, far, monkeypatch):
     check(network, order, None, m, COLD, engine="native", replicas=3)
 
 
+MANY = [*NETWORKS, *((33, 33, 33, d, True) for d in (1, 7, 15, 31))]
+WIDTHS = [[1, 5, 8], [12], [31], [33, 64], [65, 300]]
+MODES = [
+    # Every network, order and refresh, each network with every width and both temperatures in some of them.
+    *(
+        (*mode, WIDTHS[i % 5], (COLD, WARM)[i // 5 % 2])
+        for i, mode in enumerate(product(MANY, ("random", "sequential"), (None, 1, 19, 1000)))
+    ),
+    # Every width and temperature, for two networks and both orders.
+    *product((VECTOR, SCALAR), ("random", "sequential"), (None,), WIDTHS, (COLD, WARM)),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("network", [*NETWORKS, *((33, 33, 33, d, True) for d in (1, 7, 15, 31))])
-@pytest.mark.parametrize("order", ["random", "sequential"])
-@pytest.mark.parametrize("refresh", [None, 1, 19, 1000])
-@pytest.mark.parametrize("m", [[1, 5, 8], [12], [31], [33, 64], [65, 300]])
-@pytest.mark.parametrize("temperature", [COLD, WARM])
+@pytest.mark.parametrize(("network", "order", "refresh", "m", "temperature"), MODES)
 def test_registers_in_every_mode(network, order, refresh, m, temperature):
     check(
         network, order, refresh, m, np.resize(temperature, 4 * len(m)), engine="native", replicas=4, sweeps=2
