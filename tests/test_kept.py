@@ -1,14 +1,16 @@
 """Compiled loops that outlast the process: loaded where they are the same, and never where they are not."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numba import config, njit
 from numba.core import event
-from numba.core.caching import FunctionCache
-from students import labels, one_device
 
-from mbsim.kernel import ensemble, networks
-from mbsim.kernel.native import compiled, kept
+from mbsim.kernel.native import kept
 
 
 @pytest.fixture
@@ -18,13 +20,27 @@ def folder(tmp_path, monkeypatch):
 
 
 def made_for(number):
-    """A function as another process would make it: new, of the same name."""
+    """A function that calls another, made as a later process would make it, but for the counter of names."""
+
+    @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    def added(x):
+        y = x
+        for i in range(x):  # too much to be inlined
+            y += number * (i + 1) if i % 3 else number
+        return y
 
     @njit
     def add(x):
-        return x + number
+        return added(x) + added(x + number)
 
     return kept.keep(add, number)
+
+
+def expected(number, x):
+    def added(x):
+        return x + sum(number * (i + 1) if i % 3 else number for i in range(x))
+
+    return added(x) + added(x + number)
 
 
 def compilations(function, *arguments):
@@ -34,29 +50,60 @@ def compilations(function, *arguments):
 
 
 def test_what_was_made_for_the_same_is_loaded(folder):
-    assert compilations(made_for(1), 5) == (1, 6)
-    assert compilations(made_for(1), 5) == (0, 6)
-    assert compilations(made_for(2), 5) == (1, 7)
-    assert compilations(made_for(1), 5.0) == (1, 6.0)
+    assert compilations(made_for(1), 5) == (2, expected(1, 5))
+    assert compilations(made_for(1), 5) == (0, expected(1, 5))
+    assert compilations(made_for(2), 5) == (2, expected(2, 5))
+    assert made_for(1)(np.int32(5)) == expected(1, 5)
+    assert compilations(made_for(2), 5) == (0, expected(2, 5))
 
 
-def test_damaged_files_cost_the_compiling(folder):
+PROCESS = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_kept
+for number in map(int, sys.argv[1:]):
+    print(*test_kept.compilations(test_kept.made_for(number), 5))
+"""
+
+
+def test_code_from_several_processes_does_not_mix(folder):
+    """Each numbers its functions alike, but for the random start; all must stay themselves side by side."""
+
+    def process(*numbers):
+        program = PROCESS.format(tests=str(Path(__file__).parent))
+        command = [sys.executable, "-c", program, *map(str, numbers)]
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(folder)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+
+    for number in (1, 2, 3):
+        assert process(number) == [(2, expected(number, 5))]
+    assert process(1, 2, 3) == [(0, expected(number, 5)) for number in (1, 2, 3)]
+
+
+def test_files_that_are_not_what_they_should_be_cost_the_compiling(folder):
     made_for(1)(5)
-    files = list(folder.rglob("*.nb?"))
+    made_for(2)(5)
+    files = sorted(folder.rglob("*.code"))
     assert len(files) == 2
-    for file in files:
-        file.write_bytes(file.read_bytes()[:100])
-    assert compilations(made_for(1), 5) == (1, 6)
-    assert compilations(made_for(1), 5) == (0, 6)
+    whole = files[0].read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for wrong in (b"", whole[:100], bytes(flipped), files[1].read_bytes()):
+        files[0].write_bytes(wrong)
+        first, second = compilations(made_for(1), 5), compilations(made_for(2), 5)
+        assert (first[1], second[1]) == (expected(1, 5), expected(2, 5))
+        assert first[0] + second[0] == 2  # one of them
+    assert compilations(made_for(1), 5)[0] + compilations(made_for(2), 5)[0] == 0  # mended
 
 
-def test_a_disk_that_fails_costs_the_compiling(monkeypatch):
+def test_a_disk_that_fails_costs_the_compiling(folder, monkeypatch):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(FunctionCache, "load_overload", fail)
-    monkeypatch.setattr(FunctionCache, "save_overload", fail)
-    assert compilations(made_for(1), 5) == (1, 6)
+    monkeypatch.setattr(os, "replace", fail)
+    assert compilations(made_for(1), 5) == (2, expected(1, 5))
+    assert not [file for file in folder.rglob("*") if file.is_file()]
 
 
 def test_other_sources_are_other_functions(folder, tmp_path, monkeypatch):
@@ -64,32 +111,36 @@ def test_other_sources_are_other_functions(folder, tmp_path, monkeypatch):
     (tmp_path / "kept.py").write_text("# another")
     monkeypatch.setattr(kept, "__file__", str(tmp_path / "kept.py"))
     kept._sources.cache_clear()
-    assert compilations(made_for(1), 5) == (1, 6)
+    assert compilations(made_for(1), 5) == (2, expected(1, 5))
     kept._sources.cache_clear()
 
 
-def test_all_that_training_compiles_is_kept():
+def test_all_that_training_compiles_is_kept(folder):
     """What another process finds: nothing to compile, and the same numbers."""
+    program = """
+import numpy as np
+from numba.core import event
+from mbsim.kernel import ensemble, networks
+from mbsim.kernel.native import training
 
-    def train():
-        teacher = networks.draw_teacher(9, 9, 9, 3, True, 1, 0)
-        return ensemble.train(
-            teacher,
-            labels([3, 5], 2),
-            np.arange(3),
-            seed=1,
-            N=9,
-            teacher_label=0,
-            train_output=True,
-            dynamics=ensemble.Dynamics("random"),
-            test_size=40,
-            mesh=one_device(),
-            engine="native",
+teacher = networks.draw_teacher(9, 9, 9, 3, True, 1, 0)
+lanes = ensemble.LaneLabels(np.array([3, 5]), np.arange(2), np.zeros(2), np.zeros(2))
+with event.install_recorder("numba:compile") as loops:
+    records, weights = ensemble.train(
+        teacher, lanes, np.arange(3), seed=1, N=9, teacher_label=0, train_output=True,
+        dynamics=ensemble.Dynamics("random"), test_size=40, engine="native",
+    )
+print(len(loops.buffer), records.accepted.sum(), *np.flatnonzero(weights.w < 0))
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder)}
+
+    def process():
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
         )
+        return done.stdout.split(" ", 1)
 
-    _, before = train()
-    compiled.trainer.cache_clear()
-    compiled.examiner.cache_clear()
-    count, (_, after) = compilations(train)
-    assert count == 0
-    np.testing.assert_array_equal(before.w, after.w)
+    (first, numbers), (second, again) = process(), process()
+    assert int(first) > 0
+    assert int(second) == 0
+    assert again == numbers
