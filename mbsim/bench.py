@@ -137,7 +137,9 @@ def prepare(case: Case, mesh: Mesh | None = None, lanes: int | None = None) -> P
 
 
 def _prepare_native(case: Case, teacher: Teacher, shape: Shape, mesh: Mesh, lanes: int | None) -> Prepared:
-    """On CPU: what the first run takes longer than the second, in CPU time, is compiling."""
+    """On CPU: what the first run takes longer than the second, in CPU time, is compiling, or loading what an
+    earlier process has compiled.
+    """
     register = sizes.students_in(sizes.word_bits(case.m, sizes.readers_of(shape)))
     each = lanes or register * int(np.clip(REGISTERS * 256 // case.N, 1, REGISTERS))
     needed = sizes.core_bytes(shape, case.m) + each * (shape.hidden_links + shape.output_links)

@@ -240,8 +240,8 @@ def native_stale_output(patch):
     patch.setattr(scalar_output, "negated", unmoved)
 
 
-def native_stale_effect(patch):
-    """What a unit does to its outputs is not worked out anew when it has changed its sign."""
+def native_stale_unit(patch):
+    """A unit changes its sign, but its outputs and its effect stay as they were."""
     weigher = unit_sweeps.weigher
 
     def forgetful(*kind):
@@ -278,7 +278,7 @@ def native_one_key_for_all(patch):
         (SCALAR, "random", native_stale_output),
         pytest.param(VECTOR, "random", native_colder, marks=SLOW),
         pytest.param(VECTOR, "random", native_one_key_for_all, marks=SLOW),
-        (VECTOR, "sequential", native_stale_effect),
+        (VECTOR, "sequential", native_stale_unit),
         pytest.param(VECTOR, "sequential", units_that_conflict, marks=SLOW),
     ],
 )

@@ -16,7 +16,7 @@ import pytest
 from students import SEED, Lane, labels, one_device, unpack
 
 from mbsim.kernel import ensemble, launches, memory, metropolis, networks, programs, streams
-from mbsim.kernel.native import compiled
+from mbsim.kernel.native import compiled, unit_sweeps
 
 # (N, K, M, d, train_output)
 VECTOR = (12, 12, 12, 3, True)
@@ -145,6 +145,7 @@ def check(
         (VECTOR, "sequential", None, [3, 8]),  # unit by unit
         (WIDE, "sequential", None, [65, 130]),
         (COMMITTEE, "random", None, [17, 32]),
+        (COMMITTEE, "sequential", None, [17, 32]),
         ((9, 9, 9, 7, True), "sequential", 100, [17, 32]),
         ((9, 9, 9, 1, True), "random", None, [40, 64]),
         (
@@ -190,6 +191,13 @@ MODES = [
     # Every width and temperature, for two networks and both orders.
     *product((VECTOR, SCALAR), ("random", "sequential"), (None,), WIDTHS, (COLD, WARM)),
 ]
+
+
+def test_units_of_too_many_links_are_done_link_by_link(monkeypatch):
+    """Where a word of eight bits could not count what a unit accepts."""
+    monkeypatch.setattr(unit_sweeps, "TOTAL", 2)
+    monkeypatch.setattr(unit_sweeps, "sweeps", None)  # not to be used
+    check(VECTOR, "sequential", None, [3, 8], COLD, engine="native", replicas=3)
 
 
 @pytest.mark.slow

@@ -129,8 +129,16 @@ def test_estimated_memory(network, m, test_size, thermal, order, lanes):
     assert largest <= estimate <= 3 * largest
 
 
-@pytest.mark.parametrize(("network", "m"), [(VECTOR, [3, 70, 200, 300]), (SCALAR, [8, 40]), (VECTOR, [5])])
-def test_memory_of_a_core(network, m, monkeypatch):
+@pytest.mark.parametrize(
+    ("network", "order", "m"),
+    [
+        (VECTOR, "random", [3, 70, 200, 300]),
+        (SCALAR, "random", [8, 40]),
+        (VECTOR, "random", [5]),
+        (VECTOR, "sequential", [5]),  # unit by unit, with room for effects
+    ],
+)
+def test_memory_of_a_core(network, order, m, monkeypatch):
     """What a thread of the native engine allocates is what was estimated, however many widths it meets."""
     rooms = []
     make = students.Room.__init__
@@ -140,7 +148,7 @@ def test_memory_of_a_core(network, m, monkeypatch):
         rooms.append(room)
 
     monkeypatch.setattr(students.Room, "__init__", remembered)
-    launch(network, "random", 0, seed=1, m=m, times=[0, 1], engine="native")
+    launch(network, order, 0, seed=1, m=m, times=[0, 1], engine="native")
     N, K, M, d, train_output = network
     shape = networks.shape_of(networks.draw_teacher(N, K, M, d, train_output, 1, 0), N, train_output)
     bits = sizes.word_bits(max(m), sizes.readers_of(shape))

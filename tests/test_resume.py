@@ -176,7 +176,7 @@ def test_a_second_signal_does_no_harm(place, whole):
             lock = place.run / ".lock"
             while not (lock.exists() and f"process {process.pid} on" in lock.read_text()):
                 time.sleep(0.01)  # until the run has begun
-            time.sleep(chance.uniform(0, 5))
+            time.sleep(chance.uniform(0, 2))
             process.send_signal(first)
             time.sleep(chance.uniform(0, 0.1))
             process.send_signal(second)
@@ -195,7 +195,7 @@ def test_killed_at_random_moments_until_it_is_done(place, whole, seed):
     while True:
         process = place.start()
         try:
-            process.communicate(timeout=chance.uniform(0.1, 10.0))
+            process.communicate(timeout=chance.uniform(0.1, 5.0))
             break
         except subprocess.TimeoutExpired:
             process.kill()

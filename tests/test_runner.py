@@ -1,6 +1,7 @@
 """`mbsim.run`: what it computes follows from its own time series, in memory as on disk, whatever fails."""
 
 import signal
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -221,6 +222,7 @@ def test_counts_stay_exact(tmp_path):
 def signals(monkeypatch):
     """What `interruptible` leaves behind in a process that is about to end is put back."""
     before = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     for name in ("reason", "under_way"):
         monkeypatch.setattr(interrupts._Asked, name, getattr(interrupts._Asked, name))
     yield
@@ -229,20 +231,29 @@ def signals(monkeypatch):
 
 
 def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch, capsys, quick, signals):
-    """Raised in a finaliser, where nothing can be raised, it comes again; others after it are not heard."""
+    """Raised in a finaliser, where nothing can be raised, it comes again; others after it are not heard. What
+    was left half made says nothing more as it goes.
+    """
 
     class Finalised:
         def __del__(self):
             signal.raise_signal(signal.SIGTERM)
+
+    class HalfMade:
+        def __del__(self):
+            raise AttributeError("never initialised")
 
     train = runner.train_unit
 
     def interrupted(unit, config, advance):
         if unit.teacher == 1:
             Finalised()
+            HalfMade()
         return train(unit, config, advance)
 
     monkeypatch.setattr(runner, "train_unit", interrupted)
+    reported: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
 
     def run() -> None:
         try:
@@ -254,6 +265,7 @@ def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch,
         run()
     assert len(list((tmp_path / "run").glob("*.nc"))) == 1
     assert capsys.readouterr().err == ""
+    assert reported == []
     signal.raise_signal(signal.SIGINT)
 
 

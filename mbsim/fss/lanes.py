@@ -23,7 +23,7 @@ ONE_TEACHER = "one teacher tells nothing of the others"
 def extend(control: str, first: float, last: float, *, below: bool, above: bool) -> str:
     """Advice where the points, first to last, end within a transition."""
     ends = [f"below {first:g}"] * below + [f"above {last:g}"] * above
-    if below and control == "m" and first <= 1:  # there is no smaller batch
+    if below and control == "m" and first == 1:  # there is no smaller batch
         ends.remove(f"below {first:g}")
         one = "it begins below m = 1, so that single examples already teach"
         return one + (f"; extend grid.m {ends[0]}" if ends else "")

@@ -83,7 +83,8 @@ def trainer(kind: Kind):
         unit: (the order of units (K,) int32, 1, 0, the place in the sweep of each hidden link (K*d,) int32).
         tables: (hidden sources, output sources, readers: int32; most readers of a unit).
         teacher: (w, v: int8; room for its hidden units). student: (w, v: int8).
-        batch: room for (inputs, counters of hidden units and of outputs, teacher's outputs, a row).
+        batch: room for (inputs, counters of hidden units and of outputs, teacher's outputs, a row and, where
+            sweeps go unit by unit, the planes of an effect).
         keys: of the examples, (both halves, word numbers, room for both halves: uint32).
         heat: as `decisions.decision`. results: (valid examples, accepted proposals: int64).
     """

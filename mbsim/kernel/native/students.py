@@ -44,6 +44,9 @@ class Ensemble:
 
     def __init__(self, setting: Setting, members: list[Members], workers: int):
         self.setting, self.members, shape = setting, members, setting.shape
+        for member in members:  # before several threads ask for one kind at the same time
+            compiled.trainer(member.kind)
+            compiled.examiner(member.examiner)
         self.lanes = sum(member.block.used for member in members)
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
         self.rooms = [Room() for _ in range(workers)]
