@@ -118,6 +118,7 @@ def test_two_devices_and_wide_blocks(monkeypatch):
     np.testing.assert_array_equal(trained(mixed)[ours], trained(reference(VECTOR, "sequential")))
 
 
+@pytest.mark.slow
 def test_one_output():
     """A scalar output: eight devices, more words, lanes beside; measurements too."""
     lanes, ours = with_others(70)

@@ -141,13 +141,13 @@ def check(
         (VECTOR, "random", 1, [3, 8]),
         (VECTOR, "sequential", 19, [3, 8]),
         (WIDE, "random", None, [9, 16]),  # so many readers that words of eight bits would overflow
-        (WIDE, "sequential", 1000, [9, 16]),
+        pytest.param(WIDE, "sequential", 1000, [9, 16], marks=pytest.mark.slow),
         (VECTOR, "sequential", None, [3, 8]),  # unit by unit
         (WIDE, "sequential", None, [65, 130]),
         (COMMITTEE, "random", None, [17, 32]),
         (COMMITTEE, "sequential", None, [17, 32]),
         ((9, 9, 9, 7, True), "sequential", 100, [17, 32]),
-        ((9, 9, 9, 1, True), "random", None, [40, 64]),
+        pytest.param((9, 9, 9, 1, True), "random", None, [40, 64], marks=pytest.mark.slow),
         (
             (13, 13, 13, 9, True),
             "random",
@@ -227,7 +227,7 @@ def test_weights_and_measurements_are_the_oracles(network, order, m, temperature
     [
         (WIDE, "random", None, [9, 16], COLD),
         pytest.param(WIDE, "sequential", None, [3, 8], WARM, marks=pytest.mark.slow),
-        (SCALAR_BOTH, "sequential", 19, [33, 70], COLD),
+        pytest.param(SCALAR_BOTH, "sequential", 19, [33, 70], COLD, marks=pytest.mark.slow),
         pytest.param((9, 9, 9, 1, True), "sequential", None, [17, 32], WARM, marks=pytest.mark.slow),
         pytest.param((11, 11, 11, 9, False), "sequential", None, [33, 70], COLD, marks=pytest.mark.slow),
     ],

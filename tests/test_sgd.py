@@ -127,7 +127,7 @@ def test_mup_multipliers_move_the_function_as_much_in_either_scaling():
 # The linear student, whose mean square error is multiplied by the same factor at each step
 
 
-@pytest.mark.parametrize("kind", ["sign", "normal"])
+@pytest.mark.parametrize("kind", ["sign", pytest.param("normal", marks=pytest.mark.slow)])
 def test_the_mean_square_error_of_a_linear_student_shrinks_as_the_formula_says(kind):
     """By 1 − 2η + η²[(m − 1)/m + κ/m] a step, κ = N for signs and N + 2 for normal inputs."""
     N, m, lr, steps, lanes = 16, 6, 0.3, 8, 3000

@@ -112,6 +112,7 @@ def test_deviations_shrink_up_to_large_sizes(m, runs):
     assert check(m, (128, 256, 512, 1024, 2048), runs) < 0.05
 
 
+@pytest.mark.slow
 def test_equations_without_a_term_are_told_from_the_simulation():
     """N = 32, m = 64, where terms of order 1/N count, and N = 128, m = 4: noise of batch and labels."""
     small, *flaws = deviations(32, 64, 800, {"N": math.inf}, {"m": math.inf})
