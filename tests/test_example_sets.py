@@ -146,6 +146,7 @@ def metropolis(training, m=(3, 9), sweeps=30, devices=None, lanes=None):
     )
 
 
+@pytest.mark.slow
 def test_metropolis_learns_a_small_set_by_heart():
     records, _ = metropolis(TrainingSet(3, "epochs"), m=(3,) * 16, sweeps=200)
     assert records.batch_wrong[:, -1].mean() / 27 < 0.05

@@ -148,6 +148,7 @@ def test_potts_with_ten_states_is_first_order_at_larger_sizes():
     assert verdict.histograms[-1].barrier.low > 2
 
 
+@pytest.mark.slow
 def test_potts_with_four_states_is_not_first_order():
     [verdict] = fss.transition_order(potts_dataset(4, (6, 8, 12), 1.5, 7), "magnetisation", bootstrap=300)
     assert verdict.order != "first"

@@ -67,6 +67,7 @@ def test_moments_in_time_are_used_where_they_are_there(planted):
     np.testing.assert_allclose(added.sel(N=64).dropna("m"), 0.01, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_summary_covers():
     exact = fss.summaries(continuous({64: GRIDS[64]}, teachers=4000, replicas=20), "q", bootstrap=2)
     hits = {name: [] for name in ("mean", "susceptibility", "binder")}

@@ -156,7 +156,7 @@ def check(
         ),  # narrow batches fill up a register of wide ones
         (SCALAR, "sequential", None, [3, 8]),
         (SCALAR, "random", 7, [3, 8]),
-        (SCALAR_BOTH, "random", None, [70, 200]),
+        pytest.param(SCALAR_BOTH, "random", None, [70, 200], marks=pytest.mark.slow),
     ],
 )
 def test_registers_are_the_oracles(network, order, refresh, m):
