@@ -45,7 +45,6 @@ CASES = {
 QUICK = (
     "sparse vector, irregular",
     "dense committee, erf",
-    "training set, with replacement",
 )
 SELECTED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 
