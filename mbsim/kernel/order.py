@@ -56,8 +56,8 @@ class UnitPlan(NamedTuple):
     for each sweep.
 
     groups (K, G): commuting units that are done together, padded with -1, of which the first `used` () are
-    used; positions
-    (K*d,): the place of each hidden link in the sweep. Output link o*D + a has the place a*M + o.
+    used; positions (K*d,): the place of each hidden link in the sweep. Output link o*D + a has the place
+    a*M + o.
     """
 
     groups: Leaf

@@ -33,7 +33,7 @@ from mbsim.kernel.native.vectors import (
     zero_like,
 )
 
-AHEAD = 1  # units between asking for memory and reading it (measured)
+AHEAD = 1  # outputs or units between asking for memory and reading it; other distances were not tried
 
 
 @cache
