@@ -7,7 +7,9 @@ state stays in the first levels of the cache. Files, in the order in which data 
     vectors   SIMD registers and bit-sliced counters as types of numba
     cipher    threefry on registers: the random words of `kernel/streams.py`
     networks  forward passes; wrong outputs; agreement with the teacher
-    decisions, vector_output, scalar_output   proposals
+    decisions, vector_output, scalar_output   proposals, one after the other
+    unit_sweeps  sequential sweeps with all links of a unit in turn
+    kept      machine code on disk, from one process to the next
     compiled  what is compiled for a kind of block: draw weights, train, examine
     blocks    which students share a register
     members   the students of a block, ready for compiled functions
