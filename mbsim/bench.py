@@ -142,7 +142,7 @@ def _prepare_native(case: Case, teacher: Teacher, shape: Shape, mesh: Mesh, lane
     """
     register = sizes.students_in(sizes.word_bits(case.m, sizes.readers_of(shape)))
     each = lanes or register * int(np.clip(REGISTERS * 256 // case.N, 1, REGISTERS))
-    needed = sizes.core_bytes(shape, case.m) + each * (shape.hidden_links + shape.output_links)
+    needed = sizes.core_bytes(shape, case.m) + sizes.weight_bytes(shape, each)
     prepared = Prepared(case, teacher, mesh, each, 1, 0.0, needed)
     first, second = run(prepared, 1), run(prepared, 1)
     return prepared._replace(compile_seconds=max(0.0, first.cpu - second.cpu))

@@ -152,7 +152,7 @@ def test_memory_of_a_core(network, order, m, monkeypatch):
     N, K, M, d, train_output = network
     shape = networks.shape_of(networks.draw_teacher(N, K, M, d, train_output, 1, 0), N, train_output)
     bits = sizes.word_bits(max(m), sizes.readers_of(shape))
-    weights = (shape.hidden_links + shape.output_links) * sizes.students_in(bits)
+    weights = sizes.weight_bytes(shape, sizes.students_in(bits))
     needed = rooms[0].memory.size + weights
     assert needed <= sizes.core_bytes(shape, max(m)) <= 2 * needed
 

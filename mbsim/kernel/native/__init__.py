@@ -18,5 +18,6 @@ state stays in the first levels of the cache. Files, in the order in which data 
 
 Conventions. A word holds as many examples as it has bits; bit 1 is -1. A *row* is one value of every student
 of the block, words outermost: word q of row r of B students starts at (r * words + q) * B. Flat arrays
-throughout. A weight is an int8 for each student, 0 (+1) or -1, student innermost.
+throughout. Weights are a bit for each student, 1 for -1, student innermost, eight to a byte; the teacher's
+are int8, 0 (+1) or -1.
 """

@@ -49,14 +49,15 @@ def kind_of(shape: Shape, bits: int, words: int, thermal: bool, by_units: bool) 
 @keep
 @njit(nogil=True)
 def initial_weights(layer, links, students, ciphers, arrays):
-    """Draw weights (links * students,): the teacher's (links,) where the link's 24-bit number is below
+    """Draw weights (links * students bits): the teacher's (links,) where the link's 24-bit number is below
     `below` (students,), its negative elsewhere, as `metropolis.initial_weights`.
 
-    arrays = addresses of (teacher, weights: int8; below, both halves of the keys, room for as many: uint32).
+    arrays = addresses of (teacher: int8; weights: bytes; below, both halves of the keys, room for as many:
+    uint32).
     """
     teacher, weights, below = (
         pointer(arrays[0], np.int8),
-        pointer(arrays[1], np.int8),
+        pointer(arrays[1], np.uint8),
         pointer(arrays[2], np.uint32),
     )
     first, second = pointer(arrays[3], np.uint32), pointer(arrays[4], np.uint32)
@@ -66,9 +67,12 @@ def initial_weights(layer, links, students, ciphers, arrays):
             like = load(first, at)
             x, y = filled(like, np.uint32(layer)), filled(like, np.uint32(link))
             store(drawn, at, threefry(like, load(second, at), x, y)[0])
-        for s in range(students):
-            agrees = (drawn[s] >> np.uint32(8)) < below[s]
-            weights[link * students + s] = teacher[link] if agrees else ~teacher[link]
+        for byte in range(students // 8):
+            packed = np.uint8(0)
+            for bit in range(8):
+                differs = (drawn[8 * byte + bit] >> np.uint32(8)) >= below[8 * byte + bit]
+                packed |= np.uint8((differs ^ (teacher[link] != 0)) << bit)
+            weights[(link * students) // 8 + byte] = packed
 
 
 @cache
@@ -82,9 +86,9 @@ def trainer(kind: Kind):
         order: (proposals (S, n) int32, S, sweep of row 0, anything); a single row serves every sweep. Unit by
         unit: (the order of units (K,) int32, 1, 0, the place in the sweep of each hidden link (K*d,) int32).
         tables: (hidden sources, output sources, readers: int32; most readers of a unit).
-        teacher: (w, v: int8; room for its hidden units). student: (w, v: int8).
-        batch: room for (inputs, counters of hidden units and of outputs, teacher's outputs, a row and, where
-            sweeps go unit by unit, the planes of an effect).
+        teacher: (w, v: int8; room for its hidden units). student: (w, v: bits).
+        batch: room for (inputs, counters of hidden units, counters of outputs each with the teacher's answer
+            behind it, a row and, where sweeps go unit by unit, the planes of an effect).
         keys: of the examples, (both halves, word numbers, room for both halves: uint32).
         heat: as `decisions.decision`. results: (valid examples, accepted proposals: int64).
     """
@@ -109,19 +113,19 @@ def trainer(kind: Kind):
         hidden_sources, output_sources = tables[0], tables[1]
         teacher_w, teacher_v, teacher_h = teacher
         w, v = student
-        x, h, y, target = batch[0], batch[1], batch[2], batch[3]
+        x, h, y = batch[0], batch[1], batch[2]
         key_1, key_2, numbers, batch_1, batch_2 = keys
         row = words * students
         fold(ciphers, key_1, key_2, number, batch_1, batch_2)
         for i in range(inputs):
             fill(x, i, i, words, 0, batch_1, batch_2, numbers)
-        teacher_layer(units, degree, words, x, row, 0, hidden_sources, teacher_w, 1, 0, teacher_h)
-        teacher_output(
-            outputs, output_degree, words, teacher_h, row, 0, output_sources, teacher_v, 1, 0, target
-        )
-        hidden_layer(units, degree, words, x, row, 0, hidden_sources, w, students, 0, h)
-        top = (planes - 1) * row
-        output_layer(outputs, output_degree, words, h, planes * row, top, output_sources, v, students, 0, y)
+        rows, apart = (x, row, 0), (output_planes + 1) * row
+        true, target = (teacher_h, row, 0), (y, apart, output_planes * row)
+        teacher_layer(units, degree, words, rows, hidden_sources, (teacher_w, 1, 0), true)
+        teacher_output(outputs, output_degree, words, true, output_sources, (teacher_v, 1, 0), target)
+        counters, signs = (h, planes * row, 0), (h, planes * row, (planes - 1) * row)
+        hidden_layer(units, degree, words, rows, hidden_sources, (w, students, 0), counters)
+        output_layer(outputs, output_degree, words, signs, output_sources, (v, students, 0), (y, apart, 0))
 
     @njit(nogil=True)
     def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, results):
@@ -131,9 +135,9 @@ def trainer(kind: Kind):
         hidden_sources, output_sources = pointer(tables[0], np.int32), pointer(tables[1], np.int32)
         tables_at = hidden_sources, output_sources, pointer(tables[2], np.int32), tables[3]
         teacher_at = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8), pointer(teacher[2], word)
-        student_at = pointer(student[0], np.int8), pointer(student[1], np.int8)
+        student_at = pointer(student[0], np.uint8), pointer(student[1], np.uint8)
         x, h, y = pointer(batch[0], word), pointer(batch[1], word), pointer(batch[2], word)
-        batch_at = x, h, y, pointer(batch[3], word), pointer(batch[4], word)
+        batch_at = x, h, y, pointer(batch[3], word)
         valid, accepted = pointer(results[0], word), pointer(results[1], np.int64)
         key_1, key_2, numbers = (
             pointer(keys[0], np.uint32),
@@ -192,7 +196,7 @@ def examiner(kind: Kind):
         (inputs, units, outputs, output_degree, degree), (words, students, begin) = sizes
         hidden_sources, output_sources = pointer(tables[0], np.int32), pointer(tables[1], np.int32)
         teacher_w, teacher_v = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8)
-        w, v = pointer(student[0], np.int8), pointer(student[1], np.int8)
+        w, v = pointer(student[0], np.uint8), pointer(student[1], np.uint8)
         mask, totals = pointer(results[0], word), pointer(results[1], np.int64)
         key_1, key_2, numbers = (
             pointer(keys[0], np.uint32),
@@ -202,16 +206,17 @@ def examiner(kind: Kind):
         batch_1, batch_2 = pointer(keys[3], np.uint32), pointer(keys[4], np.uint32)
         x, h, y = pointer(room[0], word), pointer(room[1], word), pointer(room[2], word)
         teacher_h, target = pointer(room[3], word), pointer(room[4], word)
+        rows, own, true = (x, here, 0), (h, here, 0), (teacher_h, here, 0)
         fold(CIPHERS, key_1, key_2, label, batch_1, batch_2)
         for q in range(words):
             for i in range(inputs):
                 fill(x, i, i, 1, q * apiece, batch_1, batch_2, numbers)
-            teacher_layer(units, degree, 1, x, here, 0, hidden_sources, teacher_w, 1, 0, teacher_h)
+            teacher_layer(units, degree, 1, rows, hidden_sources, (teacher_w, 1, 0), true)
             teacher_output(
-                outputs, output_degree, 1, teacher_h, here, 0, output_sources, teacher_v, 1, 0, target
+                outputs, output_degree, 1, true, output_sources, (teacher_v, 1, 0), (target, here, 0)
             )
-            hidden_layer(units, degree, 1, x, here, 0, hidden_sources, w, students, begin, h)
-            output_layer(outputs, output_degree, 1, h, here, 0, output_sources, v, students, begin, y)
+            hidden_layer(units, degree, 1, rows, hidden_sources, (w, students, begin), own)
+            output_layer(outputs, output_degree, 1, own, output_sources, (v, students, begin), (y, here, 0))
             count(outputs, y, target, mask, q * here, totals)
 
     return keep(examine, kind)

@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 
 class Members(NamedTuple):
-    """The students of a block. w, v (links * students,) int8 are their weights, which training changes;
+    """The students of a block. w, v are the bits of their weights, which training changes;
     `accepted` and `total` (students,) int64 take what is counted; keys, heat and valid as `compiled.trainer`
     wants them.
     """
@@ -124,10 +124,10 @@ def _members(
 def _initial_weights(
     setting: Setting, block: Block, init_overlap: Array, keys: LaneKeys
 ) -> tuple[Array, Array]:
-    """Weights (links * students,) of both layers."""
+    """Weights (links * students bits) of both layers, as bytes."""
     shape, students = setting.shape, len(block.lanes)
-    w = np.empty(shape.hidden_links * students, np.int8)
-    v = np.zeros(shape.output_links * students, np.int8)
+    w = np.empty(shape.hidden_links * students // 8, np.uint8)
+    v = np.zeros(shape.output_links * students // 8, np.uint8)
     chance = (1 + init_overlap.astype(np.float32)) / np.float32(2)
     below = np.ceil(chance.astype(np.float64) * decisions.RESOLUTION).astype(np.uint32)
     key = blocks.student_keys(keys.weights, block)

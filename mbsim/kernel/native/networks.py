@@ -1,10 +1,10 @@
 """Forward passes of a block of students and of their teacher, and what is counted of them.
 
-Rows, words and weights as the package says. A layer's unit u reads `degree` rows, whose numbers are
-sources[u * degree : (u + 1) * degree]; the row with number s begins at word s * stride + offset of `rows`, so
-that the sign planes of counters can be read as rows. Weights of a link lie `apart` from those of the next,
-and the students at hand begin at `first`, so that part of a block can be looked at. The counter of unit u has
-planes `words * students` apart, from word u * planes * words * students on.
+Rows, words and weights as the package says. Rows that belong to units are told as (array, stride, begin):
+that of unit u begins at word u * stride + begin, so that one plane of each counter can be read as a row, and
+a unit's rows can lie side by side. A layer's unit u reads the rows of units sources[u * degree : (u + 1) *
+degree]. Weights are told as (array, apart, first): those of a link lie `apart` from those of the next, and
+the students at hand begin at `first`, so that part of a block can be looked at.
 """
 
 from functools import cache
@@ -21,19 +21,22 @@ from mbsim.kernel.native.vectors import (
     filled,
     inner,
     load,
-    load_widened,
+    load_bits,
     new_counter,
     pointer,
     popcount,
     sign,
     store,
     store_counter,
+    zero_like,
 )
+
+EIGHT = students_in(64)
 
 
 @cache
 def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep: bool):
-    """Compile run(units, degree, words, rows, stride, begin, sources, weights, apart, first, result).
+    """Compile run(units, degree, words, rows, sources, weights, result).
 
     Args:
         bits: of a word.
@@ -41,36 +44,37 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep:
         planes: of a unit's counter.
         offset: with which the counter begins.
         shared: whether all students have the same weights (the teacher's).
-        keep: whether the result are the counters, not the signs alone.
+        keep: whether the result are the counters, their planes one after the other, not the signs alone.
     """
     students = students_in(bits)
 
     @inner
-    def term(link, at, rows, stride, begin, sources, weights, apart, first, like):
-        row = load(rows, sources[link] * stride + begin + at)
+    def term(link, at, rows, sources, weights, like):
+        array, stride, begin = rows
+        signs, apart, first = weights
+        row = load(array, sources[link] * stride + begin + at)
         if shared:
-            return row ^ filled(like, weights[link])
-        return row ^ load_widened(weights, link * apart + first, like)
+            return row ^ filled(like, signs[link])
+        return row ^ load_bits(signs, link * apart + first, like)
 
     @inner
-    def run(units, degree, words, rows, stride, begin, sources, weights, apart, first, result):
-        like = load(rows, 0)
+    def run(units, degree, words, rows, sources, weights, result):
+        array, stride, begin = result
+        like = load(rows[0], 0)
         width = students if single else words * students
         for unit in range(units):
             link = unit * degree
             for at in range(0, width, students):
                 counter = new_counter(like, planes, offset)
-                counter = counted(
-                    counter, term(link, at, rows, stride, begin, sources, weights, apart, first, like)
-                )
+                counter = counted(counter, term(link, at, rows, sources, weights, like))
                 for pair in range(link + 1, link + degree, 2):
-                    one = term(pair, at, rows, stride, begin, sources, weights, apart, first, like)
-                    other = term(pair + 1, at, rows, stride, begin, sources, weights, apart, first, like)
+                    one = term(pair, at, rows, sources, weights, like)
+                    other = term(pair + 1, at, rows, sources, weights, like)
                     counter = counted_pair(counter, one, other)
                 if keep:
-                    store_counter(result, unit * planes * width + at, width, counter)
+                    store_counter(array, unit * stride + begin + at, width, counter)
                 else:
-                    store(result, unit * width + at, sign(counter))
+                    store(array, unit * stride + begin + at, sign(counter))
 
     return run
 
@@ -96,23 +100,28 @@ def wrong_counter(bits: int):
 def path_agreement(
     units, degree, output_links, students, sources, w, v, teacher_w, teacher_v, of_units, result
 ):
-    """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), added to each student's
-    `result`.
+    """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), for each student.
 
-    Addresses of int32 sources, int8 weights, zeros (units * students,) int32 to work in, and int64 results.
+    Addresses of int32 sources, bits w and v, int8 teacher's weights, room for a register of each unit, and
+    the results (students,) uint64. Registers of eight students, as numbers of 64 bits.
     """
-    source, total, unit_sum = (
+    source, sums, totals = (
         pointer(sources, np.int32),
-        pointer(result, np.int64),
-        pointer(of_units, np.int32),
+        pointer(of_units, np.uint64),
+        pointer(result, np.uint64),
     )
-    own_w, own_v = pointer(w, np.int8), pointer(v, np.int8)
+    own_w, own_v = pointer(w, np.uint8), pointer(v, np.uint8)
     true_w, true_v = pointer(teacher_w, np.int8), pointer(teacher_v, np.int8)
-    for link in range(units * degree):
-        at, true = (link // degree) * students, true_w[link]
-        for s in range(students):
-            unit_sum[at + s] += 1 - 2 * ((own_w[link * students + s] ^ true) & 1)
-    for link in range(output_links):
-        at, true = source[link] * students, true_v[link]
-        for s in range(students):
-            total[s] += unit_sum[at + s] * (1 - 2 * ((own_v[link * students + s] ^ true) & 1))
+    for first in range(0, students, EIGHT):
+        like = load(totals, first)
+        for unit in range(units):
+            agreeing = filled(like, np.int64(degree))
+            for link in range(unit * degree, (unit + 1) * degree):
+                differ = load_bits(own_w, link * students + first, like) ^ filled(like, true_w[link])
+                agreeing += differ + differ
+            store(sums, unit * EIGHT, agreeing)
+        total = zero_like(like)
+        for link in range(output_links):
+            differ = load_bits(own_v, link * students + first, like) ^ filled(like, true_v[link])
+            total += (load(sums, source[link] * EIGHT) ^ differ) - differ
+        store(totals, first, total)

@@ -13,15 +13,15 @@ from mbsim.kernel.native.vectors import (
     any_bit,
     inner,
     load,
+    load_bits,
     load_counter,
-    load_widened,
     negated,
     one_from_zero,
     popcount,
     sign,
     store,
+    store_bits,
     store_counter,
-    store_narrowed,
     zero_like,
 )
 
@@ -32,17 +32,17 @@ TOTAL = 127  # accepted proposals that a word of eight bits counts
 def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal: bool):
     """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
 
-    As `vector_output.proposals`; batch = (inputs, counters of hidden units, counter of the output, teacher's
-    output, room for two rows).
+    As `vector_output.proposals`; batch = (inputs, counters of hidden units, counter of the output with the
+    teacher's answer behind it, room for a row).
     """
     students = students_in(bits)
     decide = decision(bits, thermal)
 
     @inner
-    def more_wrong(flip, at, y, target, free, row, term):
+    def more_wrong(flip, at, y, free, row, term):
         answer = load(y, (output_planes - 1) * row + at)
         flip &= load(free, at) & ~(answer ^ term)
-        both = popcount(flip & (answer ^ load(target, at)))
+        both = popcount(flip & (answer ^ load(y, output_planes * row + at)))
         return popcount(flip) - both - both
 
     @inner
@@ -55,17 +55,17 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
     def flip_output(unit, sweep, position, sizes, valid, student, batch, heat):
         row = students if single else sizes[2] * students
         _, v = student
-        _, h, y, target, free = batch
-        weight = load_widened(v, unit * students, load(valid, 0))
+        _, h, y, free = batch
+        weight = load_bits(v, unit * students, load(valid, 0))
         top = unit * planes * row + (planes - 1) * row
         change = zero_like(weight)
         for at in range(0, row, students):
-            change += more_wrong(load(valid, at), at, y, target, free, row, load(h, top + at) ^ weight)
+            change += more_wrong(load(valid, at), at, y, free, row, load(h, top + at) ^ weight)
         accept = decide(change, sweep, position, heat)
         if any_bit(accept):
             for at in range(0, row, students):
                 move_output(at, y, free, valid, row, accept, load(h, top + at) ^ weight)
-        store_narrowed(v, unit * students, weight ^ accept)
+        store_bits(v, unit * students, weight ^ accept)
         return accept
 
     @inner
@@ -73,17 +73,17 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
         degree, _, words = sizes
         hidden_sources = tables[0]
         w, v = student
-        x, h, y, target, free = batch
+        x, h, y, free = batch
         row = students if single else words * students
         unit = link // degree
-        weight = load_widened(w, link * students, load(valid, 0))
-        own = load_widened(v, unit * students, weight)
+        weight = load_bits(w, link * students, load(valid, 0))
+        own = load_bits(v, unit * students, weight)
         hidden, source = unit * planes * row, hidden_sources[link] * row
         change = zero_like(weight)
         for at in range(0, row, students):
             counter, term = load_counter(h, hidden + at, row, planes), load(x, source + at) ^ weight
             flip = one_from_zero(counter) & ~(sign(counter) ^ term)
-            change += more_wrong(flip, at, y, target, free, row, sign(counter) ^ own)
+            change += more_wrong(flip, at, y, free, row, sign(counter) ^ own)
         accept = decide(change, sweep, position, heat)
         if any_bit(accept):
             for at in range(0, row, students):
@@ -91,14 +91,14 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
                 flip = one_from_zero(counter) & ~(sign(counter) ^ term) & accept
                 move_output(at, y, free, valid, row, flip, sign(counter) ^ own)
                 store_counter(h, hidden + at, row, negated(counter, accept, term))
-        store_narrowed(w, link * students, weight ^ accept)
+        store_bits(w, link * students, weight ^ accept)
         return accept
 
     @inner
     def propose(span, sizes, tables, valid, student, batch, heat, accepted):
         sweep, orders, place, begin, end = span
         first_hidden, words = sizes[1], sizes[2]
-        y, free = batch[2], batch[4]
+        y, free = batch[2], batch[3]
         row = students if single else words * students
         for at in range(0, row, students):
             move_output(at, y, free, valid, row, zero_like(load(valid, 0)), load(valid, at))

@@ -38,11 +38,16 @@ def effect_planes(shape: Shape) -> int:
     return shape.readers.bit_length() + 1
 
 
+def weight_bytes(shape: Shape, students: int) -> int:
+    """Memory of the weights of so many students, a multiple of eight."""
+    return (shape.hidden_links + shape.output_links) * students // 8
+
+
 def block_bytes(shape: Shape, bits: int, words: int) -> int:
     """Memory of a block of students in training: rows and counters of a batch, and weights."""
     counters = shape.K * planes_for(shape.d)[0] + shape.M * planes_for(shape.output_degree)[0]
     rows = shape.N + counters + shape.M + shape.K + 1 + effect_planes(shape)
-    return rows * words * BYTES + (shape.hidden_links + shape.output_links) * students_in(bits)
+    return rows * words * BYTES + weight_bytes(shape, students_in(bits))
 
 
 def core_bytes(shape: Shape, most_m: int) -> int:
@@ -52,4 +57,4 @@ def core_bytes(shape: Shape, most_m: int) -> int:
     bits = word_bits(most_m, readers_of(shape))
     training = block_bytes(shape, bits, -(-most_m // bits))
     measuring = (shape.N + 2 * shape.K + 2 * shape.M) * BYTES
-    return max(training, measuring) + 4 * shape.K * students_in(bits) + BYTES
+    return max(training, measuring) + shape.K * BYTES + BYTES

@@ -12,7 +12,7 @@ import numpy as np
 from mbsim.kernel.metropolis import Observation
 from mbsim.kernel.native import compiled, networks
 from mbsim.kernel.native.members import Addresses, Exam, Members, Setting, addresses
-from mbsim.kernel.native.sizes import BYTES
+from mbsim.kernel.native.sizes import BYTES, students_in
 from mbsim.kernel.native.vectors import address
 
 Array = np.ndarray
@@ -83,8 +83,8 @@ class Ensemble:
 
         def work(member: Members, room: Room) -> Array:
             kind, words = member.kind, member.block.words
-            counters = shape.K * kind.planes[0], shape.M * kind.output_planes[0]
-            *batch, teacher_h = room.of(words, (shape.N, *counters, shape.M, 1 + kind.effects, shape.K))
+            counters = shape.K * kind.planes[0], shape.M * (kind.output_planes[0] + 1)
+            *batch, teacher_h = room.of(words, (shape.N, *counters, 1 + kind.effects, shape.K))
             member.accepted[:] = 0
             compiled.trainer(kind)(
                 first,
@@ -121,7 +121,8 @@ class Ensemble:
 
         def of_layer(name: str) -> Array:
             def work(member: Members, room: Room) -> Array:
-                return 1 + 2 * getattr(member, name).reshape(-1, len(member.block.lanes)).T
+                negative = np.unpackbits(getattr(member, name), bitorder="little")
+                return 1 - 2 * negative.reshape(-1, len(member.block.lanes)).T.astype(np.int8)
 
             return self._for_each(work, np.int8)
 
@@ -154,10 +155,10 @@ class Ensemble:
     def _agreement(self, member: Members) -> Array:
         """Agreeing paths minus disagreeing ones (students,)."""
         shape, count = self.setting.shape, len(member.total)
-        result, of_units = np.zeros(count, np.int64), np.zeros(shape.K * count, np.int32)
+        result, of_units = np.empty(count, np.uint64), np.empty(shape.K * students_in(64), np.uint64)
         sizes = shape.K, shape.d, shape.output_links, count
         arrays = addresses(
             self.setting.tables[1], member.w, member.v, *self.setting.teacher, of_units, result
         )
         networks.path_agreement(*sizes, *arrays)
-        return result
+        return result.view(np.int64)

@@ -20,20 +20,20 @@ from mbsim.kernel.native.vectors import (
     any_bit,
     inner,
     load,
+    load_bits,
     load_counter,
-    load_widened,
     negated,
     new_counter,
     prefetch,
     sign,
     store,
+    store_bits,
     store_counter,
-    store_narrowed,
     summed,
     zero_like,
 )
 
-AHEAD = 1  # outputs or units between asking for memory and reading it; other distances were not tried
+AHEAD = 2  # outputs or units between asking for memory and reading it (1 and 4 differ by less than the noise)
 
 
 @cache
@@ -48,7 +48,7 @@ def weigher(bits: int, single: bool, planes: int, effects: int):
     def weigh(unit, changed, sizes, tables, student, batch):
         degree, _, words = sizes
         _, _, readers, most = tables
-        _, h, y, target, room = batch
+        _, h, y, room = batch
         row = students if single else words * students
         top = (unit * planes + planes - 1) * row
         for at in range(0, row, students):
@@ -58,14 +58,14 @@ def weigher(bits: int, single: bool, planes: int, effects: int):
                 out = readers[reader]
                 if out < 0:
                     break
-                output, own = out // degree, load_widened(student[1], out * students, answer)
-                place = output * planes * row + at
+                own = load_bits(student[1], out * students, answer)
+                place = (out // degree) * (planes + 1) * row + at
                 counter = load_counter(y, place, row, planes)
                 if changed:
                     moved = load(room, at)
                     counter = negated(counter, moved, answer ^ moved ^ own)
                     store_counter(y, place, row, counter)
-                wrong = sign(counter) ^ load(target, output * row + at)
+                wrong = sign(counter) ^ load(y, place + planes * row)
                 # One more wherever the answer turns wrong, one less wherever it turns right.
                 effect = negated(effect, flips_of(counter, answer ^ own), wrong)
             store_counter(room, row + at, row, effect)
@@ -88,40 +88,40 @@ def word_flippers(bits: int, planes: int, effects: int, thermal: bool):
     @inner
     def flip_slots(output, outputs, sweep, sizes, tables, valid, student, batch, heat, total):
         degree, _, _ = sizes
-        _, h, y, target, _ = batch
-        v, place = student[1], output * planes * students
+        _, h, y, _ = batch
+        v, place = student[1], output * (planes + 1) * students
         counter, shown = load_counter(y, place, students, planes), load(valid, 0)
-        goal = load(target, output * students)
+        goal = load(y, place + planes * students)
         for slot in range(degree):
             link = output * degree + slot
-            weight = load_widened(v, link * students, shown)
+            weight = load_bits(v, link * students, shown)
             term = load(h, (tables[1][link] * planes + planes - 1) * students) ^ weight
             flip = flips_of(counter, term) & shown
             accept = decide(more_wrong(flip, sign(counter) ^ goal), sweep, slot * outputs + output, heat)
             if any_bit(accept):
                 counter = negated(counter, accept, term)
                 store_counter(y, place, students, counter)
-                store_narrowed(v, link * students, weight ^ accept)
+                store_bits(v, link * students, weight ^ accept)
             total -= accept
         return total
 
     @inner
     def flip_links(unit, positions, sweep, sizes, tables, valid, student, batch, heat, total):
         degree, _, _ = sizes
-        x, h, _, _, room = batch
+        x, h, _, room = batch
         w, place = student[0], unit * planes * students
         counter, shown = load_counter(h, place, students, planes), load(valid, 0)
         weigh(unit, False, sizes, tables, student, batch)
         effect = load_counter(room, students, students, effects)
         for link in range(unit * degree, (unit + 1) * degree):
-            weight = load_widened(w, link * students, shown)
+            weight = load_bits(w, link * students, shown)
             term = load(x, tables[0][link] * students) ^ weight
             flip = flips_of(counter, term) & shown
             accept = decide(summed(effect, flip), sweep, positions[link], heat)
             if any_bit(accept):
                 counter = negated(counter, accept, term)
                 store_counter(h, place, students, counter)
-                store_narrowed(w, link * students, weight ^ accept)
+                store_bits(w, link * students, weight ^ accept)
                 moved = flip & accept
                 if any_bit(moved):
                     store(room, 0, moved)
@@ -152,12 +152,12 @@ def row_flippers(bits: int, planes: int, effects: int, thermal: bool):
     @inner
     def flip_links(unit, positions, sweep, sizes, tables, valid, student, batch, heat, total):
         degree, _, words = sizes
-        x, h, _, _, room = batch
+        x, h, _, room = batch
         row, w = words * students, student[0]
         weigh(unit, False, sizes, tables, student, batch)
         for link in range(unit * degree, (unit + 1) * degree):
             place, source = unit * planes * row, tables[0][link] * row
-            weight = load_widened(w, link * students, load(valid, 0))
+            weight = load_bits(w, link * students, load(valid, 0))
             change = zero_like(weight)
             for at in range(0, row, students):
                 counter, term = load_counter(h, place + at, row, planes), load(x, source + at) ^ weight
@@ -172,7 +172,7 @@ def row_flippers(bits: int, planes: int, effects: int, thermal: bool):
                     store(room, at, moved)
                     any_moved |= moved
                     store_counter(h, place + at, row, negated(counter, accept, term))
-                store_narrowed(w, link * students, weight ^ accept)
+                store_bits(w, link * students, weight ^ accept)
                 if any_bit(any_moved):
                     weigh(unit, True, sizes, tables, student, batch)
             total -= accept

@@ -13,20 +13,20 @@ from mbsim.kernel.native.vectors import (
     any_bit,
     inner,
     load,
+    load_bits,
     load_counter,
-    load_widened,
     negated,
     one_from_zero,
     popcount,
     prefetch,
     sign,
     store,
+    store_bits,
     store_counter,
-    store_narrowed,
     zero_like,
 )
 
-AHEAD = 8  # proposals between asking for memory and reading it (measured)
+AHEAD = 5  # proposals between asking for memory and reading it (measured)
 TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 
@@ -57,23 +57,24 @@ def output_flipper(bits: int, single: bool, planes: int, thermal: bool):
         degree, _, words = sizes
         _, output_sources, _, _ = tables
         _, v = student
-        _, h, y, target, _ = batch
+        _, h, y, _ = batch
         row = students if single else words * students
-        weight = load_widened(v, link * students, load(valid, 0))
-        output = (link // degree) * planes * row
+        weight = load_bits(v, link * students, load(valid, 0))
+        output = (link // degree) * (planes + 1) * row
+        target = output + planes * row
         source = output_sources[link] * planes * row + (planes - 1) * row
         change = zero_like(weight)
         for at in range(0, row, students):
             counter = load_counter(y, output + at, row, planes)
             flip = flips_of(counter, load(h, source + at) ^ weight) & load(valid, at)
-            change += more_wrong(flip, sign(counter) ^ load(target, (link // degree) * row + at))
+            change += more_wrong(flip, sign(counter) ^ load(y, target + at))
         accept = decide(change, sweep, position, heat)
         if any_bit(accept):
             for at in range(0, row, students):
                 counter = load_counter(y, output + at, row, planes)
                 moved = negated(counter, accept, load(h, source + at) ^ weight)
                 store_counter(y, output + at, row, moved)
-            store_narrowed(v, link * students, weight ^ accept)
+            store_bits(v, link * students, weight ^ accept)
         return accept
 
     return flip_output
@@ -89,16 +90,15 @@ def fetchers(bits: int, single: bool, planes: int):
     @inner
     def fetch_output(link, sizes, tables, student, batch):
         degree, words = sizes[0], sizes[2]
-        h, y, target, v = batch[1], batch[2], batch[3], student[1]
+        h, y, v = batch[1], batch[2], student[1]
         row = students if single else words * students
-        output = link // degree
+        output = (link // degree) * (planes + 1) * row
         source = (tables[1][link] * planes + planes - 1) * row
-        prefetch(v, link * students)
+        prefetch(v, link * students // 8)
         for at in range(0, row, students):
             prefetch(h, source + at)
-            prefetch(target, output * row + at)
-            for plane in range(planes):
-                prefetch(y, (output * planes + plane) * row + at)
+        for at in range(output, output + (planes + 1) * row, students):
+            prefetch(y, at)
 
     @inner
     def fetch_hidden(link, sizes, tables, student, batch):
@@ -107,7 +107,7 @@ def fetchers(bits: int, single: bool, planes: int):
         x, h = batch[0], batch[1]
         row = students if single else words * students
         unit = link // degree
-        prefetch(student[0], link * students)
+        prefetch(student[0], link * students // 8)
         for at in range(0, row, students):
             prefetch(x, hidden_sources[link] * row + at)
             for plane in range(planes):
@@ -130,8 +130,9 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
         sizes: (d, links into outputs that are proposed, words).
         tables: (hidden sources, output sources, readers, most readers of a unit).
         valid: the examples that count, a row.
-        student: (w, v).
-        batch: (inputs, counters of hidden units, counters of outputs, teacher's outputs, room for a row).
+        student: (w, v), bits.
+        batch: (inputs, counters of hidden units, counters of outputs each with the teacher's answer behind
+        it, room for a row).
         heat: `decisions`'.
         accepted: (students,) int64, to which the accepted proposals are added.
     All arrays are pointers.
@@ -146,10 +147,10 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
         degree, _, words = sizes
         hidden_sources, _, readers, most = tables
         w, v = student
-        x, h, y, target, flips = batch
+        x, h, y, flips = batch
         row = students if single else words * students
         unit = link // degree
-        weight = load_widened(w, link * students, load(valid, 0))
+        weight = load_bits(w, link * students, load(valid, 0))
         hidden, source = unit * planes * row, hidden_sources[link] * row
         top = hidden + (planes - 1) * row
         change = zero_like(weight)
@@ -164,18 +165,19 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
                 out = readers[reader]
                 if out < 0:
                     break
-                output, own = out // degree, load_widened(v, out * students, weight)
+                output, own = (out // degree) * (planes + 1) * row, load_bits(v, out * students, weight)
+                target = output + planes * row
                 for at in range(0, row, students):
-                    counter = load_counter(y, output * planes * row + at, row, planes)
+                    counter = load_counter(y, output + at, row, planes)
                     flip = flips_of(counter, load(h, top + at) ^ own) & load(flips, at)
-                    change += more_wrong(flip, sign(counter) ^ load(target, output * row + at))
+                    change += more_wrong(flip, sign(counter) ^ load(y, target + at))
         accept = decide(change, sweep, position, heat)
         if any_bit(any_flip & accept):
             for reader in range(unit * most, (unit + 1) * most):
                 out = readers[reader]
                 if out < 0:
                     break
-                output, own = (out // degree) * planes * row, load_widened(v, out * students, weight)
+                output, own = (out // degree) * (planes + 1) * row, load_bits(v, out * students, weight)
                 for at in range(0, row, students):
                     counter = load_counter(y, output + at, row, planes)
                     moved = negated(counter, load(flips, at) & accept, load(h, top + at) ^ own)
@@ -184,7 +186,7 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
             for at in range(0, row, students):
                 counter = load_counter(h, hidden + at, row, planes)
                 store_counter(h, hidden + at, row, negated(counter, accept, load(x, source + at) ^ weight))
-            store_narrowed(w, link * students, weight ^ accept)
+            store_bits(w, link * students, weight ^ accept)
         return accept
 
     @inner

@@ -138,6 +138,36 @@ def store_narrowed(typing, array, index, vector):
 
 
 @intrinsic
+def load_bits(typing, array, index, like):
+    """Bits of a flat array of bytes, one for each word of `like`, spread over the words: all bits or none.
+
+    The index counts bits, and is a multiple of eight.
+    """
+
+    def generate(context, builder, signature, values):
+        some, byte = ir.IntType(like.count), builder.lshr(values[1], ir.Constant(values[1].type, 3))
+        loaded = builder.load(_address(builder, some, (values[0], byte)), align=1)
+        flags = builder.bitcast(loaded, ir.VectorType(ir.IntType(1), like.count))
+        return builder.sext(flags, context.get_value_type(like))
+
+    return like(array, types.intp, like), generate
+
+
+@intrinsic
+def store_bits(typing, array, index, vector):
+    """Put the highest bit of each word into a flat array of bytes; the index as in `load_bits`."""
+
+    def generate(context, builder, signature, values):
+        some, byte = ir.IntType(vector.count), builder.lshr(values[1], ir.Constant(values[1].type, 3))
+        flags = builder.icmp_signed("<", values[2], _constant(values[2].type, 0))
+        place = _address(builder, some, (values[0], byte))
+        builder.store(builder.bitcast(flags, some), place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
 def add_widened(typing, array, index, vector):
     """Add signed words to the wider integers of a flat array, one to each."""
 
