@@ -33,7 +33,8 @@ SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
 FEWEST_SWEEPS, MOST_SWEEPS = 32, 320  # with fewer, start and measurement dominate
 WIDE_LANES = 4096  # on one accelerator
-REGISTERS = 8  # full of students, on one core
+REGISTERS = 8  # full of students, on one core; half as many for networks wider than
+WIDE_SIZE = 1024
 
 
 class Case(NamedTuple):
@@ -117,7 +118,7 @@ def prepare(case: Case, mesh: Mesh | None = None, lanes: int | None = None) -> P
     Args:
         case: what to run.
         mesh: devices; all of this process by default.
-        lanes: students on each device; by default eight registers full on CPU, fewer beyond N = 256 so that
+        lanes: students on each device; by default eight registers full on CPU, four beyond N = 1,024 so that
             sweeps do not take long, and 4096 students on an accelerator; fewer if they would not fit.
     """
     mesh = lane_mesh() if mesh is None else mesh
@@ -141,7 +142,7 @@ def _prepare_native(case: Case, teacher: Teacher, shape: Shape, mesh: Mesh, lane
     earlier process has compiled.
     """
     register = sizes.students_in(sizes.word_bits(case.m, sizes.readers_of(shape)))
-    each = lanes or register * int(np.clip(REGISTERS * 256 // case.N, 1, REGISTERS))
+    each = lanes or register * (REGISTERS if case.N <= WIDE_SIZE else REGISTERS // 2)
     needed = sizes.core_bytes(shape, case.m) + sizes.weight_bytes(shape, each)
     prepared = Prepared(case, teacher, mesh, each, 1, 0.0, needed)
     first, second = run(prepared, 1), run(prepared, 1)

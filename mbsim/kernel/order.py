@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from mbsim.kernel import graphs
 from mbsim.kernel.staging import staged
 from mbsim.kernel.streams import Leaf
 
@@ -126,21 +127,18 @@ def _greedy_colours(output_sources: np.ndarray, units: int) -> np.ndarray:
     """The smallest colour for each unit that no earlier unit sharing an output has; (units,)."""
     if len(output_sources) == 1:  # a single output that reads every unit: all conflict
         return np.arange(units)
-    rows: list[list[int]] = [[] for _ in range(units)]
-    for output, sources in enumerate(output_sources.tolist()):
-        for unit in sources:
-            rows[unit].append(output)
+    links, counts = graphs.readers_of(output_sources, units)
     taken = [0] * len(output_sources)  # the colours that an output has met, a bit for each
-    colour = np.zeros(units, np.int64)
-    for unit, outputs in enumerate(rows):
+    colour = []
+    for outputs, count in zip((links // output_sources.shape[1]).tolist(), counts.tolist(), strict=True):
         used = 0
-        for output in outputs:
+        for output in outputs[:count]:
             used |= taken[output]
         free = ~used & (used + 1)  # the lowest bit that is not set
-        colour[unit] = free.bit_length() - 1
-        for output in outputs:
+        colour.append(free.bit_length() - 1)
+        for output in outputs[:count]:
             taken[output] |= free
-    return colour
+    return np.array(colour)
 
 
 def touched(

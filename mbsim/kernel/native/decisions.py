@@ -22,6 +22,7 @@ from mbsim.kernel.native.vectors import (
 )
 
 RESOLUTION = 2**24
+COLD = (0,) * 9  # the `heat` of `decision` where all temperatures are zero, and it is not looked at
 
 
 def limits_of(temperatures: np.ndarray, most: int) -> np.ndarray:

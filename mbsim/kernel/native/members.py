@@ -100,7 +100,8 @@ def _members(
 ) -> Members:
     shape, students = setting.shape, len(block.lanes)
     w, v = _initial_weights(setting, block, init_overlap, keys)
-    heat = _heat(block, temperature, keys, int(m.max()) * readers_of(shape))
+    most = int(m.max()) * readers_of(shape)
+    heat = _heat(block, temperature, keys, most) if setting.thermal else decisions.COLD
     key = blocks.cipher_keys(keys.examples, block)
     drawing = *key, cipher.word_numbers(block.bits), np.empty_like(key[0]), np.empty_like(key[0])
     valid = blocks.valid_examples(m, block.words, block.bits)
@@ -157,19 +158,22 @@ def _parts(block: Block, m: Array, test_size: int, keys: LaneKeys) -> tuple[tupl
     numbers, *folded = cipher.word_numbers(bits), *(np.empty(cipher.CIPHERS, np.uint32) for _ in range(2))
     kept += [numbers, *folded]
 
-    def exam(key: tuple[Array, Array], group: int, examples: Array) -> Exam:
-        words = -(-int(examples.max()) // bits)
+    def exam(key: tuple[Array, Array], group: int, valid: Array) -> Exam:
         some = slice(group * cipher.CIPHERS, (group + 1) * cipher.CIPHERS)
-        arrays = key[0][some], key[1][some], blocks.valid_examples(examples, words, bits)
+        arrays = key[0][some], key[1][some], valid
         kept.extend(arrays)
-        return Exam(words, addresses(*arrays[:2], numbers, *folded), address(arrays[2]))
+        return Exam(len(valid) // width, addresses(*arrays[:2], numbers, *folded), address(valid))
+
+    def shown(examples: Array) -> Array:
+        return blocks.valid_examples(examples, -(-int(examples.max()) // bits), bits)
 
     test, examples = blocks.cipher_keys(keys.test, block), blocks.cipher_keys(keys.examples, block)
+    tests = shown(np.full(width, test_size))
     parts = tuple(
         Part(
             begin,
-            exam(test, group, np.full(width, test_size)),
-            exam(examples, group, m[begin : begin + width]),
+            exam(test, group, tests),
+            exam(examples, group, shown(m[begin : begin + width])),
         )
         for group, begin in enumerate(range(0, len(m), width))
     )
