@@ -127,7 +127,7 @@ class Case:
     def _draw(self, setting, m, lane, step):
         slot = jnp.arange(m, dtype=jnp.uint32)
         of = sgd.labels_of(setting, lane, jnp.broadcast_to(step, slot.shape), slot, None)
-        x = inputs.inputs(setting.inputs, of.inputs, of.counter, self.N, None)
+        x, _ = inputs.inputs(setting.inputs, of.inputs, of.counter, self.N, None)
         return x, inputs.normals(of.noise, of.counter, self.shape.M)
 
     def test_examples(self, lane, time):
@@ -138,7 +138,7 @@ class Case:
         key = fold(lane.keys.test, time)
         index = jnp.arange(self.test_size, dtype=jnp.uint32)
         each = Key(*(jnp.broadcast_to(half, index.shape) for half in key))
-        return inputs.inputs(self.dynamics.inputs, each, index, self.N, None)
+        return inputs.inputs(self.dynamics.inputs, each, index, self.N, None)[0]
 
 
 def labels(m, replicas=1, lr=0.1):

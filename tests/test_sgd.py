@@ -103,7 +103,8 @@ def keys(count):
 
 def test_inputs_are_fair_signs_and_normal_numbers():
     index = np.zeros(4000, np.uint32)
-    signs = np.asarray(jax.jit(lambda key: inputs.signs(key, index, 70, None))(keys(4000)))
+    signs, turned = map(np.asarray, jax.jit(lambda key: inputs.signs(key, index, 70, None))(keys(4000)))
+    np.testing.assert_array_equal(turned, signs.T)
     assert set(np.unique(signs)) == {-1.0, 1.0}
     assert abs(signs.mean()) * signs.size**0.5 < 5.4  # standard errors
     correlation = signs.T @ signs / len(signs) - np.eye(70)

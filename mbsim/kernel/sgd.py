@@ -151,8 +151,7 @@ def examples(
     setting: SgdSetting, tables: RealTables, labels: Labels, noise: Array, one: Array | None
 ) -> tuple[Array, Array, Array]:
     """Inputs (examples, N), the same transposed, and labels (M, examples) with noise of the given size."""
-    x = inputs(setting.inputs, labels.inputs, labels.counter, setting.shape.N, one)
-    transposed = staged(one, lambda: x.T)
+    x, transposed = inputs(setting.inputs, labels.inputs, labels.counter, setting.shape.N, one)
     y = networks.teacher_outputs(setting.shape, tables, transposed, one)
     if setting.noisy:
         y = y + noise * normals(labels.noise, labels.counter, setting.shape.M).T
