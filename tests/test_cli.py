@@ -4,7 +4,6 @@ Training is faked (random numbers that follow from the unit): `test_runner` and 
 """
 
 import errno
-import io
 import json
 import os
 import re
@@ -12,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -20,17 +18,14 @@ import numpy as np
 import pytest
 import xarray as xr
 from made_up import run_folder
-from rich.console import Console
-from rich.table import Table
 from test_store import PROVENANCE, contents, fill, result_of, small_config
 
-from mbsim import doctor, runner, status, store, terminal
+from mbsim import runner, status, store
 from mbsim.cli import main
 from mbsim.config import load_config
 from mbsim.dataset import open_run
 from mbsim.grid import units
 from mbsim.help_texts import RUN_HELP
-from mbsim.progress import Progress
 from mbsim.store import RunFolder
 
 COMMANDS = ("run", "status", "analyze", "report", "export", "doctor", "bench")
@@ -501,127 +496,3 @@ def test_export_writes_the_dataset(half, capsys):
     assert errors == "note: 36 of 72 students have not run, NaN stands there\n"
     with xr.open_dataset("half.nc", engine="h5netcdf") as written:
         xr.testing.assert_equal(written.load(), open_run("half"))
-
-
-# -- doctor
-
-
-def test_doctor_says_what_is_there(capsys, monkeypatch):
-    from mbsim.kernel import selfcheck, sgd_selfcheck
-
-    monkeypatch.setattr(selfcheck, "passes", lambda *case: True)
-    monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: True)
-    code, output, _ = mbsim(capsys, "doctor")
-    assert code == 0
-    for name in ("python", "mbsim", "jax", "jaxlib", "numpy", "memory", "devices", "generator"):
-        assert re.search(rf"^{name} +\S", output, re.MULTILINE)
-    assert "8 x cpu" in output
-    assert output.count("\nok  ") == 6
-    for kind in ("dense", "sparse"):
-        assert f"ok    known answers of {kind} gradient descent (" in output
-    assert output.endswith("this machine is fit to run mbsim\n")
-
-
-def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
-    from mbsim.kernel import selfcheck, sgd_selfcheck
-
-    def broken(kind, *rest):
-        if kind == "scalar":
-            raise RuntimeError("driver is gone\nand more")
-        return False
-
-    monkeypatch.setattr(selfcheck, "passes", broken)
-    monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: kind == "sparse")
-    monkeypatch.setattr(doctor, "wrong_sums", lambda: 7232)
-    monkeypatch.setattr(doctor, "version", lambda package: "0.10.2")
-    code, output, _ = mbsim(capsys, "doctor")
-    assert code == 1
-    assert output.count("\nFAIL") == 5
-    assert "FAIL  known answers of dense gradient descent" in output
-    assert "ok    known answers of sparse gradient descent" in output
-    assert "jax 0.10.2 gives wrong float32 products on CPU (jax issue 39103): pip install 'jax" in output
-    assert "RuntimeError: driver is gone\n" in output
-    assert "7232 of 40000" in output
-    assert "use another version of jax (jax" in output
-
-
-@pytest.mark.parametrize("version", ["0.10.2", "0.11.0", "0.11.1"])
-def test_excluded_versions_are_those_of_the_package(version):
-    assert doctor.version_problem(version)
-    assert f"!={version}" in doctor.wanted_jax()
-    assert not doctor.version_problem("0.10.1")
-
-
-def test_sums_are_checked_against_exact_numbers(monkeypatch):
-    import jax
-
-    assert doctor.wrong_sums() == 0
-    compiled = jax.jit
-    monkeypatch.setattr(jax, "jit", lambda function: lambda *args: compiled(function)(*args).at[5].add(1))
-    assert doctor.wrong_sums() == jax.local_device_count()
-
-
-# -- the terminal
-
-
-def test_numbers_in_words():
-    assert [terminal.si(x) for x in (0, 7, 999, 999.6, 1530, 999_600, 2.1e8, 9.996e9)] == [
-        "0", "7", "999", "1.00 k", "1.53 k", "1.00 M", "210 M", "10.0 G"
-    ]  # fmt: skip
-    assert [terminal.duration(x) for x in (0.2, 59.6, 61, 3600, 90_061)] == [
-        "less than 1 s", "1 min", "1 min 1 s", "1 h", "1 d 1 h"
-    ]  # fmt: skip
-    assert terminal.counted(1, "unit") == "1 unit"
-    assert terminal.counted(1024, "unit") == "1,024 units"
-
-
-RUNNING = Progress(3, 12, 27_000_000, 100_000_000, 0, "training N = 64", seconds=10.0, timed=20_000_000)
-
-
-def test_plain_lines_come_now_and_then_even_without_news(capsys, monkeypatch):
-    monkeypatch.setattr(terminal, "PERIOD", 0.2)
-    lines = terminal.Lines()
-    for _ in range(1000):
-        lines.show(RUNNING)
-    time.sleep(0.5)
-    lines.close()
-    said = capsys.readouterr().err.splitlines()
-    assert 2 <= len(said) <= 5
-    assert set(said) == {"3 of 12 units, 27%, 2.00 M proposals/s, 36 s left: training N = 64"}
-    time.sleep(0.3)
-    assert capsys.readouterr().err == ""
-
-
-def test_bar_fits_a_terminal_and_is_taken_away():
-    screen = io.StringIO()
-    bar = terminal.Bar(Console(file=screen, force_terminal=True, width=80, height=24))
-    bar.show(RUNNING._replace(doing="compiling N = 64", seconds=0.0))
-    bar.show(RUNNING)
-    bar.close()
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
-    for part in ("compiling N = 64", "27%", "3/12 units", "2.00 M proposals/s", "36 s left"):
-        assert part in shown
-    assert max(map(len, re.split(r"[\r\n]+", shown))) <= 80
-    assert screen.getvalue().rstrip().endswith("\x1b[2K")  # the last line is erased
-
-
-def test_wide_tables_are_not_cut(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    table = Table("a" * 30, "b" * 30, "c" * 30)
-    table.add_row(*(letter * 30 for letter in "xyz"))
-    terminal.print_table(table)
-    said = capsys.readouterr().out
-    for letter in "abcxyz":
-        assert letter * 30 in said
-
-
-def test_no_terminal_without_a_cursor(monkeypatch):
-    class Screen(io.StringIO):
-        def isatty(self):
-            return True
-
-    monkeypatch.setenv("TERM", "xterm")
-    assert terminal.is_terminal(Screen())
-    assert not terminal.is_terminal(io.StringIO())
-    monkeypatch.setenv("TERM", "dumb")
-    assert not terminal.is_terminal(Screen())

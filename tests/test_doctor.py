@@ -1,0 +1,63 @@
+"""`mbsim doctor` says what a machine has, and finds a jax that gives wrong numbers."""
+
+import re
+
+import pytest
+
+from mbsim import doctor
+from mbsim.cli import main
+
+
+def test_doctor_says_what_is_there(capsys, monkeypatch):
+    from mbsim.kernel import selfcheck, sgd_selfcheck
+
+    monkeypatch.setattr(selfcheck, "passes", lambda *case: True)
+    monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: True)
+    code, output = main(["doctor"]), capsys.readouterr().out
+    assert code == 0
+    for name in ("python", "mbsim", "jax", "jaxlib", "numpy", "memory", "devices", "generator"):
+        assert re.search(rf"^{name} +\S", output, re.MULTILINE)
+    assert "8 x cpu" in output
+    assert output.count("\nok  ") == 6
+    for kind in ("dense", "sparse"):
+        assert f"ok    known answers of {kind} gradient descent (" in output
+    assert output.endswith("this machine is fit to run mbsim\n")
+
+
+def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
+    from mbsim.kernel import selfcheck, sgd_selfcheck
+
+    def broken(kind, *rest):
+        if kind == "scalar":
+            raise RuntimeError("driver is gone\nand more")
+        return False
+
+    monkeypatch.setattr(selfcheck, "passes", broken)
+    monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: kind == "sparse")
+    monkeypatch.setattr(doctor, "wrong_sums", lambda: 7232)
+    monkeypatch.setattr(doctor, "version", lambda package: "0.10.2")
+    code, output = main(["doctor"]), capsys.readouterr().out
+    assert code == 1
+    assert output.count("\nFAIL") == 5
+    assert "FAIL  known answers of dense gradient descent" in output
+    assert "ok    known answers of sparse gradient descent" in output
+    assert "jax 0.10.2 gives wrong float32 products on CPU (jax issue 39103): pip install 'jax" in output
+    assert "RuntimeError: driver is gone\n" in output
+    assert "7232 of 40000" in output
+    assert "use another version of jax (jax" in output
+
+
+@pytest.mark.parametrize("version", ["0.10.2", "0.11.0", "0.11.1"])
+def test_excluded_versions_are_those_of_the_package(version):
+    assert doctor.version_problem(version)
+    assert f"!={version}" in doctor.wanted_jax()
+    assert not doctor.version_problem("0.10.1")
+
+
+def test_sums_are_checked_against_exact_numbers(monkeypatch):
+    import jax
+
+    assert doctor.wrong_sums() == 0
+    compiled = jax.jit
+    monkeypatch.setattr(jax, "jit", lambda function: lambda *args: compiled(function)(*args).at[5].add(1))
+    assert doctor.wrong_sums() == jax.local_device_count()
