@@ -33,8 +33,8 @@ SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
 FEWEST_SWEEPS, MOST_SWEEPS = 32, 320  # with fewer, start and measurement dominate
 WIDE_LANES = 4096  # on one accelerator
-REGISTERS = 8  # full of students, on one core; half as many for networks wider than
-WIDE_SIZE = 1024
+REGISTERS = 8  # full of students, on one core
+WIDE_SIZE = 1024  # beyond this N, half as many
 
 
 class Case(NamedTuple):

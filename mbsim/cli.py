@@ -262,7 +262,10 @@ def doctor() -> int:
 def bench(
     full: Annotated[bool, typer.Option("--full", help="Every size, connectivity and m: takes long.")] = False,
 ) -> int:
-    """How many proposals a second this machine trains, in one table."""
+    """How many proposals a second this machine trains, in one table.
+
+    `python benchmarks/table.py`, in the sources, sets the same cases beside a sequential program.
+    """
     from mbsim import terminal
     from mbsim.devices import use_all_cores
 

@@ -48,7 +48,9 @@ def cluster(address: str) -> "Iterator[Client]":
     try:
         from distributed import Client
     except ImportError:
-        raise ConfigError(f"--dask {address}: dask is not installed; `pip install 'mbsim[dask]'`") from None
+        raise ConfigError(
+            f"--dask {address}: dask is not installed; `pip install 'dask[distributed]'`"
+        ) from None
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:

@@ -60,6 +60,7 @@ What else it may say, with the defaults:
   init_overlap = 0.0              # 1.0 starts at the teacher; a list goes in [grid]
   [measure]
   measurements = 32               # log-spaced times
+  test_size = 256                 # fresh examples at each; 4096 with one output
   # [data]                        # a training set, in place of fresh examples:
   # examples = 10000              # or { unit = "N*d", value = 10 }
   # sampling = "epochs"           # or "with", "without" replacement
@@ -69,6 +70,10 @@ What else it may say, with the defaults:
 \b
 Dense models have real weights, trained by SGD. What theirs may say, with the defaults:
   [model]                         # a table instead of a name: output, student, weights, and
+  # hidden = 64                   # hidden units of the teacher, instead of N
+  # student_hidden = 128          # those of the student, instead of the teacher's
+  train_output = true             # false fixes the output weights (committees)
+  teacher_weights = "sign"        # or "normal"
   activation = "tanh"             # "erf", "relu", "linear"
   scaling = "standard"            # or "ntk"
   inputs = "sign"                 # or "normal"
@@ -80,4 +85,6 @@ Dense models have real weights, trained by SGD. What theirs may say, with the de
   lr = 0.1                        # a list of learning rates goes in [grid]
   lr_scaling = "constant"         # with m: "linear", "sqrt"
   lr_multipliers = "none"         # or "mup"
+  [measure]
+  success_threshold = 0.01        # a student below this error has learned
 """

@@ -57,9 +57,9 @@ class Case:
             outputs = {o for o in range(M) if k in sources[o]} or {M + k}
             self.resources += [outputs] * d
 
-    def schedule(self, proposals, phase, refresh, loops=True):
+    def schedule(self, proposals, phase, refresh, branches=True):
         """What the compiled code makes of sweeps (S, n)."""
-        one = jnp.int32(1) if loops else None
+        one = jnp.int32(1) if branches else None
         arguments = proposals.astype(np.int32), np.asarray(phase, np.int32), np.int32(refresh)
         return jax.tree.map(np.asarray, _schedule(*arguments, self.readers, one, self.shape))
 
@@ -134,8 +134,8 @@ def test_staging_changes_nothing():
     """Neither way of stopping the compiler from fusing changes a schedule."""
     case = Case(NETWORKS[0])
     arguments = case.random, [(s * case.shape.proposals) % 7 for s in range(SWEEPS)], 7
-    loops, barriers = case.schedule(*arguments), case.schedule(*arguments, loops=False)
-    jax.tree.map(np.testing.assert_array_equal, loops, barriers)
+    branches, barriers = case.schedule(*arguments), case.schedule(*arguments, branches=False)
+    jax.tree.map(np.testing.assert_array_equal, branches, barriers)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -86,8 +86,8 @@ def _state_specs(shape: Shape) -> State:
     return _split(State(2, 2, 3, 3, sums, 1))._replace(batch=P())
 
 
-def _functions(launch: Launch, loops: bool):
-    """The four functions as they run on one device; `loops` says that `staged` needs its loop there."""
+def _functions(launch: Launch, cpu: bool):
+    """The four functions as they run on one device; on CPU `staged` needs `one`."""
     setting = launch.setting
     shape = setting.shape
 
@@ -106,7 +106,7 @@ def _functions(launch: Launch, loops: bool):
             phase,
             refresh,
             readers,
-            one if loops else None,
+            one if cpu else None,
             outputs=shape.M,
             output_degree=shape.output_degree,
             first_hidden=shape.first_hidden,
@@ -115,7 +115,7 @@ def _functions(launch: Launch, loops: bool):
         )
 
     def advance(state, tables, lanes, schedule, first, begin, end, one):
-        view = metropolis.view_of(setting, tables, lanes, one if loops else None)
+        view = metropolis.view_of(setting, tables, lanes, one if cpu else None)
 
         def sweep(i, carry):
             state, accepted = carry
@@ -129,7 +129,7 @@ def _functions(launch: Launch, loops: bool):
         return jax.lax.fori_loop(begin, end, sweep, (state, jnp.zeros(lanes.m.shape, jnp.int32)))
 
     def observe(state, tables, lanes, time, one):
-        view = metropolis.view_of(setting, tables, lanes, one if loops else None)
+        view = metropolis.view_of(setting, tables, lanes, one if cpu else None)
         return metropolis.observe(setting, view, lanes.keys, state, time)
 
     return init, schedule, advance, observe
@@ -161,8 +161,8 @@ def _arguments(launch: Launch, mesh: Mesh):
 @functools.lru_cache(maxsize=64)
 def programs(launch: Launch, mesh: Mesh) -> Programs:
     """The compiled programs; asking again for the same returns the same."""
-    loops = mesh.devices.flat[0].platform == "cpu"
-    init, schedule, advance, observe = _functions(launch, loops)
+    cpu = mesh.devices.flat[0].platform == "cpu"
+    init, schedule, advance, observe = _functions(launch, cpu)
     tables, lanes, number, like = _arguments(launch, mesh)
     shape = launch.setting.shape
     state_specs = _state_specs(shape)

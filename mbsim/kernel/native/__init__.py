@@ -4,6 +4,7 @@ XLA runs a sweep as thousands of small kernels over all lanes, each of which str
 numba compiles one loop over the proposals; it carries one vector register of students at a time, whose whole
 state stays in the first levels of the cache. Files, in the order in which data flow:
 
+    sizes     of registers, counters and what a core holds; needs no numba
     vectors   SIMD registers and bit-sliced counters as types of numba
     cipher    threefry on registers: the random words of `kernel/streams.py`
     networks  forward passes; wrong outputs; agreement with the teacher

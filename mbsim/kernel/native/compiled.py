@@ -96,10 +96,10 @@ def trainer(kind: Kind):
     students, ciphers = students_in(bits), CIPHERS * groups_of(bits)
     word, signed = getattr(np, f"uint{bits}"), getattr(np, f"int{bits}")
     fill = row_filler(bits)
-    teacher_layer = layer(bits, single, planes, offset, shared=True, keep=False)
-    teacher_output = layer(bits, single, output_planes, output_offset, shared=True, keep=False)
-    hidden_layer = layer(bits, single, planes, offset, shared=False, keep=True)
-    output_layer = layer(bits, single, output_planes, output_offset, shared=False, keep=True)
+    teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
+    teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
+    hidden_layer = layer(bits, single, planes, offset, shared=False, whole=True)
+    output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=True)
     if effects:
         sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, thermal)
     elif scalar:
@@ -186,10 +186,10 @@ def examiner(kind: Kind):
     bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
     fill, count, apiece = row_filler(bits), wrong_counter(bits), bits // 32
     here, word = students_in(bits), getattr(np, f"uint{bits}")
-    teacher_layer = layer(bits, single, planes, offset, shared=True, keep=False)
-    teacher_output = layer(bits, single, output_planes, output_offset, shared=True, keep=False)
-    hidden_layer = layer(bits, single, planes, offset, shared=False, keep=False)
-    output_layer = layer(bits, single, output_planes, output_offset, shared=False, keep=False)
+    teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
+    teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
+    hidden_layer = layer(bits, single, planes, offset, shared=False, whole=False)
+    output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=False)
 
     @njit(nogil=True)
     def examine(label, sizes, tables, teacher, student, keys, room, results):

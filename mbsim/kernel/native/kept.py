@@ -22,7 +22,6 @@ import pickle
 import platform
 import secrets
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import llvmlite
@@ -43,10 +42,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_number_functions_anew)
 
 
-@cache
 def _sources() -> str:
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+SOURCES = _sources()  # as they are when the package is imported: later edits are not what is compiled
 
 
 class _Kept(NullCache):
@@ -60,7 +61,7 @@ class _Kept(NullCache):
         """All that machine code depends on."""
         made = self.function.__module__, self.function.__qualname__, self.made_for, str(signature)
         versions = platform.python_version(), numba.__version__, llvmlite.__version__
-        return repr((*made, _sources(), *versions, codegen.magic_tuple()))
+        return repr((*made, SOURCES, *versions, codegen.magic_tuple()))
 
     def place(self, label: str) -> Path:
         """The file of a label."""

@@ -35,7 +35,7 @@ EIGHT = students_in(64)
 
 
 @cache
-def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep: bool):
+def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, whole: bool):
     """Compile run(units, degree, words, rows, sources, weights, result).
 
     Args:
@@ -44,7 +44,7 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep:
         planes: of a unit's counter.
         offset: with which the counter begins.
         shared: whether all students have the same weights (the teacher's).
-        keep: whether the result are the counters, their planes one after the other, not the signs alone.
+        whole: whether the result are the counters, their planes one after the other, not the signs alone.
     """
     students = students_in(bits)
 
@@ -71,7 +71,7 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, keep:
                     one = term(pair, at, rows, sources, weights, like)
                     other = term(pair + 1, at, rows, sources, weights, like)
                     counter = counted_pair(counter, one, other)
-                if keep:
+                if whole:
                     store_counter(array, unit * stride + begin + at, width, counter)
                 else:
                     store(array, unit * stride + begin + at, sign(counter))

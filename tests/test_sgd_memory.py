@@ -1,0 +1,44 @@
+"""The memory of gradient descent is never more than was estimated."""
+
+import pytest
+from students import one_device
+
+from mbsim.kernel import real_networks, sgd_ensemble, sgd_memory, sgd_programs
+from mbsim.kernel.optimizers import Optimizer
+
+SLOW = pytest.mark.slow
+DENSE, SPARSE = (64, 64, 64, 5, True), (64, 64, 64, 5, False)
+
+
+@pytest.mark.parametrize(
+    ("network", "hidden", "train_output", "m", "lanes", "optimizer"),
+    [
+        (DENSE, None, True, 16, 64, "adam"),
+        (SPARSE, None, True, 16, 64, "sgd"),
+        pytest.param(DENSE, None, True, 256, 64, "sgd", marks=SLOW),
+        pytest.param((256, 256, 256, 9, False), None, True, 64, 1, "sgd", marks=SLOW),
+        pytest.param((100, 4, 1, 5, True), 8, True, 16, 64, "sgd", marks=SLOW),
+        pytest.param((100, 4, 1, 5, True), None, False, 16, 1, "sgd", marks=SLOW),
+    ],
+)
+def test_estimated_memory(network, hidden, train_output, m, lanes, optimizer):
+    """The estimate covers what the compiler reports; with many dense students it is not thrice that."""
+    N, K, M, d, dense = network
+    teacher = real_networks.draw_real_teacher(N, K, M, d, train_output, False, 1, 0)
+    shape = sgd_ensemble.shape_of(
+        teacher, N, dense=dense, train_output=train_output, activation="tanh", student_hidden=hidden
+    )
+    dynamics = sgd_ensemble.Sgd(optimizer=Optimizer(optimizer))
+    setting = sgd_ensemble.setting_of(shape, dynamics, m, 256)
+    reports = [made.memory_analysis() for made in sgd_programs.programs(setting, lanes, one_device())]
+    largest = max(
+        report.argument_size_in_bytes
+        + report.output_size_in_bytes
+        + report.temp_size_in_bytes
+        - report.alias_size_in_bytes
+        for report in reports
+    )
+    estimate = sgd_memory.launch_bytes(setting, lanes, cpu=True)
+    assert largest <= estimate
+    if dense and lanes > 1:  # sparse: gathered links count, which accelerators may hold
+        assert estimate <= 3 * largest
