@@ -78,8 +78,10 @@ def committee_units(lr: float, N: int, *, teacher_hidden: int, scaling: str = "s
         scaling: "standard" or "ntk".
 
     Example:
-        >>> units = committee_units(0.01, 128, teacher_hidden=2)  # lr 1.28, weights sqrt 128, outputs 1 /
-        sqrt 2 >>> start = overlaps(units.weights * w, teacher_weights(links, 3))  # w as in the run
+        >>> units = committee_units(0.01, 128, teacher_hidden=2)
+        >>> units.lr  # and weights are times the root of 128, outputs 1 / the root of 2
+        1.28
+        >>> start = overlaps(units.weights * w, teacher_weights(links, 3))  # w as in the run
         >>> trajectory(start, alpha, lr=units.lr, m=4, committee=Committee(units.outputs, units.outputs))
     """
     checks.one_of(SCALINGS, scaling=scaling)
