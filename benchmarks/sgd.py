@@ -1,6 +1,7 @@
 """One table: mbsim's gradient descent against PyTorch's forms, and against JAX's own matrix products.
 
-    python benchmarks/sgd.py [--seconds S] [--N 64 256] [--m 1 16 256] [--lanes 64 256 1024] [--device cuda]
+    python benchmarks/sgd.py [--seconds S] [--N 64 256] [--m 1 16 256] [--lanes 64 256 1024]
+    python benchmarks/sgd.py --device cuda [--tf32] [--peak GFLOPS]
 
 All in one run, in turn, on one core (an accelerator if asked). The students are those of `torch_sgd.py`:
 dense, N inputs, hidden units and outputs, tanh, both layers trained on fresh ±1 inputs; mbsim's teacher is
@@ -9,6 +10,8 @@ divergence. "of JAX's" is mbsim's arithmetic, 10 m N^2 operations a step, over t
 (lanes, m, N) x (lanes, N, N) by itself, as `jax.jit(jnp.matmul)` does it.
 
 On CPU times are CPU seconds of the process, on an accelerator the wall clock; each rate is the best of three.
+Products are in float32, or in tf32 if asked; given the device's peak in Gflop/s at that precision, the second
+table shows what part of it mbsim makes.
 """
 
 import argparse
@@ -26,6 +29,7 @@ jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: one
 
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 import torch_sgd  # noqa: E402
 from torch_sgd import PROGRAMS, Case, Row, arithmetic  # noqa: E402
 
@@ -100,10 +104,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn, at least")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--tf32", action="store_true", help="tf32 products, on an accelerator")
+    parser.add_argument("--peak", type=float, help="of the device, in Gflop/s: adds a column")
     for name, sizes in (("N", (64, 256)), ("m", (1, 16, 256)), ("lanes", (64, 256, 1024))):
         parser.add_argument(f"--{name}", type=int, nargs="+", default=sizes)
     options = parser.parse_args()
     jax.config.update("jax_platforms", options.device)
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if options.tf32 else "highest")
+    torch.set_float32_matmul_precision("high" if options.tf32 else "highest")
     torch_sgd.check(options.device)
     rows, shares = [], []
     for case in (Case(N, m, lanes) for N in options.N for m in options.m for lanes in options.lanes):
@@ -111,14 +119,16 @@ def main() -> None:
         rows += [torch_sgd.measure(name, case, options.seconds, options.device) for name in PROGRAMS]
         rows.append(Row(case, "mbsim", own))
         flops, ceiling = own * arithmetic(case) / 1e9, matmul_flops(case, options.seconds) / 1e9
-        shares.append(
-            f"| {case.N} | {case.m} | {case.lanes} | {flops:.3g} | {ceiling:.3g} | {flops / ceiling:.0%} |"
-        )
+        cells = *(f"{size}" for size in case), f"{flops:.3g}", f"{ceiling:.3g}", f"{flops / ceiling:.0%}"
+        of_peak = () if options.peak is None else (f"{flops / options.peak:.0%}",)
+        shares.append("| " + " | ".join((*cells, *of_peak)) + " |")
         print(torch_sgd.table(rows).splitlines()[-1], shares[-1], flush=True)
-    print(f"\nThousands of lane-steps per second, {options.device}, jax {jax.__version__}.\n")
+    precision = "tf32" if options.tf32 else "float32"
+    print(f"\nThousands of lane-steps per second, {options.device}, {precision}, jax {jax.__version__}.\n")
     print(torch_sgd.table(rows))
-    print("\n| N | m | lanes | mbsim, Gflop/s | JAX's product, Gflop/s | of JAX's |")
-    print("|" + " ---: |" * 6)
+    of_peak = "" if options.peak is None else " of peak |"
+    print(f"\n| N | m | lanes | mbsim, Gflop/s | JAX's product, Gflop/s | of JAX's |{of_peak}")
+    print("|" + " ---: |" * (6 if options.peak is None else 7))
     print("\n".join(shares))
 
 

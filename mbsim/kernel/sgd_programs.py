@@ -122,4 +122,7 @@ def _program(name: str, setting: SgdSetting, lanes: int, mesh: Mesh) -> Callable
         arguments = (placed(states, P("lane")), tables, each, *(number,) * numbers)
     split = jax.shard_map(functions[name], mesh=mesh, in_specs=specs, out_specs=P("lane"), check_vma=False)
     consumed = (0,) if name == "advance" else ()
-    return jax.jit(split, donate_argnums=consumed).lower(*arguments).compile()
+    # In float32, unless jax was told otherwise: by itself it rounds products to 11 bits on newer GPUs.
+    told = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    with jax.default_matmul_precision(told or "highest"):
+        return jax.jit(split, donate_argnums=consumed).lower(*arguments).compile()
