@@ -71,7 +71,7 @@ def test_regular_graphs_have_both_degrees_and_no_double_link(nodes: int) -> None
         assert np.array_equal(np.bincount(table.ravel(), minlength=nodes), np.full(nodes, degree))
 
 
-@pytest.mark.parametrize(("nodes", "degree"), [(20_000, 5), (3_000, 31), (600, 300)])
+@pytest.mark.parametrize(("nodes", "degree"), [(100_000, 5), (3_000, 31), (600, 300)])
 def test_large_regular_graphs(nodes: int, degree: int) -> None:
     table = random_sources(nodes, nodes, degree, np.random.default_rng(1))
     assert np.all(np.diff(table, axis=1) > 0)
