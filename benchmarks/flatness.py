@@ -19,7 +19,7 @@ from table import TURNS, train_students  # noqa: E402
 
 from mbsim import bench  # noqa: E402
 from mbsim.kernel.native import sizes  # noqa: E402
-from mbsim.kernel.networks import shape_of  # noqa: E402
+from mbsim.kernel.networks import draw_teacher, shape_of  # noqa: E402
 from mbsim.kernel.programs import lane_mesh  # noqa: E402
 
 SMALL = 256
@@ -31,7 +31,7 @@ HEADINGS = "d", "m", "order", "N", "accepted", "M/s at 256", "M/s at N", "ratio"
 def prepared(N, d, m, order, largest, mesh):
     """A case with as many proposals at every N."""
     case = bench.Case("vector", N, d, m, order)
-    teacher = bench.prepare(case, mesh).teacher
+    teacher = draw_teacher(N, N, N, d, True, bench.SEED, 0)
     register = sizes.students_in(sizes.word_bits(m, sizes.readers_of(shape_of(teacher, N, True))))
     return bench.prepare(case, mesh, lanes=register * max(1, min(64, REGISTERS * largest // N)))
 
@@ -53,18 +53,9 @@ def line(d, m, order, N, mesh):
         for case, run, start in zip(cases, runs, starts, strict=True)
     )
     fast, slow = map(max, sequential)
-    accepted = timing.accepted / timing.proposals
-    return (
-        d,
-        m,
-        order,
-        N,
-        f"{accepted:.3f}",
-        f"{small:.0f}",
-        f"{large:.0f}",
-        f"{small / large:.2f}",
-        (f"{fast / slow:.2f}"),
-    )
+    accepted = timing.accepted / timing.proposals  # of the last: the large network
+    rates = f"{small:.0f}", f"{large:.0f}", f"{small / large:.2f}", f"{fast / slow:.2f}"
+    return d, m, order, N, f"{accepted:.3f}", *rates
 
 
 def main():

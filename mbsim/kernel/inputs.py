@@ -1,7 +1,7 @@
 """The inputs of examples for real weights, from the labels of an example: ±1 or standard normal.
 
 An example of the online dynamics is labelled by the number of its step and its slot in the batch, one of a
-finite training set by its number alone: `example_keys` turns either into a key and a counter. Input n of an
+finite training set by its number alone: `sgd.labels_of` turns either into a key and a counter. Input n of an
 example is then a function of the lane's key and these labels, whatever else is drawn at the same time.
 
 Inputs are float32.
