@@ -29,4 +29,4 @@ bench: $(VENV)/.installed  ## the kernel beside a sequential numba program, in t
 	$(BIN)/python benchmarks/table.py
 
 clean:
-	rm -rf $(VENV) runs mbsim/kernel/native/__pycache__
+	rm -rf $(VENV) runs mbsim/engines/registers/__pycache__

@@ -14,7 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from mbsim.kernel import real_networks, sgd_ensemble
+from mbsim.engines.batched import ensemble as sgd_ensemble
+from mbsim.engines.batched import networks as real_networks
 from mbsim.theory import committees, scaling
 from mbsim.theory.figures import trajectory_figure
 from mbsim.theory.order_parameters import Committee, OrderParameters, overlaps

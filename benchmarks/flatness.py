@@ -17,10 +17,10 @@ jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: the
 
 from table import TURNS, train_students  # noqa: E402
 
-from mbsim import bench  # noqa: E402
-from mbsim.kernel.native import sizes  # noqa: E402
-from mbsim.kernel.networks import draw_teacher, shape_of  # noqa: E402
-from mbsim.kernel.programs import lane_mesh  # noqa: E402
+from mbsim.engines.networks import draw_teacher, shape_of  # noqa: E402
+from mbsim.engines.registers import sizes  # noqa: E402
+from mbsim.engines.xla.programs import lane_mesh  # noqa: E402
+from mbsim.run import bench  # noqa: E402
 
 SMALL = 256
 SWEEPS = 40

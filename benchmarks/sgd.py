@@ -33,9 +33,10 @@ import torch  # noqa: E402
 import torch_sgd  # noqa: E402
 from torch_sgd import PROGRAMS, Case, Row, arithmetic  # noqa: E402
 
-from mbsim.kernel import real_networks, sgd_ensemble  # noqa: E402
-from mbsim.kernel.programs import lane_mesh  # noqa: E402
-from mbsim.kernel.sgd_programs import programs  # noqa: E402
+from mbsim.engines.batched import ensemble as sgd_ensemble  # noqa: E402  # noqa: E402
+from mbsim.engines.batched import networks as real_networks  # noqa: E402
+from mbsim.engines.batched.programs import programs  # noqa: E402
+from mbsim.engines.xla.programs import lane_mesh  # noqa: E402
 
 TURNS = 3
 DEGREE = 5

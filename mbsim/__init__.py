@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mbsim import figures, fss
-    from mbsim.config import load_config
-    from mbsim.dataset import export, open_run
-    from mbsim.runner import run
+    from mbsim.config.configuration import load_config
+    from mbsim.data.dataset import export, open_run
+    from mbsim.run.runner import run
 
 __all__ = ["export", "figures", "fss", "load_config", "open_run", "run"]
 
-_HOMES = {"export": "dataset", "load_config": "config", "open_run": "dataset", "run": "runner"}
+_HOMES = {
+    "export": "data.dataset",
+    "load_config": "config.configuration",
+    "open_run": "data.dataset",
+    "run": "run.runner",
+}
 
 
 def __getattr__(name: str) -> Any:

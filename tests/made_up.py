@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from mbsim import provenance
-from mbsim.config import load_config
+from mbsim.config.configuration import load_config
+from mbsim.data import provenance
+from mbsim.data.store import RunFolder
+from mbsim.data.variables import variables_of
 from mbsim.fss import results
 from mbsim.fss.results import Interval
 from mbsim.fss.table import Critical
-from mbsim.grid import Unit, units
-from mbsim.store import RunFolder
-from mbsim.variables import variables_of
+from mbsim.plan.units import Unit, units
 
 SIZES = np.array([64.0, 128.0, 256.0])
 GRID = np.arange(2, 31)

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import sgd_oracle
 
-from mbsim.kernel import inputs, real_networks, sgd, sgd_ensemble
-from mbsim.kernel.programs import lane_mesh
-from mbsim.kernel.streams import Key, fold
+from mbsim.engines.batched import ensemble as sgd_ensemble
+from mbsim.engines.batched import inputs, sgd
+from mbsim.engines.batched import networks as real_networks
+from mbsim.engines.xla.programs import lane_mesh
+from mbsim.sampling.streams import Key, fold
 
 SEED = 23
 

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 
-from mbsim.kernel import ensemble, memory, metropolis, networks, programs, streams
-from mbsim.kernel import order as orders
-from mbsim.kernel.blocks import acceptance_uniforms
+from mbsim.engines import ensemble, networks
+from mbsim.engines.xla import memory, metropolis, programs
+from mbsim.engines.xla import order as orders
+from mbsim.engines.xla.blocks import acceptance_uniforms
+from mbsim.sampling import streams
 
 SEED = 11
 

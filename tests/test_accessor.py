@@ -34,4 +34,4 @@ def test_opening_a_run_registers_it_and_loads_neither_jax_nor_figures():
         "sys.exit(bool({'jax', 'matplotlib', 'jinja2', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert mbsim.open_run.__module__ == "mbsim.dataset"
+    assert mbsim.open_run.__module__ == "mbsim.data.dataset"

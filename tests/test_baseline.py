@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mbsim.kernel.graphs import random_sources
+from mbsim.physics.graphs import random_sources
 
 pytest.importorskip("numba")
 PATH = Path(__file__).parents[1] / "benchmarks" / "baseline.py"

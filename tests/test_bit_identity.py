@@ -8,7 +8,8 @@ import pytest
 from students import SEED, labels, one_device
 from test_oracle import SCALAR, VECTOR, blind, examples_to_test
 
-from mbsim.kernel import ensemble, memory, networks, programs
+from mbsim.engines import ensemble, networks
+from mbsim.engines.xla import memory, programs
 
 TIMES = np.array([0, 1, 4])
 # Seven replicas of three m's: 21 lanes, which neither 2 nor 8 devices divide.

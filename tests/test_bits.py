@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mbsim.kernel import bits
-from mbsim.kernel.blocks import rivals, tied
+from mbsim.engines.xla import bits
+from mbsim.engines.xla.blocks import rivals, tied
 
 WORDS = {8: np.uint8, 16: np.uint16, 32: np.uint32}
 

@@ -20,13 +20,14 @@ import xarray as xr
 from made_up import run_folder
 from test_store import PROVENANCE, contents, fill, result_of, small_config
 
-from mbsim import runner, status, store
 from mbsim.cli import main
-from mbsim.config import load_config
-from mbsim.dataset import open_run
-from mbsim.grid import units
-from mbsim.help_texts import RUN_HELP
-from mbsim.store import RunFolder
+from mbsim.cli.help_texts import RUN_HELP
+from mbsim.config.configuration import load_config
+from mbsim.data import store
+from mbsim.data.dataset import open_run
+from mbsim.data.store import RunFolder
+from mbsim.plan.units import units
+from mbsim.run import runner, status
 
 COMMANDS = ("run", "status", "analyze", "report", "export", "doctor", "bench")
 CONFIG = """
@@ -325,7 +326,7 @@ def test_full_disk_ends_the_run_which_goes_on_later(capsys, monkeypatch, here):
 
 
 def test_full_disk_at_the_start_or_at_the_figure(capsys, monkeypatch):
-    from mbsim import run_command
+    from mbsim.cli import run as run_command
 
     def full(path, *parts):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

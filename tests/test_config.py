@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from configurations import SCALAR, VECTOR, changed
 
-from mbsim.config import Config, Grid, Measure, Model, load_config
+from mbsim.config.configuration import Config, Grid, Measure, Model, load_config
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -6,8 +6,8 @@ import pytest
 import tomli_w
 from configurations import VECTOR, changed
 
-from mbsim.config import KEYS, load_config
-from mbsim.config_errors import nearest_key
+from mbsim.config.configuration import KEYS, load_config
+from mbsim.config.problems import nearest_key
 from mbsim.errors import ConfigError, MbsimError
 
 

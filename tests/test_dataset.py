@@ -11,13 +11,13 @@ import pytest
 import xarray as xr
 from test_store import PROVENANCE, fill, result_of, small_config
 
-from mbsim import dataset as datasets
-from mbsim import provenance as prov
-from mbsim.config import Config, load_config
-from mbsim.dataset import export, from_results, open_run
+from mbsim.config.configuration import Config, load_config
+from mbsim.data import dataset as datasets
+from mbsim.data import provenance as prov
+from mbsim.data.dataset import export, from_results, open_run
+from mbsim.data.store import RunFolder
 from mbsim.errors import DatasetError, RunFolderError
-from mbsim.grid import units
-from mbsim.store import RunFolder
+from mbsim.plan.units import units
 
 UNEVEN = {"N": [9, 15], "d": [3, 5], "m": {"unit": "N*d", "values": [0.1, 0.5, 1.0]}, "replicas": 2}
 

@@ -8,8 +8,9 @@ from test_runner import CONFIG
 from test_store import result_of
 
 import mbsim
-from mbsim import distributed, runner
 from mbsim.errors import ConfigError
+from mbsim.run import cluster as distributed
+from mbsim.run import runner
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,13 @@ import re
 
 import pytest
 
-from mbsim import doctor
 from mbsim.cli import main
+from mbsim.run import doctor
 
 
 def test_doctor_says_what_is_there(capsys, monkeypatch):
-    from mbsim.kernel import selfcheck, sgd_selfcheck
+    from mbsim.engines import known_answers as selfcheck
+    from mbsim.engines.batched import known_answers as sgd_selfcheck
 
     monkeypatch.setattr(selfcheck, "passes", lambda *case: True)
     monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: True)
@@ -25,7 +26,8 @@ def test_doctor_says_what_is_there(capsys, monkeypatch):
 
 
 def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
-    from mbsim.kernel import selfcheck, sgd_selfcheck
+    from mbsim.engines import known_answers as selfcheck
+    from mbsim.engines.batched import known_answers as sgd_selfcheck
 
     def broken(kind, *rest):
         if kind == "scalar":

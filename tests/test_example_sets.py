@@ -9,11 +9,11 @@ from sgd_lanes import Case, labels
 from students import one_device
 
 import mbsim
-from mbsim.kernel import ensemble, networks
-from mbsim.kernel.example_sets import example_numbers, example_set, permuted, scaled_pair
-from mbsim.kernel.metropolis import TrainingSet
-from mbsim.kernel.streams import Key
-from mbsim.kernel.task import Dynamics, LaneLabels
+from mbsim.engines import ensemble, networks
+from mbsim.engines.task import Dynamics, LaneLabels
+from mbsim.engines.xla.metropolis import TrainingSet
+from mbsim.sampling.example_sets import example_numbers, example_set, permuted, scaled_pair
+from mbsim.sampling.streams import Key
 
 LEVEL = 1e-7  # of one test of chance
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mbsim.kernel import graphs
-from mbsim.kernel.graphs import random_sources, readers_of
+from mbsim.physics import graphs
+from mbsim.physics.graphs import random_sources, readers_of
 
 FALSE_ALARM = 1e-7
 

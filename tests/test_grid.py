@@ -7,9 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mbsim.config import load_config
+from mbsim.config.configuration import load_config
 from mbsim.errors import ConfigError
-from mbsim.grid import (
+from mbsim.plan.units import (
     GIB,
     Unit,
     check_dataset,

@@ -10,7 +10,7 @@ import pytest
 from numba import config, njit
 from numba.core import event
 
-from mbsim.kernel.native import kept
+from mbsim.engines.registers import kept
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_all_that_training_compiles_is_kept(folder):
 import numpy as np
 from numba.core import event
 from mbsim.kernel import ensemble, networks
-from mbsim.kernel.native import training
+from mbsim.engines.registers import training
 
 teacher = networks.draw_teacher(9, 9, 9, 3, True, 1, 0)
 lanes = ensemble.LaneLabels(np.array([3, 5]), np.arange(2), np.zeros(2), np.zeros(2))

@@ -9,10 +9,8 @@ from test_oracle import check as check_bits
 from test_transitions import REGULAR, THERMAL
 from test_transitions import check as check_law
 
-from mbsim.kernel import bits, blocks, launches, metropolis, programs, scalar, vector
-from mbsim.kernel import order as orders
-from mbsim.kernel.native import blocks as registers
-from mbsim.kernel.native import (
+from mbsim.engines.registers import blocks as registers
+from mbsim.engines.registers import (
     cipher,
     compiled,
     decisions,
@@ -24,6 +22,8 @@ from mbsim.kernel.native import (
     vector_output,
     vectors,
 )
+from mbsim.engines.xla import bits, blocks, launches, metropolis, programs, scalar, vector
+from mbsim.engines.xla import order as orders
 
 
 @pytest.fixture(autouse=True)

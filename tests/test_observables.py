@@ -10,7 +10,9 @@ from students import SEED, labels, one_device, unpack
 from test_oracle import COMMITTEE, SCALAR, SCALAR_BOTH, VECTOR, WARM, WIDE, PlainLane, examples_to_test, train
 from test_transitions import packed
 
-from mbsim.kernel import ensemble, memory, metropolis, networks, streams
+from mbsim.engines import ensemble, networks
+from mbsim.engines.xla import memory, metropolis
+from mbsim.sampling import streams
 
 
 def drawn(network):

@@ -15,8 +15,10 @@ import oracle
 import pytest
 from students import SEED, Lane, labels, one_device, unpack
 
-from mbsim.kernel import ensemble, launches, memory, metropolis, networks, programs, streams
-from mbsim.kernel.native import compiled, unit_sweeps
+from mbsim.engines import ensemble, networks
+from mbsim.engines.registers import compiled, unit_sweeps
+from mbsim.engines.xla import launches, memory, metropolis, programs
+from mbsim.sampling import streams
 
 # (N, K, M, d, train_output)
 VECTOR = (12, 12, 12, 3, True)

@@ -9,7 +9,9 @@ import oracle
 import pytest
 from scipy import stats
 
-from mbsim.kernel import networks, order, streams
+from mbsim.engines import networks
+from mbsim.engines.xla import order
+from mbsim.sampling import streams
 
 FALSE_ALARM = 1e-7  # of one statistical test; there are fewer than ten in this file
 SWEEPS = 5

@@ -8,8 +8,9 @@ from numba.core import event
 from students import labels, one_device
 from test_oracle import SCALAR, VECTOR, examples_to_test
 
-from mbsim.kernel import ensemble, memory, networks, programs
-from mbsim.kernel.native import sizes, students
+from mbsim.engines import ensemble, networks
+from mbsim.engines.registers import sizes, students
+from mbsim.engines.xla import memory, programs
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 GIBIBYTE = 2**30

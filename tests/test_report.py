@@ -16,11 +16,11 @@ import pytest
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from mbsim import findings, fss
+from mbsim import fss
 from mbsim.cli import main
-from mbsim.config import load_config
+from mbsim.config.configuration import load_config
 from mbsim.fss import Critical
-from mbsim.report import Source, drawings, html, page, tables, words
+from mbsim.report import Source, drawings, findings, html, page, tables, words
 
 ABSENT = {"extrapolations", "connectivity", "collapses", "verdicts", "hysteresis", "critical"}
 VOID = {"meta", "img", "br", "link"}

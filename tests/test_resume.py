@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import mbsim
-from mbsim.config import load_config
-from mbsim.grid import units
-from mbsim.store import RunFolder
+from mbsim.config.configuration import load_config
+from mbsim.data.store import RunFolder
+from mbsim.plan.units import units
 
 CONFIG = """
 name = "resumed"

@@ -10,12 +10,12 @@ import xarray as xr
 from test_store import result_of
 
 import mbsim
-from mbsim import interrupts, progress, runner
-from mbsim.config import load_config
+from mbsim.config.configuration import load_config
+from mbsim.engines import known_answers as selfcheck
 from mbsim.errors import ConfigError
-from mbsim.grid import units
-from mbsim.kernel import selfcheck
-from mbsim.progress import Progress, Reporter
+from mbsim.plan.units import units
+from mbsim.run import interrupts, progress, runner
+from mbsim.run.progress import Progress, Reporter
 
 
 def config(model: str, m: list[int], hot: float) -> dict:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from students import Lane, one_device
 
-from mbsim.kernel import selfcheck
-from mbsim.kernel.ensemble import LaneLabels
+from mbsim.engines import known_answers as selfcheck
+from mbsim.engines.ensemble import LaneLabels
 
 QUICK = [("vector", True, "random"), ("vector", False, "sequential"), ("scalar", False, "random")]
 CASES = [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in selfcheck.DIGESTS]

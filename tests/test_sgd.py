@@ -10,10 +10,10 @@ from scipy import stats
 from sgd_lanes import SEED, Case, labels
 
 import mbsim
-from mbsim.kernel import inputs, sgd
-from mbsim.kernel.optimizers import Optimizer, mup_multiplier
-from mbsim.kernel.sgd_ensemble import SgdLabels
-from mbsim.kernel.streams import Key, normal
+from mbsim.engines.batched import inputs, sgd
+from mbsim.engines.batched.ensemble import SgdLabels
+from mbsim.physics.optimisers import Optimizer, mup_multiplier
+from mbsim.sampling.streams import Key, normal
 from mbsim.theory import linear
 
 TIMES = [0, 7, 150]

@@ -3,8 +3,11 @@
 import pytest
 from students import one_device
 
-from mbsim.kernel import real_networks, sgd_ensemble, sgd_memory, sgd_programs
-from mbsim.kernel.optimizers import Optimizer
+from mbsim.engines.batched import ensemble as sgd_ensemble
+from mbsim.engines.batched import memory as sgd_memory
+from mbsim.engines.batched import networks as real_networks
+from mbsim.engines.batched import programs as sgd_programs
+from mbsim.physics.optimisers import Optimizer
 
 SLOW = pytest.mark.slow
 DENSE, SPARSE = (64, 64, 64, 5, True), (64, 64, 64, 5, False)

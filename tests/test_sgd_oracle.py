@@ -5,7 +5,7 @@ import pytest
 import sgd_oracle
 from sgd_lanes import Case, labels
 
-from mbsim.kernel.optimizers import Optimizer
+from mbsim.physics.optimisers import Optimizer
 
 STEPS = 40
 ADAM, HEAVY = Optimizer("adam", epsilon=1e-3), Optimizer(momentum=0.8)

@@ -5,8 +5,9 @@ import pytest
 import sgd_oracle
 from sgd_lanes import Case
 
-from mbsim.kernel import selfcheck, sgd_selfcheck
-from mbsim.kernel.sgd_ensemble import Sgd
+from mbsim.engines import known_answers as selfcheck
+from mbsim.engines.batched import known_answers as sgd_selfcheck
+from mbsim.engines.batched.ensemble import Sgd
 
 
 def by_the_oracle(kind):

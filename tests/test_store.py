@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mbsim import provenance as prov
-from mbsim.config import Config, load_config
+from mbsim.config.configuration import Config, load_config
+from mbsim.data import provenance as prov
+from mbsim.data.store import SEAL_SIZE, RunFolder
+from mbsim.data.variables import DIMS, variables_of
 from mbsim.errors import RunFolderError
-from mbsim.grid import Unit, units
-from mbsim.store import SEAL_SIZE, RunFolder
-from mbsim.variables import DIMS, variables_of
+from mbsim.plan.units import Unit, units
 
 PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mbsim.kernel import streams
-from mbsim.kernel.streams import Key, Purpose
+from mbsim.sampling import streams
+from mbsim.sampling.streams import Key, Purpose
 
 
 def test_threefry_known_answers():

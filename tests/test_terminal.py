@@ -7,8 +7,8 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from mbsim import terminal
-from mbsim.progress import Progress
+from mbsim.cli import terminal
+from mbsim.run.progress import Progress
 
 
 def test_numbers_in_words():

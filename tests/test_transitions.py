@@ -15,8 +15,10 @@ import oracle
 import pytest
 from scipy import stats
 
-from mbsim.kernel import bits, memory, metropolis, networks, streams
-from mbsim.kernel import order as orders
+from mbsim.engines import networks
+from mbsim.engines.xla import bits, memory, metropolis
+from mbsim.engines.xla import order as orders
+from mbsim.sampling import streams
 
 FALSE_ALARM = 5e-8  # of one test
 SAMPLES = 8192

@@ -11,12 +11,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mbsim import figures, findings
+from mbsim import figures
 from mbsim.figures.names import estimator_name
-from mbsim.findings import labels_text
 from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
 from mbsim.fss.table import Critical, Label
-from mbsim.report import tables
+from mbsim.report import findings, tables
+from mbsim.report.findings import labels_text
 
 MOST_PANELS = 12
 """In one figure; what is left out is said in its caption."""

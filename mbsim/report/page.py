@@ -17,9 +17,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from mbsim.figures import PAPER
-from mbsim.findings import configuration, findings, labels_text, protocol
 from mbsim.fss.results import Analysis
 from mbsim.report import drawings, tables, words
+from mbsim.report.findings import configuration, findings, labels_text, protocol
 
 MISSING = {
     "critical": "no estimator gave a critical size",

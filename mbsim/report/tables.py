@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mbsim.figures.names import estimator_name
-from mbsim.findings import WEIGHTS, labels_text
 from mbsim.fss.results import Collapse, ConnectivityLaw, Extrapolation, Hysteresis
 from mbsim.fss.table import Critical, Label, number_and_interval
+from mbsim.report.findings import WEIGHTS, labels_text
 from mbsim.report.words import LAWS, interval_text
 
 Labelled = Critical | Extrapolation | Collapse | Hysteresis

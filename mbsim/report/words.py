@@ -11,8 +11,8 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup, escape
 
-from mbsim.findings import configuration
 from mbsim.fss.results import Interval
+from mbsim.report.findings import configuration
 
 TAGS = {"first": "first order", "second": "second order", "undecided": "undecided", "none": "none seen"}
 SYMBOL = re.compile(

@@ -1,0 +1,8 @@
+"""`python -m mbsim.cli` is `mbsim`."""
+
+import sys
+
+from mbsim.cli.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())

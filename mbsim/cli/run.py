@@ -1,0 +1,199 @@
+"""What `mbsim run` says and does: plan, progress, m_c and its figure; after an interruption, how to go on.
+
+Everything that the run leaves is in its folder: the units of work, and the figure.
+"""
+
+import errno
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from mbsim.cli import analyze as analyze_command
+from mbsim.cli import terminal
+from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
+from mbsim.config.configuration import Config, RelativeM
+from mbsim.data.dataset import open_run
+from mbsim.data.files import write_atomically
+from mbsim.data.store import CONFIG, RunFolder
+from mbsim.errors import RunFolderError
+from mbsim.plan.units import Unit, units
+from mbsim.run import runner
+from mbsim.run.interrupts import Interrupted
+from mbsim.run.progress import Progress
+from mbsim.run.rules import RULES
+
+FIGURE = "order_parameter.png"
+MOST_FAILURES = 10  # to name one by one
+MOST_PANELS = 36  # in the figure
+MOST_VALUES = 6  # of a dimension, to name one by one
+
+
+class Watch:
+    """Listens to a run: says at first what will be done, then shows how it goes."""
+
+    def __init__(self, config: Config, path: Path):
+        self.config, self.path = config, path
+        self.first: Progress | None = None
+        self.newest: Progress | None = None
+        self.display = terminal.progress_display()
+        self.started = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take a report of the runner."""
+        self.newest = progress
+        if self.first is None:
+            self.first = progress
+            say_plan(self.config, self.path, progress, dry=False)
+        if self.first.units_done < self.first.units:
+            self.display.show(progress)
+
+    def safe(self) -> str:
+        """What need not be computed again."""
+        if self.newest is None:
+            return "nothing new was computed"
+        return f"{self.newest.units_done} of {terminal.counted(self.newest.units, 'unit')} are done and safe"
+
+    def summary(self) -> str:
+        """What was computed, in which time; empty if nothing was."""
+        if self.first is None or self.newest is None or self.newest.units_done == self.first.units_done:
+            return ""
+        trained = terminal.counted(self.newest.units_done - self.first.units_done, "unit")
+        elapsed, work = (
+            terminal.duration(time.monotonic() - self.started),
+            RULES[self.config.algorithm].WORK[1],
+        )
+        rate = f"; training alone {terminal.si(self.newest.rate)} {work}/s" if self.newest.rate else ""
+        return f"trained {trained} in {elapsed}{rate}"
+
+
+def train(config: Config, path: Path, command: Sequence[str], dask: str | None = None) -> int:
+    """Run the configuration into the folder `path`, then print m_c; returns the exit code.
+
+    Args:
+        config: what to run.
+        path: the run folder.
+        command: the words of the command that goes on from here.
+        dask: address of the scheduler whose workers compute, if not this process.
+    """
+    watch = Watch(config, path)
+    failures: tuple[str, ...] = ()
+    try:
+        try:
+            dataset = runner.run(config, path, report=watch, dask=dask)
+        except runner.UnitsFailed as error:
+            failures = error.lines
+            dataset = open_run(path)
+        finally:
+            watch.display.close()
+        terminal.say(watch.summary())
+        say_results(dataset, path, draw=bool(watch.summary()))
+    except Interrupted as error:
+        return _interrupted(f"interrupted by {error.reason}", watch, command)
+    except runner.DiskFull:
+        return _interrupted(f"error: no space left to write {path}", watch, command)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _interrupted(f"error: no space left to write {path / FIGURE}", watch, command)
+    if not failures:
+        return DONE
+    for line in failures[:MOST_FAILURES]:
+        terminal.note(f"error: {line}")
+    if (more := len(failures) - MOST_FAILURES) > 0:
+        terminal.note(f"error: and {more} more")
+    terminal.note(
+        f"{terminal.counted(len(failures), 'unit')} failed; {watch.safe()} in {path}; "
+        f"to try the failed ones again: {shlex.join(command)}"
+    )
+    return FAILED
+
+
+def _interrupted(reason: str, watch: Watch, command: Sequence[str]) -> int:
+    terminal.note(f"{reason}: {watch.safe()} in {watch.path}")
+    terminal.note(f"go on with: {shlex.join(command)}")
+    return INTERRUPTED
+
+
+def rehearse(config: Config, path: Path) -> None:
+    """Say what `train` would do, or raise what it would raise before it computes; writes nothing."""
+    runner.check(config)
+    todo: Sequence[Unit] = units(config)
+    damaged = 0
+    if (path / CONFIG).exists():
+        folder = RunFolder.create_or_open(path, config)
+        todo = folder.missing(todo)
+        damaged = sum(folder.unit_path(unit).exists() for unit in todo)
+    elif path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir())):
+        raise RunFolderError(f"{path} is there but holds no run: choose an empty or a new folder")
+    say_plan(config, path, runner.outset(config, todo, damaged), dry=True)
+    terminal.say("nothing was computed or written (--dry-run)")
+
+
+def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
+    """Model and grid, how much work that is, and what of it is to be done, where."""
+    grid = config.grid
+    if isinstance(grid.m, RelativeM):
+        sizes = f"{_listed(grid.m.values)} times {grid.m.unit}"
+    else:
+        assert isinstance(grid.m, tuple)  # a range was expanded when it was read
+        sizes = _listed(grid.m)
+    dimensions = [f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", f"m = {sizes}"]
+    dimensions += [
+        f"{name} = {_listed(getattr(grid, name))}" for name in config.axes if getattr(grid, name) is not None
+    ]
+    terminal.say(f"{config.name}: {config.model.kind_name}, {'; '.join(dimensions)}")
+    rule, work = RULES[config.algorithm], terminal.counted(progress.units, "unit")
+    students = terminal.counted(sum(unit.lanes for unit in units(config)), "student")
+    teachers = terminal.counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
+    terminal.say(
+        f"{students} of {teachers}, {config.dynamics.length:,} {rule.TIME[1]}: "
+        f"{terminal.si(progress.proposals)} {rule.WORK[1]} in {work} of work"
+    )
+    if progress.units_done == progress.units:
+        terminal.say(f"{path}: all {work} are done, nothing to compute")
+        return
+    state = "a new run"
+    if progress.units_done or progress.damaged:
+        state = f"{progress.units_done} of {work} are done, {progress.units - progress.units_done} to go"
+    if progress.damaged:
+        state += f", {progress.damaged} of them because the file was damaged"
+    terminal.say(f"{path}: {state}" + ("" if dry else f", on {_devices()}"))
+
+
+def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
+    """m_c as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
+    from mbsim import fss
+
+    critical = fss.judged(fss.midpoint(dataset), fss.transition_order(dataset))
+    terminal.print_critical(critical)
+    figure = path / FIGURE
+    panels = len(
+        {tuple(value for name, value in record.labels.items() if name != "N") for record in critical}
+    )
+    if panels > MOST_PANELS:
+        terminal.say(
+            f"no figure: {panels} panels are too many; select, then mbsim.figures.order_parameter_panels"
+        )
+    else:
+        if draw or not figure.exists():
+            write_atomically(figure, analyze_command.picture(dataset, critical))
+        terminal.say(f"figure: {figure}")
+    terminal.say(f"order of the transition and its evidence: mbsim report {shlex.quote(str(path))}")
+    terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
+
+
+def _devices() -> str:
+    from mbsim.run.doctor import device_line
+
+    return device_line()
+
+
+def _listed(values: Sequence[float]) -> str:
+    """All values of a dimension, or a few and how many."""
+    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    if len(texts) <= MOST_VALUES:
+        return ", ".join(texts)
+    return f"{texts[0]}, {texts[1]}, ..., {texts[-1]} ({len(texts)} values)"

@@ -1,0 +1,204 @@
+"""A whole configuration: read, checked, and written back so that it can be run again.
+
+`load_config` is the only way in for users: it raises `ConfigError` with one line for each thing that is
+wrong, and touches nothing but the file that it reads. A `Config` is immutable and complete: every default
+is filled in (`measure.test_size` and `model.train_output` follow the output), every list of `[grid]` is
+ascending, a range of m is the list that it stands for. Two files that mean the same run give equal
+configurations with equal hashes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import tomli_w
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from mbsim.config.problems import Problem, config_error, descriptions, problems_of, refused
+from mbsim.config.relations import SHARED, dynamics_table, foreign_dynamics_keys, relation_problems
+from mbsim.config.source import apply_overrides, plain, read_toml
+from mbsim.config.tables import (
+    NAMED_MODELS,
+    Data,
+    Dynamics,
+    Grid,
+    Measure,
+    Model,
+    RelativeM,
+    RunOptions,
+    SgdDynamics,
+    Table,
+)
+
+__all__ = [
+    "Config",
+    "Data",
+    "Dynamics",
+    "Grid",
+    "Measure",
+    "Model",
+    "RelativeM",
+    "RunOptions",
+    "SgdDynamics",
+    "load_config",
+]
+
+NAME = "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"  # a run's name becomes the name of a folder
+NAMES_OF_MODELS = ", ".join(f'"{name}"' for name in NAMED_MODELS)
+TEST_SIZE = {"vector": 256, "scalar": 4096}
+
+
+class Config(Table):
+    """What one run computes: a name and one attribute for each table of the file."""
+
+    model: Model = Field(description=f"one of {NAMES_OF_MODELS}, or a table [model] with output")
+    name: str = Field(
+        default="",
+        validate_default=True,
+        pattern=f"^(?:{NAME})?$",
+        strict=True,
+        description="1 to 64 of the characters A-Z a-z 0-9 . _ -, the first no dot or hyphen",
+    )
+    grid: Grid = Field(description="a table, [grid], with N, d and m")
+    dynamics: Dynamics | SgdDynamics = Field(
+        default=Dynamics(), validate_default=True, description="a table, [dynamics]"
+    )
+    data: Data | None = Field(default=None, description="a table, [data], for a finite training set")
+    measure: Measure = Field(default=Measure(), validate_default=True, description="a table, [measure]")
+    run: RunOptions = Field(default=RunOptions(), description="a table, [run]")
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _look_up_name(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value in NAMED_MODELS:
+            return NAMED_MODELS[value]
+        nearest = get_close_matches(value, NAMED_MODELS, n=1, cutoff=0.0)[0]
+        text = f'must be one of {NAMES_OF_MODELS}, or a table [model]; nearest is "{nearest}"'
+        raise refused(Problem("", value, text))
+
+    @field_validator("name", mode="after")
+    @classmethod
+    def _name_after_model(cls, value: str, info: Any) -> str:
+        return value or (info.data["model"].kind_name if "model" in info.data else value)
+
+    @field_validator("dynamics", mode="wrap")
+    @classmethod
+    def _by_the_weights(cls, value: Any, handler: Any, info: Any) -> Any:
+        # Which table it is follows from the model, which pydantic cannot see in the value.
+        model = info.data.get("model")
+        table = dynamics_table(model, value)
+        if isinstance(value, Dynamics | SgdDynamics):
+            value = value.model_dump(exclude_unset=True)
+        if not isinstance(value, dict):
+            raise refused(Problem("", value, "must be a table, [dynamics]"))
+        if foreign := foreign_dynamics_keys(table, value):
+            raise refused(*foreign)
+        return table.model_validate(value)
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _nothing_if_online(cls, value: Data | None) -> Data | None:
+        if value is None or not value.online:
+            return value
+        if "sampling" in value.model_fields_set:
+            text = "is about a finite training set, and examples are fresh: set data.examples, or remove it"
+            raise refused(Problem("sampling", value.sampling, text))
+        return None
+
+    @field_validator("measure", mode="before")
+    @classmethod
+    def _test_size_by_output(cls, value: Any, info: Any) -> Any:
+        if isinstance(value, Measure):
+            value = value.model_dump(exclude_unset=True)
+        if isinstance(value, dict) and "test_size" not in value and "model" in info.data:
+            return {**value, "test_size": TEST_SIZE[info.data["model"].output]}
+        return value
+
+    @model_validator(mode="after")
+    def _check_relations(self) -> "Config":
+        if problems := relation_problems(self):
+            raise refused(*problems)
+        return self
+
+    def m_values(self, N: int, d: int) -> tuple[int, ...]:
+        """The values of m at one (N, d), ascending."""
+        m = self.grid.m
+        if isinstance(m, RelativeM):
+            return m.resolve(N, self.model.hidden_units(N), d)
+        assert isinstance(m, tuple)  # a range was expanded when it was read
+        return m
+
+    def training_set(self, N: int, d: int) -> int | None:
+        """The number of training examples at one (N, d); None where every batch is fresh."""
+        if self.data is None:
+            return None
+        examples = self.data.examples
+        if isinstance(examples, int):
+            return examples
+        assert not isinstance(examples, str)  # then there is no table
+        return examples.resolve(N, self.model.hidden_units(N), d)
+
+    @property
+    def algorithm(self) -> str:
+        """What trains the students, a key of `rules.RULES`."""
+        return "sgd" if self.model.real else "metropolis"
+
+    @property
+    def axes(self) -> dict[str, tuple[float, ...]]:
+        """The values of each axis of this dynamics: the list in `[grid]`, or the one of `[dynamics]`."""
+        names = [name for name in SHARED if name in type(self.dynamics).model_fields]
+        return {name: getattr(self.grid, name) or (getattr(self.dynamics, name),) for name in names}
+
+    def resolved(self) -> dict[str, Any]:
+        """Every key with its value, in TOML's types; `load_config` makes an equal configuration of it."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        for name in SHARED:
+            if name in values["grid"]:  # [dynamics] may not give it as well
+                del values["dynamics"][name]
+        return {"name": values.pop("name"), **values}
+
+    def to_toml(self) -> str:
+        """`resolved()` as the text of a TOML file."""
+        return tomli_w.dumps(self.resolved())
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, in hexadecimal, of `resolved()` as JSON with sorted keys and no spaces."""
+        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+KEYS = descriptions(Config)
+
+
+def load_config(
+    source: "str | os.PathLike[str] | Mapping[str, Any] | Config", overrides: Iterable[str] = ()
+) -> Config:
+    """The configuration in a TOML file, or in a dict of the same shape, with overrides applied.
+
+    Args:
+        source: path of a TOML file, a dict (NumPy arrays and tuples may stand for lists), or a `Config`.
+        overrides: "key=value" texts as after `--set`, for example "grid.d=[3,5]", applied in order.
+
+    Raises:
+        ConfigError: with one line for each thing that is wrong: its key, its value, what is allowed.
+
+    >>> load_config({"model": "sparse-vector", "grid": {"N": [64], "d": [3], "m": [4, 8]}}).measure.test_size
+    256
+    """
+    if isinstance(source, Config):
+        values, label = source.resolved(), ""
+    elif isinstance(source, Mapping):
+        values, label = plain(source), ""
+    else:
+        values, label = read_toml(source), str(os.fspath(source))
+    overridden = apply_overrides(values, overrides, KEYS)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise config_error(problems_of(error, KEYS), label, overridden) from None

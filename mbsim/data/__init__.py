@@ -1,0 +1,1 @@
+"""What a run leaves: the labelled dataset, and how it lies on disk."""

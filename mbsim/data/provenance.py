@@ -1,0 +1,102 @@
+"""Where numbers come from: the attributes that every file and every dataset of mbsim carries.
+
+What the configuration says (`config` as JSON, `config_hash`, `name`, `model`, `seed`) is the same for all
+units of a run. What computed them (`FIELDS`: versions, device, generator, commit) may differ from unit to
+unit when a run is resumed elsewhere; `joined` then keeps the distinct values. Every value but `seed` is text,
+"" where not known.
+"""
+
+import importlib.metadata
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mbsim.config.configuration import Config
+
+FIELDS = (
+    "mbsim_version",
+    "jax_version",
+    "jaxlib_version",
+    "numpy_version",
+    "device_kind",
+    "prng",
+    "git_commit",
+)
+
+
+def collect(prng: str | None = None, devices: Iterable[Any] | None = None) -> dict[str, str]:
+    """What computes here and now: a text for each of `FIELDS`.
+
+    Args:
+        prng: name of the generator of the keys, such as "threefry2x32"; jax's default where not given.
+        devices: the jax devices in use; all of the default backend where not given.
+    """
+    import jax  # here, so that datasets can be opened without starting an accelerator
+
+    kinds = {device.device_kind for device in (jax.devices() if devices is None else devices)}
+    versions = {f"{name}_version": _version(name) for name in ("mbsim", "jax", "jaxlib", "numpy")}
+    return {
+        **versions,
+        "device_kind": ", ".join(sorted(kinds)),
+        "prng": str(jax.random.key_impl(jax.random.key(0))) if prng is None else prng,
+        "git_commit": git_commit(),
+    }
+
+
+def of_config(config: Config, config_hash: str) -> dict[str, Any]:
+    """The attributes that the configuration gives; `load_config(json.loads(config))` is the configuration."""
+    return {
+        "config": json.dumps(config.resolved(), sort_keys=True, allow_nan=False),
+        "config_hash": config_hash,
+        "name": config.name,
+        "model": config.model.kind_name,
+        "seed": config.run.seed,
+    }
+
+
+def joined(provenances: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """For each of `FIELDS`, the distinct values found, in alphabetical order, with ", " between them."""
+    found: dict[str, set[str]] = {field: set() for field in FIELDS}
+    for provenance in provenances:
+        for field in FIELDS:
+            found[field].add(provenance.get(field, ""))
+    return {field: ", ".join(sorted(values - {""})) for field, values in found.items()}
+
+
+def git_commit(package: Path = Path(__file__).parent) -> str:
+    """The commit of mbsim's source, with "-dirty" where tracked files were changed; "" where not known."""
+    if commit := _installed_commit():
+        return commit
+    # An installed copy may lie inside somebody else's repository, whose commit would say nothing about mbsim.
+    if not _git(package, "ls-files", "--", Path(__file__).name):
+        return ""
+    dirty = "-dirty" if _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".") else ""
+    commit = _git(package, "rev-parse", "HEAD")
+    return commit and commit + dirty
+
+
+def _installed_commit() -> str:
+    """The commit that pip noted when it installed mbsim straight from a repository."""
+    try:
+        note = importlib.metadata.distribution("mbsim").read_text("direct_url.json")
+        return str(json.loads(note or "{}").get("vcs_info", {}).get("commit_id", ""))
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        command = ["git", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):  # no git here, no repository, one that is not ours to read
+        return ""
+    return done.stdout.strip()
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

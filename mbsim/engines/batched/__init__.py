@@ -1,0 +1,1 @@
+"""SGD of many students at once, by batched products of XLA."""

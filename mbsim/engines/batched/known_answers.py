@@ -1,0 +1,45 @@
+"""Known answers of gradient descent, for the device at hand: as `selfcheck`, for real weights.
+
+A few students of a fixed teacher are trained, and their errors and overlaps must be those below, which a
+plain NumPy simulation in float64 found from the same random numbers (`tests/test_sgd_selfcheck.py` makes them
+again). Devices round differently, so that digests would say nothing: the tolerance is that of float32, and of
+reduced-precision products where an accelerator has them.
+"""
+
+import numpy as np
+from jax.sharding import Mesh
+
+from mbsim.engines import known_answers as selfcheck
+from mbsim.engines.batched.ensemble import Sgd, SgdLabels, shape_of, train
+
+STEPS = 30
+LABELS = SgdLabels(m=np.array([1, 5, 5]), replica=np.array([0, 0, 1]), lr=np.array([0.05, 0.2, 0.2]))
+TEST_SIZE = 64
+KNOWN = {  # generalisation error and overlap of each lane after the last step
+    "dense": ((0.4333228, 0.1361133, 0.1487131), (0.6009266, 0.6638305, 0.7087366)),
+    "sparse": ((0.7051852, 0.1509887, 0.1827092), (0.6657903, 0.8959008, 0.8103030)),
+}
+TOLERANCE = 5e-3
+
+
+def run(kind: str, mesh: Mesh | None = None) -> np.ndarray:
+    """Errors and overlaps (2, lanes) that this device gives for a "dense" or a "sparse" student."""
+    drawn = selfcheck.teacher("vector")
+    shape = shape_of(drawn, selfcheck.SIZE, dense=kind == "dense", train_output=True, activation="tanh")
+    records, _ = train(
+        drawn,
+        shape,
+        LABELS,
+        np.array([STEPS]),
+        Sgd(),
+        seed=selfcheck.SEED,
+        teacher_label=0,
+        test_size=TEST_SIZE,
+        mesh=mesh,
+    )
+    return np.stack([records.generalization_error[:, 0], records.overlap[:, 0]])
+
+
+def passes(kind: str, mesh: Mesh | None = None) -> bool:
+    """Whether the device gives the known answers."""
+    return bool(np.allclose(run(kind, mesh), KNOWN[kind], rtol=TOLERANCE, atol=0))

@@ -1,0 +1,88 @@
+"""Known answers of the compiled kernels, for the device at hand.
+
+A compiler may give wrong numbers without a word (jax issues 39103 and 40101 did). Before a run trusts a
+device, the kernel that it needs trains a few small students there, and the digest of all their weights and
+counts must be the one below. Their batches are small, one or two of the widths of words that there are; the
+tests go through the others. The digests were made by a plain NumPy simulation of the same dynamics on
+the same random numbers, one student at a time (`tests/test_selfcheck.py` makes them again).
+"""
+
+import hashlib
+
+import numpy as np
+from jax.sharding import Mesh
+
+from mbsim.engines.ensemble import Dynamics, LaneLabels, train
+from mbsim.engines.networks import Teacher
+
+SEED = 2305
+SIZE = 9
+DEGREE = 3
+SWEEPS = 4
+LABELS = LaneLabels(
+    m=np.array([1, 5, 12, 5, 12, 20]),
+    replica=np.array([0, 0, 0, 1, 1, 1]),
+    init_overlap=np.array([0.0, 0.0, 0.5, 0.0, 0.0, 0.0]),
+    temperature=np.array([0.0, 0.0, 0.0, 0.0, 0.5, 1.5]),
+)
+DIGESTS = {
+    ("vector", True, "random"): "238126c5aaf6354e102904cfbc960e6970108125898eedc708770f97451e8807",
+    ("scalar", True, "random"): "de319a98fc6244ceb69c2d75449481ec2a819fbe510e6a6117224935aee0c12a",
+    ("vector", False, "random"): "6b9c9f950ad8d0acc66d271d46a0b3c06f85d289fd6a917ba26921e24163cce4",
+    ("scalar", False, "random"): "992142f8cbc97a3e855b3a09c211ec76c0787b28be22dd3a59c488dc125a9e1a",
+    ("vector", True, "sequential"): "e80361f1ec8bef6052baa90aff5c90bd105669071ddf73af1df2d1df6bd3fb49",
+    ("scalar", True, "sequential"): "e166b757a44371eaef4c777919de2bca37a3388286b3c020df12f6231f6888c8",
+    ("vector", False, "sequential"): "b7e0bc3ae9fdf5b684ad13834f8965d2b95d5cdaee5d4921da229345d876c0d4",
+    ("scalar", False, "sequential"): "dbf09d37a4e0fc68f192cda7e9bb88360a5ca5f1965d98db4ffc8d8724a32dc0",
+}
+
+
+def labels(thermal: bool) -> LaneLabels:
+    """The lanes to train: all, or, without a temperature, those that have none."""
+    index = np.flatnonzero((LABELS.temperature == 0) | thermal)
+    return LaneLabels(*(column[index] for column in LABELS))
+
+
+def teacher(kind: str) -> Teacher:
+    """A fixed teacher, no random numbers: hidden unit k reads k, k + 1, k + 3; so do outputs, or one output
+    reads all.
+    """
+    unit = np.arange(SIZE, dtype=np.int32)[:, None]
+    sources = (unit + np.array([0, 1, 3], np.int32)) % SIZE
+    w = np.where((unit * 5 + np.arange(3) * 7) % 4 < 2, 1, -1).astype(np.int8)
+    if kind == "scalar":
+        return Teacher(sources, unit.T.copy(), w, np.ones((1, SIZE), np.int8))
+    return Teacher(sources, sources.copy(), w, -w[::-1])
+
+
+def digest(w: np.ndarray, v: np.ndarray, accepted: np.ndarray) -> str:
+    """SHA-256 over final weights (lanes, ...) and accepted proposals per sweep (lanes, SWEEPS), as
+    little-endian int32.
+    """
+    data = b"".join(np.ascontiguousarray(x).astype("<i4").tobytes() for x in (w, v, accepted))
+    return hashlib.sha256(data).hexdigest()
+
+
+def run(kind: str, thermal: bool, order: str, engine: str | None = None, mesh: Mesh | None = None) -> str:
+    """The digest that this device gives for "vector" or "scalar", with the program for T > 0 or the greedy
+    one, in "random" or "sequential" order; `engine` as `ensemble.train`.
+    """
+    records, weights = train(
+        teacher(kind),
+        labels(thermal),
+        np.arange(SWEEPS + 1),
+        seed=SEED,
+        N=SIZE,
+        teacher_label=0,
+        train_output=kind == "vector",
+        dynamics=Dynamics(order),
+        test_size=32,
+        mesh=mesh,
+        engine=engine,
+    )
+    return digest(weights.w, weights.v, records.accepted[:, 1:])
+
+
+def passes(kind: str, thermal: bool, order: str, engine: str | None = None, mesh: Mesh | None = None) -> bool:
+    """Whether the device gives the known answer."""
+    return run(kind, thermal, order, engine, mesh) == DIGESTS[kind, thermal, order]

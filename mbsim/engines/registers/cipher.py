@@ -1,0 +1,114 @@
+"""threefry2x32 on registers of sixteen 32-bit words: the random words of `kernel/streams.py`, bit for bit.
+
+A register of students is one or more *groups* of sixteen ciphers, so that group g's result fills bytes
+g * 16 * size to (g + 1) * 16 * size of a row:
+
+    words of 8 bits    64 students, four groups, the lowest byte of each word
+    words of 16 bits   32 students, two groups, the lower half of each word
+    words of 32 bits   16 students, one group
+    words of 64 bits    8 students, one group, in which each student has two neighbouring words: 2q and 2q + 1
+
+Keys are pointers to uint32, an entry for each cipher; so is `numbers`, the number of the word that it draws.
+
+Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from mbsim.engines.registers.sizes import students_in
+from mbsim.engines.registers.vectors import filled, inner, load, rotated, store, store_narrowed
+
+CIPHERS = 16
+PARITY = np.uint32(0x1BD11BDA)
+
+
+def groups_of(bits: int) -> int:
+    """Groups of ciphers in a register of words of `bits` bits."""
+    return max(1, 32 // bits)
+
+
+def ciphers_of(values: np.ndarray, bits: int) -> np.ndarray:
+    """What belongs to each student of a block, as an entry for each cipher."""
+    return np.repeat(values, 2) if bits == 64 else values
+
+
+def word_numbers(bits: int) -> np.ndarray:
+    """The number of the word that each cipher draws for the first word of a row: 0, or 0 and 1 in turn."""
+    count = CIPHERS * groups_of(bits)
+    return (np.arange(count) % 2 if bits == 64 else np.zeros(count)).astype(np.uint32)
+
+
+@inner
+def _even_rounds(x, y):
+    x = x + y
+    y = x ^ rotated(y, 13)
+    x = x + y
+    y = x ^ rotated(y, 15)
+    x = x + y
+    y = x ^ rotated(y, 26)
+    x = x + y
+    return x, x ^ rotated(y, 6)
+
+
+@inner
+def _odd_rounds(x, y):
+    x = x + y
+    y = x ^ rotated(y, 17)
+    x = x + y
+    y = x ^ rotated(y, 29)
+    x = x + y
+    y = x ^ rotated(y, 16)
+    x = x + y
+    return x, x ^ rotated(y, 24)
+
+
+@inner
+def threefry(key_1, key_2, x, y):
+    """Both halves of the cipher, 20 rounds, on the counters (x, y) under the keys; all are registers."""
+    key_3 = key_1 ^ key_2 ^ filled(key_1, PARITY)
+    x, y = _even_rounds(x + key_1, y + key_2)
+    x, y = _odd_rounds(x + key_2, y + key_3 + filled(y, np.uint32(1)))
+    x, y = _even_rounds(x + key_3, y + key_1 + filled(y, np.uint32(2)))
+    x, y = _odd_rounds(x + key_1, y + key_2 + filled(y, np.uint32(3)))
+    x, y = _even_rounds(x + key_2, y + key_3 + filled(y, np.uint32(4)))
+    return x + key_3, y + key_1 + filled(y, np.uint32(5))
+
+
+@inner
+def fold(ciphers, key_1, key_2, label, folded_1, folded_2):
+    """Keys of `ciphers` ciphers with one more label, as `streams.fold`, written to the last two."""
+    for at in range(0, ciphers, CIPHERS):
+        like = load(key_1, at)
+        x, y = threefry(like, load(key_2, at), filled(like, np.uint32(0)), filled(like, np.uint32(label)))
+        store(folded_1, at, x)
+        store(folded_2, at, y)
+
+
+@cache
+def row_filler(bits: int):
+    """Compile fill(rows, row, index, words, first_word, key_1, key_2, numbers).
+
+    It writes words `first_word`, first_word + 1, ... (`words` of them, in words of 32 bits for 64) of input
+    number `index` to row number `row`: `streams.input_words`.
+    """
+    groups, students = groups_of(bits), students_in(bits)
+    within, apiece = students // groups, 2 if bits == 64 else 1
+
+    @inner
+    def fill(rows, row, index, words, first_word, key_1, key_2, numbers):
+        for group in range(groups):
+            at = group * CIPHERS
+            keys_1, keys_2, number = load(key_1, at), load(key_2, at), load(numbers, at)
+            counter = filled(number, np.uint32(index))
+            for q in range(words):
+                word = number + filled(number, np.uint32(first_word + q * apiece))
+                x, _ = threefry(keys_1, keys_2, counter, word)
+                place = (row * words + q) * students + group * within
+                if bits < 32:
+                    store_narrowed(rows, place, x)
+                else:
+                    store(rows, place, x)
+
+    return fill

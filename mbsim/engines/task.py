@@ -1,0 +1,59 @@
+"""What is asked of an ensemble, and what it answers: the words that all ways to train share."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from mbsim.engines.networks import Shape, Teacher
+from mbsim.engines.xla.metropolis import TrainingSet
+
+ReportProgress = Callable[[int], None]
+
+
+class LaneLabels(NamedTuple):
+    """Host arrays (lanes,): what distinguishes the lanes of one teacher."""
+
+    m: np.ndarray
+    replica: np.ndarray
+    init_overlap: np.ndarray
+    temperature: np.ndarray
+
+
+class Dynamics(NamedTuple):
+    """How students are trained: "random" or "sequential" order, proposals between fresh batches (None: one
+    sweep), and the training set (None: every example is fresh).
+    """
+
+    order: str = "random"
+    refresh: int | None = None
+    training: TrainingSet | None = None
+
+
+class Task(NamedTuple):
+    """Lanes to train, and when (sweeps, increasing, from 0 on) to measure them on `test_size` fresh examples.
+    With d and N of the shape, m and replica of the lane, seed and teacher_label are the labels of all random
+    numbers.
+    """
+
+    teacher: Teacher
+    shape: Shape
+    labels: LaneLabels
+    times: np.ndarray
+    seed: int
+    teacher_label: int
+    dynamics: Dynamics
+    test_size: int
+
+
+class Columns(NamedTuple):
+    """Counts at each measured time (lanes, times), int64, as in `ensemble.Records`, and the final ±1 weights
+    (lanes, links), int8.
+    """
+
+    agreement: np.ndarray
+    test_wrong: np.ndarray
+    batch_wrong: np.ndarray
+    accepted: np.ndarray
+    w: np.ndarray
+    v: np.ndarray

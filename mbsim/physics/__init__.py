@@ -1,0 +1,1 @@
+"""What is simulated: teachers, students, rules and observables, each once."""

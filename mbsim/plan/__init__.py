@@ -1,0 +1,1 @@
+"""What there is to compute: units of work, times of measurement, and whether it fits."""

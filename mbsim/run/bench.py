@@ -1,0 +1,240 @@
+"""How fast students are trained on this machine: behind `mbsim bench` and `benchmarks/table.py`.
+
+What is timed is `ensemble.train` from call to results: drawing weights, batches and the order of proposals,
+the sweeps, one measurement at the end with the usual number of test examples. Programs are compiled before,
+and that time is given apart. Rates are in proposals per second, memory in bytes of one device, times in
+seconds.
+
+Wall clock and CPU time. On CPU the rate per core divides by the CPU time of the process, all its threads
+together: other people's work on the machine then does not count, and a device that helps itself to two cores
+pays for both. With the machine to itself, CPU time is the wall clock times the number of busy devices. On an
+accelerator the wall clock counts, and the rate is that of one device.
+
+Sweeps. The greedy dynamics accepts less and less as it learns, and what it rejects is cheaper for a
+sequential program. So a rate belongs to a number of sweeps from a random start, which is given with it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter, process_time
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from rich.table import Table
+
+from mbsim.engines import ensemble, networks
+from mbsim.engines.networks import Shape, Teacher
+from mbsim.engines.registers import sizes
+from mbsim.engines.xla import launches, memory
+from mbsim.engines.xla.programs import lane_mesh, programs
+from mbsim.sampling.streams import order_key
+
+SEED = 1
+TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
+FEWEST_SWEEPS, MOST_SWEEPS = 32, 320  # with fewer, start and measurement dominate
+WIDE_LANES = 4096  # on one accelerator
+REGISTERS = 8  # full of students, on one core
+WIDE_SIZE = 1024  # beyond this N, half as many
+
+
+class Case(NamedTuple):
+    """A line of the table: "vector" output, both layers trained, or "scalar", hidden layer trained; T = 0."""
+
+    kind: str
+    N: int
+    d: int
+    m: int
+    order: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} N={self.N} d={self.d} m={self.m} {self.order}"
+
+
+ORDERS = ("random", "sequential")
+SIZES = (("vector", 256, 3, 8), ("vector", 256, 5, 16), ("vector", 64, 9, 64), ("scalar", 63, 3, 256))
+QUICK = tuple(Case(*sizes, order) for sizes in SIZES for order in ORDERS)
+FULL = tuple(
+    Case("vector", N, d, m, order)
+    for N in (64, 256, 1024, 4096, 16384)
+    for d in (3, 5, 9)
+    for m in (8, 16, 64)
+    for order in ORDERS
+) + tuple(Case("scalar", N, 3, m, order) for N in (63, 255) for m in (256, 1024) for order in ORDERS)
+
+
+class Prepared(NamedTuple):
+    """A case compiled for `lanes` students on each device; sweeps are scheduled `chunk` at a time."""
+
+    case: Case
+    teacher: Teacher
+    mesh: Mesh
+    lanes: int
+    chunk: int
+    compile_seconds: float
+    memory: int
+
+
+class Timing(NamedTuple):
+    """One run: sweeps, proposals of all lanes, how many were accepted, wall-clock and CPU seconds."""
+
+    sweeps: int
+    proposals: int
+    accepted: int
+    wall: float
+    cpu: float
+
+
+class Measurement(NamedTuple):
+    """A case and its run; `start` is the same without a sweep: what start and measurement cost."""
+
+    prepared: Prepared
+    run: Timing
+    start: Timing
+
+
+def on_cpu(prepared: Prepared) -> bool:
+    """Whether the devices are CPU cores, whose rates go by CPU time."""
+    return prepared.mesh.devices.flat[0].platform == "cpu"
+
+
+def seconds_of_a_device(prepared: Prepared, timing: Timing) -> float:
+    """Seconds of one core (CPU time) or one accelerator (wall clock, times their number) that a run took."""
+    return timing.cpu if on_cpu(prepared) else timing.wall * prepared.mesh.devices.size
+
+
+def rate(prepared: Prepared, timing: Timing, start: Timing | None = None) -> float:
+    """Proposals per second of one core or accelerator; without start and measurement if `start` is given."""
+    seconds = seconds_of_a_device(prepared, timing)
+    if start is not None:
+        seconds -= seconds_of_a_device(prepared, start)
+    return timing.proposals / seconds
+
+
+def prepare(case: Case, mesh: Mesh | None = None, lanes: int | None = None) -> Prepared:
+    """Draw the teacher and compile what `ensemble.train` will use.
+
+    It is kept: prepared twice in a process, a case takes no time to compile.
+
+    Args:
+        case: what to run.
+        mesh: devices; all of this process by default.
+        lanes: students on each device; by default eight registers full on CPU, four beyond N = 1,024 so that
+            sweeps do not take long, and 4096 students on an accelerator; fewer if they would not fit.
+    """
+    mesh = lane_mesh() if mesh is None else mesh
+    vector = case.kind == "vector"
+    teacher = networks.draw_teacher(case.N, case.N, case.N if vector else 1, case.d, vector, SEED, 0)
+    shape = networks.shape_of(teacher, case.N, vector)
+    if ensemble.engine_for(mesh) == "native":
+        return _prepare_native(case, teacher, shape, mesh, lanes)
+    setting = memory.setting_of(shape, case.m, TEST_SIZE[case.kind], False, mesh.devices.flat[0].platform)
+    each = memory.lanes_per_device(setting, (lanes or WIDE_LANES) * mesh.devices.size, mesh)
+    key = order_key(SEED, case.N, case.d, 0)
+    launch, _, _ = launches.launch_of(setting, each, teacher, ensemble.Dynamics(case.order), key)
+    began = perf_counter()
+    compiled = programs(launch, mesh)
+    seconds = perf_counter() - began
+    return Prepared(case, teacher, mesh, each, launch.sweeps, seconds, max(compiled.memory.values()))
+
+
+def _prepare_native(case: Case, teacher: Teacher, shape: Shape, mesh: Mesh, lanes: int | None) -> Prepared:
+    """On CPU: what the first run takes longer than the second, in CPU time, is compiling, or loading what an
+    earlier process has compiled.
+    """
+    register = sizes.students_in(sizes.word_bits(case.m, sizes.readers_of(shape)))
+    each = lanes or register * (REGISTERS if case.N <= WIDE_SIZE else REGISTERS // 2)
+    needed = sizes.core_bytes(shape, case.m) + sizes.weight_bytes(shape, each)
+    prepared = Prepared(case, teacher, mesh, each, 1, 0.0, needed)
+    first, second = run(prepared, 1), run(prepared, 1)
+    return prepared._replace(compile_seconds=max(0.0, first.cpu - second.cpu))
+
+
+def run(prepared: Prepared, sweeps: int) -> Timing:
+    """Train every lane from a random start for a number of sweeps (0: start and measure), and time it."""
+    case, count = prepared.case, prepared.lanes * prepared.mesh.devices.size
+    zeros = np.zeros(count)
+    labels = ensemble.LaneLabels(np.full(count, case.m), np.arange(count), zeros, zeros)
+    wall, cpu = perf_counter(), process_time()
+    records, _ = ensemble.train(
+        prepared.teacher,
+        labels,
+        np.array([sweeps]),
+        seed=SEED,
+        N=case.N,
+        teacher_label=0,
+        train_output=case.kind == "vector",
+        dynamics=ensemble.Dynamics(case.order),
+        test_size=TEST_SIZE[case.kind],
+        mesh=prepared.mesh,
+        lanes_per_device=prepared.lanes,
+    )
+    wall, cpu = perf_counter() - wall, process_time() - cpu
+    return Timing(sweeps, sweeps * count * records.proposals, int(records.accepted.sum()), wall, cpu)
+
+
+def sweeps_for(prepared: Prepared, seconds: float) -> int:
+    """Sweeps that take about `seconds` by the wall clock, 32 to 320, in whole schedules; warms up too."""
+
+    def whole(sweeps: float) -> int:
+        return int(-(-sweeps // prepared.chunk)) * prepared.chunk
+
+    run(prepared, 0)
+    fewest = whole(FEWEST_SWEEPS)
+    trial = run(prepared, fewest)
+    return max(fewest, whole(min(MOST_SWEEPS, fewest * seconds / trial.wall) - prepared.chunk / 2))
+
+
+def measure(
+    cases: Iterable[Case],
+    seconds: float = 0.7,
+    mesh: Mesh | None = None,
+    progress: Callable[[Case], None] = lambda case: None,
+) -> Iterator[Measurement]:
+    """Compile and time one case after the other; `progress` hears of each before it begins."""
+    for case in cases:
+        progress(case)
+        prepared = prepare(case, mesh)
+        sweeps = sweeps_for(prepared, seconds)
+        start = run(prepared, 0)
+        yield Measurement(prepared, run(prepared, sweeps), start)
+
+
+def device_name(mesh: Mesh) -> str:
+    """Such as "2 x cpu" or "1 x NVIDIA H100"."""
+    return f"{mesh.devices.size} x {mesh.devices.flat[0].device_kind}"
+
+
+def size_text(size: int) -> str:
+    """Bytes in MiB."""
+    return f"{size / 2**20:.3g} MiB"
+
+
+def table(measurements: Iterable[Measurement], mesh: Mesh | None = None) -> Table:
+    """The measurements as one table, rates in millions of proposals per second."""
+    mesh = lane_mesh() if mesh is None else mesh
+    one = "core" if mesh.devices.flat[0].platform == "cpu" else "device"
+    result = Table(
+        title=f"Millions of proposals per second on {device_name(mesh)}, jax {jax.__version__}",
+        caption=f"total: by the wall clock, compiling left out. per {one}: "
+        + ("by the CPU time, which others cannot disturb. " if one == "core" else "total over their number. ")
+        + "start: its share of the run, with measuring. share: of compiling in compiling and run.",
+    )
+    result.add_column("case", no_wrap=True)
+    headings = "lanes", "sweeps", "total", f"per {one}", "accepted", "start", "memory", "compile", "share"
+    for heading in headings:
+        result.add_column(heading, justify="right", no_wrap=True)
+    for prepared, timing, start in measurements:
+        result.add_row(
+            str(prepared.case),
+            str(prepared.lanes * prepared.mesh.devices.size),
+            str(timing.sweeps),
+            f"{timing.proposals / timing.wall / 1e6:.1f}",
+            f"{rate(prepared, timing) / 1e6:.1f}",
+            f"{timing.accepted / timing.proposals:.3f}",
+            f"{start.wall / timing.wall:.0%}",
+            size_text(prepared.memory),
+            f"{prepared.compile_seconds:.1f} s",
+            f"{prepared.compile_seconds / (prepared.compile_seconds + timing.wall):.0%}",
+        )
+    return result

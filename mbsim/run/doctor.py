@@ -1,0 +1,163 @@
+"""Is this machine fit to run mbsim? What is installed, what it runs on, and whether it computes right.
+
+The checks compare numbers with answers known beforehand, on the devices that a run would use, since compilers
+and drivers have given wrong ones without a word.
+"""
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+WRONG_VERSIONS = {
+    "0.10.2": "gives wrong float32 products on CPU (jax issue 39103)",
+    "0.11.0": "gives wrong float32 products on GPU (jax issue 39103)",
+    "0.11.1": "rewrites whole buffers for small updates in loops (jax issue 40101)",
+}
+ROWS = 40_000  # enough for a compiler to cut the work into blocks, where issue 39103 went wrong
+NVIDIA = "/dev/nvidiactl"  # there where an NVIDIA driver is
+
+
+class Check(NamedTuple):
+    """What was checked, what is wrong with it and what to do (empty if nothing), and how long it took."""
+
+    name: str
+    problem: str
+    seconds: float
+
+
+def examine(say: Callable[[str], None]) -> bool:
+    """Say facts and checks, a line each; returns whether all is well."""
+    for name, value in facts():
+        say(f"{name:<10} {value}")
+    for hint in hints():
+        say(f"note: {hint}")
+    well = True
+    for check in checks():
+        well = well and not check.problem
+        say(f"{'FAIL' if check.problem else 'ok  '}  {check.name} ({check.seconds:.1f} s)")
+        if check.problem:
+            say(f"      {check.problem}")
+    say(
+        "this machine is fit to run mbsim" if well else "do not trust results of this machine: see FAIL above"
+    )
+    return well
+
+
+def facts() -> Iterator[tuple[str, str]]:
+    """Names and values: versions, then the devices, which starts JAX."""
+    from mbsim.data import provenance
+    from mbsim.plan.units import host_memory
+    from mbsim.sampling.streams import GENERATOR
+
+    yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    commit = provenance.git_commit()
+    yield "mbsim", version("mbsim") + (f" (commit {commit})" if commit else "")
+    for package in ("jax", "jaxlib", "numpy", "xarray"):
+        yield package, version(package)
+    yield "memory", gib(host_memory())
+    yield "devices", device_line()
+    yield "generator", GENERATOR
+
+
+def version(package: str) -> str:
+    """The installed version of a package."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def gib(size: int) -> str:
+    """Bytes in GiB."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def device_line() -> str:
+    """The devices that a run uses, such as "2 x cpu" or "1 x NVIDIA H100 (58.9 GiB)"; starts JAX."""
+    import jax
+
+    from mbsim.engines import devices
+
+    devices.use_all_cores()
+    names: list[str] = []
+    for device in jax.local_devices():
+        stats = device.memory_stats() if device.platform != "cpu" else None
+        memory = f" ({gib(stats['bytes_limit'])})" if stats and "bytes_limit" in stats else ""
+        names.append(device.device_kind + memory)
+    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
+
+
+def hints() -> Iterator[str]:
+    """What is not wrong but may not be meant."""
+    import jax
+
+    if os.path.exists(NVIDIA) and jax.default_backend() == "cpu":
+        yield "an NVIDIA GPU is there, but this jax runs on the CPU: pip install 'jax[cuda13]', or cuda12"
+
+
+def checks() -> Iterator[Check]:
+    """Run the checks, one after the other; what a check raises is its problem."""
+    from mbsim.engines import known_answers as selfcheck
+    from mbsim.engines.batched import known_answers as sgd_selfcheck
+
+    def right(kind: str) -> bool:
+        return all(selfcheck.passes(*case) for case in selfcheck.DIGESTS if case[0] == kind)
+
+    remedy = f"results would be wrong; use another version of jax ({wanted_jax()}), driver or device"
+    known: dict[str, Callable[[], str]] = {
+        "version of jax": lambda: version_problem(version("jax")),
+        "known answers of the vector kernel": lambda: "" if right("vector") else remedy,
+        "known answers of the scalar kernel": lambda: "" if right("scalar") else remedy,
+        "known answers of dense gradient descent": lambda: "" if sgd_selfcheck.passes("dense") else remedy,
+        "known answers of sparse gradient descent": lambda: "" if sgd_selfcheck.passes("sparse") else remedy,
+        "sums of products (jax issue 39103)": lambda: (
+            f"{wrong} of {ROWS}: {remedy}" if (wrong := wrong_sums()) else ""
+        ),
+    }
+    for name, check in known.items():
+        start = time.perf_counter()
+        try:
+            problem = check()
+        except Exception as error:
+            lines = str(error).strip().splitlines() or [""]
+            problem = f"{type(error).__name__}: {lines[0]}"
+        yield Check(name, problem, time.perf_counter() - start)
+
+
+def version_problem(jax_version: str) -> str:
+    """What is wrong with a version of jax, and what to do; empty if nothing is known."""
+    why = WRONG_VERSIONS.get(jax_version)
+    return f"jax {jax_version} {why}: pip install '{wanted_jax()}'" if why else ""
+
+
+def wanted_jax() -> str:
+    """What mbsim requires of jax, as pip understands it."""
+    try:
+        requirements = importlib.metadata.requires("mbsim") or []
+    except importlib.metadata.PackageNotFoundError:
+        requirements = []
+    return next((text.replace(" ", "") for text in requirements if text.startswith("jax")), "jax")
+
+
+def wrong_sums() -> int:
+    """How many of `ROWS` vmapped products followed by a sum are wrong, over all devices.
+
+    The numbers are integers so small that every format, bfloat16 included, holds them and all sums are exact.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(39103)
+    rows, matrix = (rng.integers(-3, 4, shape).astype(np.float32) for shape in ((ROWS, 3), (3, 3)))
+    expected = ((rows.astype(int) @ matrix.T.astype(int)) ** 2).sum(axis=1)
+    compiled = jax.jit(jax.vmap(lambda matrix, row: jnp.sum((matrix @ row) ** 2), in_axes=(None, 0)))
+    wrong = 0
+    for device in jax.local_devices():
+        found = compiled(*jax.device_put((matrix, rows), device))
+        wrong += int((np.asarray(found) != expected).sum())
+    return wrong

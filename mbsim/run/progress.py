@@ -1,0 +1,94 @@
+"""How far a run is: what the runner tells, and whoever shows it reads.
+
+Work is counted in proposals, or in what else the dynamics counts (`counted`), times are in seconds. Compiling
+is not timed, so that the rate is that of training.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from mbsim.plan.units import Unit
+
+
+class Progress(NamedTuple):
+    """A report. The first one comes when it is known what is left, before anything is compiled.
+
+    units_done, proposals_done: finished before and by this run, of `units` and `proposals` asked for.
+    damaged: files that failed their checksum when this run began, and are computed again.
+    doing: in words.
+    seconds, timed: time of training, and the proposals done in it.
+    """
+
+    units_done: int
+    units: int
+    proposals_done: int
+    proposals: int
+    damaged: int
+    doing: str = ""
+    seconds: float = 0.0
+    timed: int = 0
+    counted: str = "proposals"
+
+    @property
+    def rate(self) -> float:
+        """Proposals per second of this run, 0 before the first."""
+        return self.timed / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate of the time left, None before there is a rate."""
+        return (self.proposals - self.proposals_done) / self.rate if self.rate else None
+
+
+Report = Callable[[Progress], None]
+
+
+class Reporter:
+    """Counts what is done, times it, and tells `report`."""
+
+    def __init__(self, start: Progress, report: Report | None):
+        self.now = start
+        self._report = report or (lambda progress: None)
+        self._shapes: set[Unit] = set()
+        self._place = ""
+        self._before_unit = start.proposals_done
+        self._clock: float | None = None  # time of the last report; None while what goes on is not timed
+
+    def begin(self, doing: str) -> None:
+        """Tell what comes next, other than a unit."""
+        self._clock = None
+        self._tell(doing=doing)
+
+    def begin_unit(self, unit: Unit) -> None:
+        """Tell which unit comes next; if no unit before had its shape, it is compiled first."""
+        self._before_unit = self.now.proposals_done
+        m = f"m = {unit.m[0]}" + (f" to {unit.m[-1]}" if len(unit.m) > 1 else "")
+        self._place = f"N = {unit.N}, d = {unit.d}, {m}, teacher {unit.teacher}"
+        if (shape := replace(unit, teacher=0)) in self._shapes:
+            self._tell(doing=f"training {self._place}")
+        else:
+            self._shapes.add(shape)
+            self.begin(f"compiling {self._place}")
+
+    def advance(self, proposals: int) -> None:
+        """Count proposals of the unit done since the last call."""
+        before, self._clock = self._clock, time.monotonic()
+        if before is not None:
+            seconds = self.now.seconds + self._clock - before
+            self.now = self.now._replace(seconds=seconds, timed=self.now.timed + proposals)
+        done = self.now.proposals_done + proposals
+        self._tell(doing=f"training {self._place}", proposals_done=done)
+
+    def end_unit(self, kept: bool) -> None:
+        """The unit is done; or, not `kept`, it failed and its proposals do not count."""
+        if kept:
+            self.advance(0)
+            self._tell(units_done=self.now.units_done + 1)
+        else:
+            self._tell(proposals_done=self._before_unit)
+
+    def _tell(self, **news: int | str) -> None:
+        self.now = self.now._replace(**news)  # type: ignore[arg-type]
+        self._report(self.now)

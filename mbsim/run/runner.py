@@ -1,0 +1,249 @@
+"""Runs a configuration: units of work one after the other, written as they finish, whatever interrupts.
+
+A unit that is in the run folder and verifies is done; the rest is computed. A unit that fails (out of memory
+on the device, say) is reported and the others go on. A signal (`interrupts`) and a full disk end the run in
+good order: what is finished is safe, and the same command goes on from there. Importing this starts no JAX.
+"""
+
+import errno
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from mbsim.config.configuration import Config, load_config
+from mbsim.data import dataset, provenance
+from mbsim.data.store import RunFolder
+from mbsim.data.variables import GAP, variables_of
+from mbsim.errors import MbsimError
+from mbsim.plan.units import Unit, check_dataset, check_memory, host_memory, measurement_times, units
+from mbsim.run import cluster as distributed
+from mbsim.run.interrupts import raise_if_asked
+from mbsim.run.progress import Progress, Report, Reporter
+from mbsim.run.rules import RULES
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Keep = Callable[[Unit, dict[str, np.ndarray], dict[str, str]], None]
+Compute = Callable[[Config, Sequence[Unit], Keep, Reporter], dict[Unit, str]]
+
+
+class DiskFull(MbsimError):  # noqa: N818 (says what happened)
+    """There was no space left to write; what was finished is kept."""
+
+
+class UnitsFailed(MbsimError):  # noqa: N818 (says what happened)
+    """Some units could not be computed; the others are done. One line for each."""
+
+
+class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
+    """The compiled kernels give wrong numbers on this device."""
+
+
+def run(
+    config: Config | Mapping[str, Any] | str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    overrides: tuple[str, ...] = (),
+    report: Report | None = None,
+    dask: str | None = None,
+) -> xr.Dataset:
+    """Train the whole grid of a configuration and return its dataset.
+
+    Args:
+        config: a path to a TOML file, a dict, or a `Config`.
+        out: the run folder. If it holds part of the same run, only what is missing is computed. None: nothing
+            is written.
+        overrides: settings such as "grid.d=[3,5]", as the command line's --set.
+        report: called with a `Progress` now and then.
+        dask: address of a dask scheduler, such as "tcp://head:8786", whose workers compute the units; by
+        default
+            this process does, on all its devices.
+
+    Returns:
+        The dataset that `open_run(out)` gives.
+
+    Raises:
+        ConfigError, RunFolderError: bad input; nothing was written.
+        UnitsFailed: some units failed; the rest was computed and, with `out`, kept.
+        SelfCheckFailed: the compiled kernels give wrong numbers on this device.
+        DiskFull: the disk is full; run again when there is space.
+        Interrupted: a signal, within `interrupts.interruptible`. (Elsewhere Ctrl-C raises KeyboardInterrupt.)
+    """
+    settings = load_config(config, overrides)
+    check(settings)
+    if dask is None:
+        return _run(settings, out, report, _compute)
+    with distributed.cluster(dask) as client:
+        return _run(settings, out, report, functools.partial(_compute_on_cluster, client))
+
+
+def _run(
+    settings: Config, out: str | os.PathLike[str] | None, report: Report | None, compute: Compute
+) -> xr.Dataset:
+    everything, times = units(settings), _times(settings)
+    if out is None:
+        results: dict[Unit, dict[str, np.ndarray]] = {}
+        origins: list[dict[str, str]] = []
+
+        def hold(unit: Unit, result: dict[str, np.ndarray], origin: dict[str, str]) -> None:
+            results[unit] = result
+            origins.append(origin)
+
+        reporter = Reporter(outset(settings, everything), report)
+        _raise_failed(compute(settings, everything, hold, reporter))
+        return dataset.from_results(settings, results, times, provenance.joined(origins))
+    with _disk_full_is_told(out):
+        folder = RunFolder.create_or_open(out, settings)
+        with folder.lock():
+            folder.clean_temporaries()
+            todo = folder.missing(everything)
+            damaged = sum(folder.unit_path(unit).exists() for unit in todo)
+            reporter = Reporter(outset(settings, todo, damaged), report)
+            failed = compute(
+                settings,
+                todo,
+                lambda unit, result, origin: folder.write(unit, result, times, origin),
+                reporter,
+            )
+    _raise_failed(failed)
+    return dataset.open_run(out)
+
+
+def check(config: Config) -> None:
+    """Refuse a run whose counts exceed integers or which exceeds the memory, before anything is written.
+
+    Raises ConfigError, one line with what would fit.
+    """
+    RULES[config.algorithm].check(config, units(config))
+    available = host_memory()
+    check_dataset(config, available)
+    check_memory(units(config), lambda unit: unit_bytes(unit, config), available)
+
+
+def outset(config: Config, todo: Sequence[Unit], damaged: int = 0) -> Progress:
+    """How far a run is when it begins and has the units `todo` to compute, `damaged` of them again."""
+    everything = units(config)
+    total = sum(work_of(unit, config) for unit in everything)
+    left = sum(work_of(unit, config) for unit in todo)
+    counted = RULES[config.algorithm].WORK[1]
+    done = len(everything) - len(todo), len(everything), total - left, total, damaged
+    return Progress(*done, counted=counted)
+
+
+def unit_bytes(unit: Unit, config: Config) -> int:
+    """Estimate of the host's memory for one unit."""
+    return RULES[config.algorithm].unit_bytes(unit, config, _times(config))
+
+
+def work_of(unit: Unit, config: Config) -> int:
+    """How much work a unit is, in what its dynamics counts."""
+    return RULES[config.algorithm].work_of(unit, config)
+
+
+def train_unit(
+    unit: Unit, config: Config, progress: Callable[[int], None] = lambda work: None
+) -> dict[str, np.ndarray]:
+    """Train the lanes of one unit on all devices; returns arrays as `variables.unit_arrays` takes them."""
+    times = _times(config)
+    found = RULES[config.algorithm].train_unit(unit, config, times, progress)
+    if unit.examples is not None:
+        found[GAP] = found["generalization_error"] - found["training_error"]
+    result = {}
+    for name, variable in variables_of(unit).items():
+        values = found[name]
+        shape = (*unit.shape, len(times)) if "time" in variable.dims else unit.shape
+        values = values.astype(variable.dtype) if "time" in variable.dims else values
+        result[name] = values.reshape(shape)
+    return result
+
+
+def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporter) -> dict[Unit, str]:
+    """Check the device, then compute units and hand each to `keep`. Returns what failed, with the reason."""
+    if not todo:
+        reporter.begin("nothing to do")
+        return {}
+    import jax
+
+    from mbsim.engines import devices
+
+    def advance(work: int) -> None:
+        raise_if_asked()
+        reporter.advance(work)
+
+    devices.use_all_cores()
+    reporter.begin("checking known answers of the kernels")
+    self_check(config, todo[0])
+    here = origin()
+    failed: dict[Unit, str] = {}
+    for unit in todo:
+        raise_if_asked()
+        reporter.begin_unit(unit)
+        try:
+            result = train_unit(unit, config, advance)
+        except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            failed[unit] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        else:
+            keep(unit, result, here)
+        reporter.end_unit(kept=unit not in failed)
+    return failed
+
+
+def _compute_on_cluster(
+    client: "Client", config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporter
+) -> dict[Unit, str]:
+    """As `_compute`, on the workers of a dask cluster."""
+    reporter.begin("handing out units" if todo else "nothing to do")
+    failed: dict[Unit, str] = {}
+    for answer in distributed.answers(client, todo, config):
+        reporter.begin_unit(answer.unit)
+        if answer.failure:
+            failed[answer.unit] = answer.failure
+        else:
+            keep(answer.unit, answer.arrays, answer.provenance)
+            reporter.advance(work_of(answer.unit, config))
+        reporter.end_unit(kept=not answer.failure)
+    return failed
+
+
+@contextmanager
+def _disk_full_is_told(out: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull(f"no space left to write {os.fspath(out)}: what is finished is kept") from error
+
+
+def self_check(config: Config, unit: Unit) -> None:
+    """Raise `SelfCheckFailed` unless the kernel that a unit needs gives its known answers on this device."""
+    kind, passed = RULES[config.algorithm].self_check(unit, config)
+    if not passed:
+        raise SelfCheckFailed(
+            f"the compiled {kind} kernel gives wrong numbers on this device: nothing was computed; "
+            "run `mbsim doctor`, and try another version of jax"
+        )
+
+
+def _raise_failed(failed: Mapping[Unit, str]) -> None:
+    if failed:
+        raise UnitsFailed(*(f"{unit.stem}: {reason}" for unit, reason in failed.items()))
+
+
+def _times(config: Config) -> np.ndarray:
+    return measurement_times(config.dynamics.length, config.measure.measurements)
+
+
+def origin() -> dict[str, str]:
+    """What computes in this process: versions, device, generator, commit."""
+    from mbsim.engines import devices
+    from mbsim.sampling.streams import GENERATOR
+
+    devices.use_all_cores()
+    return provenance.collect(prng=GENERATOR)

@@ -1,0 +1,96 @@
+"""What is done of a run on disk, and how long the rest may take; JAX is not started, nothing is written.
+
+A unit is "done" if its file verifies, "damaged" if it does not, "left" if there is none. Files hold no times
+of day, so the time left is read off the times at which the file system says that they were written.
+"""
+
+import shlex
+import statistics
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Literal
+
+from mbsim.data.store import CONFIG, RunFolder
+from mbsim.plan.units import Unit, units
+from mbsim.run.runner import work_of
+from mbsim.text import aligned, counted, duration
+
+State = Literal["done", "damaged", "left"]
+
+
+def text(folder: RunFolder) -> str:
+    """What `mbsim status` prints."""
+    found = states(folder)
+    number = counts(found)
+    config = folder.config
+    left = number["total"] - number["done"]
+    lines = [f"{config.name}: {config.model.kind_name}, in {folder.path}"]
+    if not left:
+        lines.append(f"all {counted(number['total'], 'unit')} are done; m_c: mbsim analyze {folder.path}")
+        return "\n".join(lines)
+    active = being_written(folder)
+    state = "a process is computing them" if active else "no process is computing them"
+    lines.append(f"{number['done']} of {counted(number['total'], 'unit')} are done, {left} to go; {state}")
+    rows: list[list[object]] = [["N", "d", "done", "damaged", "left"]]
+    for N, d in dict.fromkeys((unit.N, unit.d) for unit in found):
+        here = [state for unit, state in found.items() if (unit.N, unit.d) == (N, d)]
+        rows.append([N, d, *(here.count(state) for state in ("done", "damaged", "left"))])
+    lines.append(aligned(rows))
+    seconds = seconds_left(folder, found)
+    time = "not known before two units are done" if seconds is None else duration(seconds)
+    lines.append(f"time left, by the times of the files: {time}")
+    if not active:
+        resume = ["mbsim", "run", str(folder.path / CONFIG), "--out", str(folder.path)]
+        lines.append(f"go on with: {shlex.join(resume)}")
+    return "\n".join(lines)
+
+
+def states(folder: RunFolder) -> dict[Unit, State]:
+    """The state of every unit of the run; every file is read and its checksum verified."""
+
+    def state(unit: Unit) -> State:
+        if folder.done(unit):
+            return "done"
+        return "damaged" if folder.unit_path(unit).exists() else "left"
+
+    return {unit: state(unit) for unit in units(folder.config)}
+
+
+def counts(found: Mapping[Unit, State]) -> dict[str, int]:
+    """How many units there are, and how many in each state."""
+    values = list(found.values())
+    return {"total": len(values), "done": values.count("done"), "damaged": values.count("damaged")} | {
+        "left": values.count("left")
+    }
+
+
+def seconds_left(folder: RunFolder, found: Mapping[Unit, State]) -> float | None:
+    """An estimate of what the units that are not done will take, None where nothing is known.
+
+    A unit took at most the time since the file before it was written. The median rate of work over all
+    units leaves out pauses and interruptions.
+    """
+    written = sorted(
+        (folder.unit_path(unit).stat().st_mtime, work_of(unit, folder.config))
+        for unit, state in found.items()
+        if state == "done"
+    )
+    rates = [work / (end - begin) for (begin, _), (end, work) in pairwise(written) if end > begin]
+    if not rates:
+        return None
+    left = sum(work_of(unit, folder.config) for unit, state in found.items() if state != "done")
+    return left / statistics.median(rates)
+
+
+def being_written(folder: RunFolder) -> bool:
+    """Whether a process holds the folder's lock at this moment."""
+    try:
+        import fcntl
+
+        with (folder.path / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):  # never locked, or no way to know
+        return False
+    return False

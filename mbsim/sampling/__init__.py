@@ -1,0 +1,1 @@
+"""Random numbers and examples, as functions of labels."""
