@@ -3,8 +3,8 @@
     python benchmarks/table.py [--full] [--seconds S] [--out FILE.md]
 
 Kernel: `ensemble.train` from call to results on one device, that is one core, or one accelerator where jax
-finds one; "sweeps alone" leaves out start and measurement (see mbsim/run/bench.py). Baseline: the compiled run of
-one student after another on one core, without setting it up and without any measurement. Both train on the
+finds one; "sweeps alone" leaves out start and measurement (`mbsim.run.bench`). Baseline: the compiled run of
+one student after another on one core, without setting it up and no measurement. Both train on the
 same teacher's graph, from random starts, for the same number of sweeps, since both accept less, and the
 baseline gets faster, as students learn. Their accepted fractions should agree, up to the noise of the few
 students that the baseline has time for.

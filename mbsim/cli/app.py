@@ -339,4 +339,3 @@ def _complain(code: int, *lines: str) -> int:
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"warning: {message}", file=sys.stderr)
-
