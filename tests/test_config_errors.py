@@ -13,7 +13,7 @@ from mbsim.errors import ConfigError, MbsimError
 
 def error_lines(source, overrides=()):
     with pytest.raises(ConfigError) as caught:
-        load_config(source, overrides)
+        load_config(source, overrides, "--set")
     assert str(caught.value) == "\n".join(caught.value.lines)
     assert all(line == " ".join(line.splitlines()) for line in caught.value.lines)
     return list(caught.value.lines)

@@ -1,7 +1,7 @@
 """A whole configuration: read, checked, and written back so that it can be run again.
 
-`load_config` is the only way in for users: it raises `ConfigError` with one line for each thing that is
-wrong, and touches nothing but the file that it reads. A `Config` is immutable and complete: every default
+`load_config` and `Config(...)` are the ways in for users: they raise `ConfigError` with one line for each thing
+that is wrong, and touch nothing but the file that is read. A `Config` is immutable and complete: every default
 is filled in (`measure.test_size` and `model.train_output` follow the output), every list of `[grid]` is
 ascending, a range of m is the list that it stands for. Two files that mean the same run give equal
 configurations with equal hashes.
@@ -32,6 +32,7 @@ from mbsim.config.tables import (
     SgdDynamics,
     Table,
 )
+from mbsim.errors import ConfigError
 
 __all__ = [
     "Config",
@@ -52,7 +53,14 @@ TEST_SIZE = {"vector": 256, "scalar": 4096}
 
 
 class Config(Table):
-    """What one run computes: a name and one attribute for each table of the file."""
+    """What one run computes: a name and one attribute for each table of the file.
+
+    Raises:
+        ConfigError: with one line for each thing that is wrong: its key, its value, what is allowed.
+
+    >>> Config(model="sparse-vector", grid={"N": [64], "d": [3], "m": [4, 8]}).dynamics.sweeps
+    300
+    """
 
     model: Model = Field(description=f"one of {NAMES_OF_MODELS}, or a table [model] with output")
     name: str = Field(
@@ -125,6 +133,18 @@ class Config(Table):
             raise refused(*problems)
         return self
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _faults_in_lines(cls, values: Any, handler: Any, info: Any) -> Any:
+        # The last validator is the outermost: whoever makes a Config meets a ConfigError, and no other.
+        if not isinstance(values, Mapping | cls):
+            raise ConfigError(f"config: must be a dict or a Config, not {type(values).__name__}")
+        try:
+            return handler(plain(values))
+        except ValidationError as error:
+            where = info.context or {"source": ""}
+            raise config_error(problems_of(error, KEYS), **where) from None
+
     def m_values(self, N: int, d: int) -> tuple[int, ...]:
         """The values of m at one (N, d), ascending."""
         m = self.grid.m
@@ -177,13 +197,16 @@ KEYS = descriptions(Config)
 
 
 def load_config(
-    source: "str | os.PathLike[str] | Mapping[str, Any] | Config", overrides: Iterable[str] = ()
+    source: "str | os.PathLike[str] | Mapping[str, Any] | Config",
+    overrides: Iterable[str] = (),
+    overrides_label: str = "overrides",
 ) -> Config:
     """The configuration in a TOML file, or in a dict of the same shape, with overrides applied.
 
     Args:
         source: path of a TOML file, a dict (NumPy arrays and tuples may stand for lists), or a `Config`.
-        overrides: "key=value" texts as after `--set`, for example "grid.d=[3,5]", applied in order.
+        overrides: "key=value" texts, for example "grid.d=[3,5]", applied in order.
+        overrides_label: where the overrides were written, for errors; `--set` on the command line.
 
     Raises:
         ConfigError: with one line for each thing that is wrong: its key, its value, what is allowed.
@@ -195,10 +218,11 @@ def load_config(
         values, label = source.resolved(), ""
     elif isinstance(source, Mapping):
         values, label = plain(source), ""
-    else:
+    elif isinstance(source, str | os.PathLike):
         values, label = read_toml(source), str(os.fspath(source))
-    overridden = apply_overrides(values, overrides, KEYS)
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        raise config_error(problems_of(error, KEYS), label, overridden) from None
+    else:
+        kind = type(source).__name__
+        raise ConfigError(f"config: must be the path of a TOML file, a dict or a Config, not {kind}")
+    overridden = apply_overrides(values, overrides, KEYS, overrides_label)
+    where = {"source": label, "overridden": overridden, "overrides_label": overrides_label}
+    return Config.model_validate(values, context=where)

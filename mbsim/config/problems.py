@@ -145,14 +145,16 @@ def _problems_of_item(item: Any, allowed: Mapping[str, str]) -> list[Problem]:
     return [Problem(key, value, f"must be {allowed[key]}")]
 
 
-def config_error(problems: Iterable[Problem], source: str, overridden: Collection[str] = ()) -> ConfigError:
-    """One line for each problem, each with where its key was written: the source, or `--set`."""
+def config_error(
+    problems: Iterable[Problem], source: str, overridden: Collection[str] = (), overrides_label: str = ""
+) -> ConfigError:
+    """One line for each problem, each with where its key was written: the source, or the overrides."""
     lines = []
     for problem in problems:
         by_override = any(
             problem.key == key or problem.key.startswith(f"{key}.") or key.startswith(f"{problem.key}.")
             for key in overridden
         )
-        where = "--set" if by_override else source
+        where = overrides_label if by_override else source
         lines.append(f"{where}: {line(problem)}" if where else line(problem))
     return ConfigError(*lines)

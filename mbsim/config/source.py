@@ -1,4 +1,4 @@
-"""Where the values of a configuration come from: a TOML file or a dict, then the command line's overrides.
+"""Where the values of a configuration come from: a TOML file or a dict, then overrides.
 
 An override is text, `key=value`, with the key in full (`grid.d`, `grid.m.step`) and the value as TOML writes
 it; a value that is not TOML is a bare string, so that `dynamics.order=sequential` needs no quotes. Overrides
@@ -58,8 +58,12 @@ def parse_value(text: str) -> Any:
     return parsed["value"] if parsed.keys() == {"value"} else text  # a line break may hide a second key
 
 
-def apply_overrides(values: dict[str, Any], overrides: Iterable[str], keys: Mapping[str, str]) -> set[str]:
+def apply_overrides(
+    values: dict[str, Any], overrides: Iterable[str], keys: Mapping[str, str], label: str
+) -> set[str]:
     """Write the overrides into `values`; returns their keys. `keys` are the valid ones.
+
+    `label` says in errors where the overrides were written: `--set`, or `overrides` of a call.
 
     A named model becomes its table when one of its keys is overridden. `temperature` and `init_overlap` may
     stand in `[grid]` or in `[dynamics]`: an override of one takes the place of the other in the file.
@@ -68,11 +72,11 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str], keys: Mapp
     """
     lines, written = [], []
     for override in [overrides] if isinstance(overrides, str) else overrides:
-        key, _, text = (part.strip() for part in override.partition("="))
+        key, _, text = (part.strip() for part in str(override).partition("="))
         if not (key and text):
-            lines.append(f"--set {override}: must be KEY=VALUE, for example grid.d=[3,5]")
+            lines.append(f"{label} {override}: must be KEY=VALUE, for example grid.d=[3,5]")
         elif key not in keys:
-            lines.extend(config_error([unknown_key(key, parse_value(text), keys)], "--set").lines)
+            lines.extend(config_error([unknown_key(key, parse_value(text), keys)], label).lines)
         else:
             written.append((key, parse_value(text)))
     if lines:
@@ -84,11 +88,11 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str], keys: Mapp
             if f"{here}.{name}" in overridden and isinstance(values.get(there), dict):
                 values[there].pop(name, None)
     for key, value in written:
-        _write(values, key, value)
+        _write(values, key, value, label)
     return overridden
 
 
-def _write(values: dict[str, Any], key: str, value: Any) -> None:
+def _write(values: dict[str, Any], key: str, value: Any, label: str) -> None:
     *tables, name = key.split(".")
     table, path = values, ""
     for part in tables:
@@ -98,6 +102,6 @@ def _write(values: dict[str, Any], key: str, value: Any) -> None:
             inner = table[part] = dict(NAMED_MODELS[inner])
         if not isinstance(inner, dict):
             problem = Problem(key, value, f"cannot be set, for {path} is not a table here")
-            raise config_error([problem], "--set")
+            raise config_error([problem], label)
         table = inner
     table[name] = value
