@@ -20,7 +20,7 @@ from table import TURNS, train_students  # noqa: E402
 from mbsim.engines.networks import draw_teacher, shape_of  # noqa: E402
 from mbsim.engines.registers import sizes  # noqa: E402
 from mbsim.engines.xla.programs import lane_mesh  # noqa: E402
-from mbsim.run import bench  # noqa: E402
+from mbsim.running import bench  # noqa: E402
 
 SMALL = 256
 SWEEPS = 40

@@ -3,7 +3,7 @@
     python benchmarks/table.py [--full] [--seconds S] [--out FILE.md]
 
 Kernel: `ensemble.train` from call to results on one device, that is one core, or one accelerator where jax
-finds one; "sweeps alone" leaves out start and measurement (`mbsim.run.bench`). Baseline: the compiled run of
+finds one; "sweeps alone" leaves out start and measurement (`mbsim.running.bench`). Baseline: the compiled run of
 one student after another on one core, without setting it up and no measurement. Both train on the
 same teacher's graph, from random starts, for the same number of sweeps, since both accept less, and the
 baseline gets faster, as students learn. Their accepted fractions should agree, up to the noise of the few
@@ -25,7 +25,7 @@ import baseline  # noqa: E402
 import numba  # noqa: E402
 
 from mbsim.engines.xla.programs import lane_mesh  # noqa: E402
-from mbsim.run import bench  # noqa: E402
+from mbsim.running import bench  # noqa: E402
 
 TURNS = 3
 HEADINGS = (

@@ -9,8 +9,8 @@ from test_store import result_of
 
 import mbsim
 from mbsim.errors import ConfigError
-from mbsim.run import cluster as distributed
-from mbsim.run import runner
+from mbsim.running import cluster as distributed
+from mbsim.running import runner
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mbsim.cli import main
-from mbsim.run import doctor
+from mbsim.running import doctor
 
 
 def test_doctor_says_what_is_there(capsys, monkeypatch):

@@ -45,7 +45,7 @@ def test_it_goes_from_dataset_to_figures(tmp_path):
 
 @pytest.mark.slow
 def test_it_does_so_for_a_run_that_was_trained(tmp_path):
-    from mbsim.run import runner
+    from mbsim.running import runner
 
     runner.run(TRAINED, tmp_path / "run")
     assert "{'d': 3} order: " in printed(executed(tmp_path / "run", tmp_path))

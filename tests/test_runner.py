@@ -14,8 +14,8 @@ from mbsim.config.configuration import load_config
 from mbsim.engines import known_answers as selfcheck
 from mbsim.errors import ConfigError
 from mbsim.plan.units import units
-from mbsim.run import interrupts, progress, runner
-from mbsim.run.progress import Progress, Reporter
+from mbsim.running import interrupts, progress, runner
+from mbsim.running.progress import Progress, Reporter
 
 
 def config(model: str, m: list[int], hot: float) -> dict:

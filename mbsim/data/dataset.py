@@ -24,7 +24,7 @@ from mbsim.data.store import RunFolder
 from mbsim.data.variables import dims_with, labelled, unit_arrays, unit_labels, variables_with
 from mbsim.errors import DatasetError, RunFolderError
 from mbsim.plan.units import Unit, units
-from mbsim.run.rules import RULES
+from mbsim.running.rules import RULES
 
 Block = tuple[Unit, Mapping[str, np.ndarray], Mapping[str, str]]  # unit, its arrays, its provenance
 

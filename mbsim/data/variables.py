@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from mbsim.plan.units import Unit
-from mbsim.run.rules import RULES, rule_with
+from mbsim.running.rules import RULES, rule_with
 
 _AXES = {name: (*words, np.float64) for rule in RULES.values() for name, words in rule.AXES.items()}
 COORDINATES = {  # in the order of the dimensions: long name, units, type

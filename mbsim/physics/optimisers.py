@@ -1,22 +1,76 @@
-"""Optimisers, all of optax, with the learning rate left to the lane that uses it.
+"""Optimisers, all of optax, with a learning rate for each student and layer.
 
-    weights <- weights - lr * multiplier * direction,      direction, memory = optax(gradient, memory)
+    weights <- weights + update,      update, memory = optax(gradient, memory),      at the rate lr * multiplier
 
-optax turns gradients into directions; the rate is one number for each lane and layer, so that it can be an
-axis of the grid, and is applied outside.
+Users register any constructor of optax with `mbsim.optimizer`.
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
+
+from mbsim.physics.registry import RegistrationError, Registry, needs_function
+
+Maker = Callable[..., optax.GradientTransformation]
+"""From a learning rate (a number, or a traced one) to the transformation."""
+
+OPTIMISERS: Registry[Maker] = Registry("optimizer")
+
+
+def optimizer(name: str, make: Maker | None = None) -> Maker | Callable[[Maker], Maker]:
+    """Register an optimiser of optax, `[dynamics] optimizer = "NAME"`: a function of the learning rate.
+
+    Args:
+        name: for the configuration.
+        make: makes an `optax.GradientTransformation` of a learning rate, as optax's own constructors do. Left
+            out, this is a decorator of such a function.
+
+    Raises:
+        RegistrationError: the name is taken, or what is made is no transformation of gradients.
+
+    >>> import optax, mbsim
+    >>> _ = mbsim.optimizer("lion", optax.lion)
+    >>> mbsim.Config(model="dense-vector", grid={"N": [8], "d": [3], "m": [4]},
+    ...              dynamics={"optimizer": "lion", "lr": 0.001}).dynamics.optimizer
+    'lion'
+    """
+
+    def register(make: Maker) -> Maker:
+        needs_function("optimizer", name, make)
+        like = jax.ShapeDtypeStruct((2, 3), jnp.float32)
+
+        def once(rate: jax.Array, gradient: jax.Array) -> jax.Array:
+            made = make(rate)
+            return made.update(gradient, made.init(gradient), gradient)[0]
+
+        try:
+            found = jax.eval_shape(once, jax.ShapeDtypeStruct((), jnp.float32), like)
+        except Exception as error:
+            raise RegistrationError(
+                f"optimizer {name!r}: must make an optax.GradientTransformation of a learning rate; {error}"
+            ) from error
+        if found.shape != like.shape:
+            raise RegistrationError(f"optimizer {name!r}: turns a gradient {like.shape} into {found.shape}")
+        return OPTIMISERS.add(name, make)
+
+    return register if make is None else register(make)
+
+
+OPTIMISERS.add("sgd", optax.sgd, built_in=True)
+OPTIMISERS.add("adam", optax.adam, built_in=True)
 
 LrScaling = Literal["constant", "linear", "sqrt"]
 Scaling = Literal["standard", "ntk"]
 
 
 class Optimizer(NamedTuple):
-    """The name "sgd" (with momentum if it is not 0) or "adam", and their numbers; hashable."""
+    """What the batched engine knows: "sgd" (with momentum if it is not 0) or "adam", and their numbers;
+    hashable.
+    """
 
     name: Literal["sgd", "adam"] = "sgd"
     momentum: float = 0.0

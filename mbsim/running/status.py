@@ -12,7 +12,7 @@ from typing import Literal
 
 from mbsim.data.store import CONFIG, RunFolder
 from mbsim.plan.units import Unit, units
-from mbsim.run.runner import work_of
+from mbsim.running.runner import work_of
 from mbsim.text import aligned, counted, duration
 
 State = Literal["done", "damaged", "left"]

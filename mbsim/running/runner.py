@@ -21,10 +21,10 @@ from mbsim.data.store import RunFolder
 from mbsim.data.variables import GAP, variables_of
 from mbsim.errors import MbsimError
 from mbsim.plan.units import Unit, check_dataset, check_memory, host_memory, measurement_times, units
-from mbsim.run import cluster as distributed
-from mbsim.run.interrupts import raise_if_asked
-from mbsim.run.progress import Progress, Report, Reporter
-from mbsim.run.rules import RULES
+from mbsim.running import cluster as distributed
+from mbsim.running.interrupts import raise_if_asked
+from mbsim.running.progress import Progress, Report, Reporter
+from mbsim.running.rules import RULES
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -17,7 +17,7 @@ import numpy as np
 from mbsim.config.configuration import Config
 from mbsim.errors import ConfigError
 from mbsim.plan.units import Unit
-from mbsim.run.interrupts import raise_if_asked
+from mbsim.running.interrupts import raise_if_asked
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -85,7 +85,7 @@ def answers(client: "Client", units: Sequence[Unit], config: Config) -> Iterator
 
 def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Compute a unit here, on all devices of this worker."""
-    from mbsim.run import runner
+    from mbsim.running import runner
 
     _check_once(unit.M == 1, config)
     return runner.train_unit(unit, config), runner.origin()
@@ -96,7 +96,7 @@ def _check_once(scalar: bool, config: Config) -> None:
     """Known answers, once in the life of a worker for each configuration and kind of output."""
     from mbsim.engines import devices
     from mbsim.plan import units as grid
-    from mbsim.run import runner
+    from mbsim.running import runner
 
     devices.use_all_cores()
     runner.self_check(config, next(unit for unit in grid.units(config) if (unit.M == 1) == scalar))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbsim.errors import ConfigError
-from mbsim.run.moments import success, tail_moments
+from mbsim.running.moments import success, tail_moments
 
 if TYPE_CHECKING:
     from mbsim.config.configuration import Config, Dynamics

@@ -18,7 +18,7 @@ Which one a configuration means, its weights say (`config_relations.dynamics_tab
 from collections.abc import Collection
 from types import ModuleType
 
-from mbsim.run.rules import metropolis, sgd
+from mbsim.running.rules import metropolis, sgd
 
 RULES: dict[str, ModuleType] = {"metropolis": metropolis, "sgd": sgd}
 

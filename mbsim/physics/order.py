@@ -1,0 +1,81 @@
+"""The order of proposals within a sweep.
+
+A proposal is the flip of one trained weight, numbered: output links first, if they are trained (link o*D + a
+is slot a of output o, D its in-degree), then hidden links (link k*d + b is slot b of hidden unit k). A sweep
+has as many proposals as there are trained weights. Replicas of a teacher share the order.
+
+    random      each proposal picks a trained weight uniformly, with replacement
+    sequential  every trained weight once, output layer first, in one fixed order
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mbsim.physics import graphs
+
+
+def random_order(key: Array, sweeps: Array, n: int) -> Array:
+    """Proposals (S, n) of the sweeps numbered `sweeps` (S,): each uniform on 0..n-1, with replacement."""
+    return jax.vmap(lambda sweep: jax.random.randint(jax.random.fold_in(key, sweep), (n,), 0, n))(sweeps)
+
+
+def sequential_order(
+    output_sources: np.ndarray, hidden_degree: int, hidden_units: int, train_output: bool
+) -> np.ndarray:
+    """Every trained weight once (n,) int32: output links slot by slot, then hidden links colour by colour and
+    slot by slot.
+
+    output_sources (M, D) names the hidden unit behind each output link. Hidden units of one colour share no
+    output, so that their proposals commute; any fixed order would be as good a law.
+    """
+    outputs, degree = output_sources.shape
+    first = (
+        np.arange(outputs * degree).reshape(outputs, degree).T.ravel() if train_output else np.empty(0, int)
+    )
+    slots = np.arange(hidden_degree)[:, None]
+    second = [
+        (group[None, :] * hidden_degree + slots).ravel() for group in colours(output_sources, hidden_units)
+    ]
+    return np.concatenate([first, len(first) + np.concatenate(second)]).astype(np.int32)
+
+
+def hidden_positions(
+    output_sources: np.ndarray, hidden_degree: int, hidden_units: int, train_output: bool
+) -> np.ndarray:
+    """The place (K*d,) of each hidden link in a sweep of the sequential order."""
+    order = sequential_order(output_sources, hidden_degree, hidden_units, train_output)
+    return np.argsort(order)[len(order) - hidden_units * hidden_degree :].astype(np.int32)
+
+
+def unit_order(positions: np.ndarray, hidden_degree: int) -> np.ndarray:
+    """The hidden units (K,) in an order in which the sweep with these `hidden_positions` may be done with all
+    links of a unit in turn: colour by colour.
+    """
+    return np.argsort(positions[::hidden_degree]).astype(np.int32)
+
+
+def colours(output_sources: np.ndarray, hidden_units: int) -> list[np.ndarray]:
+    """The hidden units of each colour, ascending: greedy colouring in the units' own order."""
+    colour = greedy_colours(output_sources, hidden_units)
+    unit = np.argsort(colour, kind="stable")
+    return np.split(unit, np.flatnonzero(np.diff(colour[unit])) + 1)
+
+
+def greedy_colours(output_sources: np.ndarray, hidden_units: int) -> np.ndarray:
+    """The smallest colour (K,) for each hidden unit that no earlier unit sharing an output has."""
+    if len(output_sources) == 1:  # a single output that reads every unit: all conflict
+        return np.arange(hidden_units)
+    links, counts = graphs.readers_of(output_sources, hidden_units)
+    taken = [0] * len(output_sources)  # the colours that an output has met, a bit for each
+    colour = []
+    for outputs, count in zip((links // output_sources.shape[1]).tolist(), counts.tolist(), strict=True):
+        used = 0
+        for output in outputs[:count]:
+            used |= taken[output]
+        free = ~used & (used + 1)  # the lowest bit that is not set
+        colour.append(free.bit_length() - 1)
+        for output in outputs[:count]:
+            taken[output] |= free
+    return np.array(colour)

@@ -1,0 +1,86 @@
+"""Registries: the places where teachers, students, rules and observables are known by name.
+
+A registered object is used by everything that follows from it: the configuration that may name it, the help,
+the engines, the variables of the dataset, the analysis and the report. `observable`, `activation` and
+`optimizer` are for users: they register what a script of their own defines.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Generic, TypeVar
+
+from mbsim.errors import MbsimError
+
+T = TypeVar("T")
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+class RegistrationError(MbsimError):
+    """A name that cannot be registered, or something that cannot stand under it."""
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Names and what they stand for, in the order of registration; `what` is the noun for messages."""
+
+    def __init__(self, what: str):
+        self.what = what
+        self._things: dict[str, T] = {}
+        self._built_in: set[str] = set()
+
+    def add(self, name: str, thing: T, *, built_in: bool = False) -> T:
+        """Register a thing.
+
+        Raises:
+            RegistrationError: the name is taken, or is no name for a key of a file and a variable.
+        """
+        if not NAME.fullmatch(name):
+            raise RegistrationError(
+                f"{self.what} {name!r}: a name must be lower-case letters, digits, - and _, a letter first"
+            )
+        if name in self._things:
+            kind = "built in" if name in self._built_in else "registered already"
+            raise RegistrationError(
+                f"{self.what} {name!r}: this name is taken ({kind}); choose another, "
+                f"taken are {', '.join(self._things)}"
+            )
+        self._things[name] = thing
+        if built_in:
+            self._built_in.add(name)
+        return thing
+
+    def remove(self, name: str) -> None:
+        """Forget what a user has registered; what is built in stays.
+
+        Raises:
+            RegistrationError: it is built in, or not there.
+        """
+        if name in self._built_in or name not in self._things:
+            raise RegistrationError(f"{self.what} {name!r}: only what was registered later can be removed")
+        del self._things[name]
+
+    def built_in(self, name: str) -> bool:
+        """Whether mbsim brings it."""
+        return name in self._built_in
+
+    def nearest(self, name: str) -> str:
+        """The registered name most like `name`."""
+        return get_close_matches(name, self._things, n=1, cutoff=0.0)[0]
+
+    def __getitem__(self, name: str) -> T:
+        return self._things[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._things)
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+
+def needs_function(what: str, name: str, thing: object) -> None:
+    """Refuse what cannot be called."""
+    if not callable(thing):
+        raise RegistrationError(f"{what} {name!r}: must be a function, not {type(thing).__name__}")
+
+
+Decorator = Callable[[Callable], Callable]

@@ -1,0 +1,88 @@
+"""What a rule is: the interface between the law of training and everything that uses it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jax import Array
+
+from mbsim.physics.keys import Key
+from mbsim.physics.problem import Problem, Teacher, Weights
+from mbsim.physics.registry import Registry
+from mbsim.physics.world import Moment, World
+
+
+class Words(NamedTuple):
+    """A noun, one and many."""
+
+    one: str
+    many: str
+
+
+class Prepared(NamedTuple):
+    """What a rule makes ready on the host: arrays that all students of a teacher share, and columns
+    (students,) of each one's own, both by name.
+    """
+
+    shared: dict[str, np.ndarray]
+    own: dict[str, np.ndarray]
+
+
+class Rule(Protocol):
+    """A law of training.
+
+    name, title: key of the registry, and words for people. equation: for the report and the help, in a line.
+    weights: "binary" or "real", what it trains. keys: of `[dynamics]`, with those that may be axes of the
+    grid. time, work: what time and work are counted in. length: the key that holds the length of a run.
+    """
+
+    name: str
+    title: str
+    equation: str
+    weights: str
+    keys: tuple[Key, ...]
+    time: Words
+    work: Words
+    length: str
+
+    def steps_of_work(self, problem: Problem) -> int:
+        """Work of one student in one unit of time."""
+
+    def prepare(
+        self,
+        problem: Problem,
+        teacher: Teacher,
+        m: np.ndarray,
+        axes: Mapping[str, np.ndarray],
+        *,
+        seed: int,
+        label: int,
+    ) -> Prepared:
+        """What `init` and `step` find in `world.shared` and `world.labels.own`.
+
+        Args:
+            problem: sizes and kinds.
+            teacher: the draw.
+            m: mini-batch sizes (students,).
+            axes: values (students,) of each axis.
+            seed, label: root of random numbers, and number of the teacher.
+        """
+
+    def moment(self, problem: Problem, time: int) -> Moment:
+        """When unit of time number `time` begins, on the host."""
+
+    def init(self, world: World) -> Any:
+        """The state of one student at time 0; `weights(state)` finds its weights."""
+
+    def step(self, world: World, state: Any, moment: Moment) -> tuple[Any, dict[str, Array]]:
+        """One unit of time: the state after it, and counts that are summed from one measurement to the next."""
+
+    def weights_of(self, state: Any) -> Weights:
+        """The weights in a state."""
+
+    def diverged(self, state: Any) -> Array:
+        """Whether the student has diverged, bool ()."""
+
+
+RULES: Registry[Rule] = Registry("rule")
+AXES = ("init_overlap", "temperature", "lr")  # in the order of the dataset; those of other rules come after
