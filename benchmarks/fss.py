@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from mbsim import fss
-from mbsim.cli.terminal import aligned
+from mbsim.text import aligned
 
 SIZES, TEACHERS, REPLICAS = (64, 128, 256, 512, 1024), 16, 64
 GRID = np.arange(4, 34)

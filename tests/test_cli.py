@@ -27,7 +27,7 @@ from mbsim.data import store
 from mbsim.data.dataset import open_run
 from mbsim.data.store import RunFolder
 from mbsim.plan.units import units
-from mbsim.run import runner, status
+from mbsim.running import runner, status
 
 COMMANDS = ("run", "status", "analyze", "report", "export", "doctor", "bench")
 CONFIG = """
@@ -326,7 +326,7 @@ def test_full_disk_ends_the_run_which_goes_on_later(capsys, monkeypatch, here):
 
 
 def test_full_disk_at_the_start_or_at_the_figure(capsys, monkeypatch):
-    from mbsim.cli import run as run_command
+    from mbsim.cli import training
 
     def full(path, *parts):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -337,7 +337,7 @@ def test_full_disk_at_the_start_or_at_the_figure(capsys, monkeypatch):
     assert code == 75
     assert "no space left to write runs/tiny" in errors
     monkeypatch.setattr(store, "write_atomically", write)
-    monkeypatch.setattr(run_command, "write_atomically", full)
+    monkeypatch.setattr(training, "write_atomically", full)
     code, output, errors = mbsim(capsys, "run tiny.toml")
     assert code == 75
     assert "no space left to write runs/tiny/order_parameter.png: 4 of 4 units are done and safe" in errors

@@ -7,27 +7,29 @@ import time
 from rich.console import Console
 from rich.table import Table
 
+from mbsim import text
 from mbsim.cli import terminal
-from mbsim.run.progress import Progress
+from mbsim.running import display
+from mbsim.running.progress import Progress
 
 
 def test_numbers_in_words():
-    assert [terminal.si(x) for x in (0, 7, 999, 999.6, 1530, 999_600, 2.1e8, 9.996e9)] == [
+    assert [text.si(x) for x in (0, 7, 999, 999.6, 1530, 999_600, 2.1e8, 9.996e9)] == [
         "0", "7", "999", "1.00 k", "1.53 k", "1.00 M", "210 M", "10.0 G"
     ]  # fmt: skip
-    assert [terminal.duration(x) for x in (0.2, 59.6, 61, 3600, 90_061)] == [
+    assert [text.duration(x) for x in (0.2, 59.6, 61, 3600, 90_061)] == [
         "less than 1 s", "1 min", "1 min 1 s", "1 h", "1 d 1 h"
     ]  # fmt: skip
-    assert terminal.counted(1, "unit") == "1 unit"
-    assert terminal.counted(1024, "unit") == "1,024 units"
+    assert text.counted(1, "unit") == "1 unit"
+    assert text.counted(1024, "unit") == "1,024 units"
 
 
 RUNNING = Progress(3, 12, 27_000_000, 100_000_000, 0, "training N = 64", seconds=10.0, timed=20_000_000)
 
 
 def test_plain_lines_come_now_and_then_even_without_news(capsys, monkeypatch):
-    monkeypatch.setattr(terminal, "PERIOD", 0.2)
-    lines = terminal.Lines()
+    monkeypatch.setattr(display, "PERIOD", 0.2)
+    lines = display.Lines()
     for _ in range(1000):
         lines.show(RUNNING)
     time.sleep(0.5)
@@ -39,9 +41,29 @@ def test_plain_lines_come_now_and_then_even_without_news(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
+def test_patient_lines_are_none_if_the_run_is_short(capsys, monkeypatch):
+    monkeypatch.setattr(display, "PERIOD", 0.3)
+    short, long = display.Lines(patient=True), display.Lines(patient=True)
+    short.show(RUNNING._replace(doing="short"))
+    short.close()
+    long.show(RUNNING._replace(doing="long"))
+    assert capsys.readouterr().err == ""
+    time.sleep(0.5)
+    long.close()
+    assert capsys.readouterr().err.splitlines()[0].endswith("36 s left: long")
+
+
+def test_a_bar_where_a_person_looks_and_lines_elsewhere(monkeypatch):
+    assert isinstance(display.best_display(), display.Lines)
+    monkeypatch.setattr(display, "is_terminal", lambda stream: True)
+    assert isinstance(display.best_display(), display.Bar)
+    monkeypatch.setattr(display, "in_notebook", lambda: True)
+    assert isinstance(display.best_display(), display.NotebookBar)
+
+
 def test_bar_fits_a_terminal_and_is_taken_away():
     screen = io.StringIO()
-    bar = terminal.Bar(Console(file=screen, force_terminal=True, width=80, height=24))
+    bar = display.Bar(Console(file=screen, force_terminal=True, width=80, height=24))
     bar.show(RUNNING._replace(doing="compiling N = 64", seconds=0.0))
     bar.show(RUNNING)
     bar.close()
@@ -68,7 +90,7 @@ def test_no_terminal_without_a_cursor(monkeypatch):
             return True
 
     monkeypatch.setenv("TERM", "xterm")
-    assert terminal.is_terminal(Screen())
-    assert not terminal.is_terminal(io.StringIO())
+    assert display.is_terminal(Screen())
+    assert not display.is_terminal(io.StringIO())
     monkeypatch.setenv("TERM", "dumb")
-    assert not terminal.is_terminal(Screen())
+    assert not display.is_terminal(Screen())

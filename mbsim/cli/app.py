@@ -1,11 +1,10 @@
-"""The command line: what the arguments mean, and what becomes of errors.
+"""The command line: assembles the commands, hands the words to one of them, and answers for its errors.
 
     exit code 0   done                         2   wrong usage or configuration: nothing was written
               1   some units or checks failed  75  interrupted; the same command goes on from there
 
 Results go to standard output, everything else to standard error. What a user can put right is one line,
-"error: ...", never a traceback. Whatever takes long to import is imported inside the command that needs it,
-so that help and usage errors come at once.
+"error: ...", never a traceback. Help and usage errors come at once: see `mbsim.cli.commands`.
 """
 
 import errno
@@ -14,17 +13,17 @@ import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
+from mbsim.cli.commands import analyze, bench, doctor, export, report, run, status
+from mbsim.cli.exit_codes import FAILED, INTERRUPTED, USAGE
 from mbsim.cli.help_texts import HELP, RUN_HELP
+from mbsim.cli.usage import UsageFault, nearest
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
-from mbsim.run.interrupts import Interrupted, interruptible
+from mbsim.running.interrupts import Interrupted, interruptible
 
 
 class Commands(TyperGroup):
@@ -35,37 +34,9 @@ class Commands(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is None and not ctx.resilient_parsing:
             names = list(self.commands)
-            near = _nearest(cmd_name, names)
+            near = nearest(cmd_name, names)
             raise UsageFault(f"no command {cmd_name!r}; nearest is {near} ({', '.join(names)})")
         return command
-
-
-class UsageFault(MbsimError):  # noqa: N818 (not a fault of mbsim)
-    """The command line makes no sense."""
-
-
-app = typer.Typer(
-    cls=Commands,
-    help=HELP,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-
-Folder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A run folder, finished or not.", show_default=False)
-]
-
-
-def _resamples(text: str | int) -> int:
-    try:
-        count = int(text)
-    except ValueError:
-        count = 0
-    if count < 100:
-        raise UsageFault(f"--bootstrap {text}: must be an integer, 100 or more")
-    return count
 
 
 def _show_version(wanted: bool) -> None:
@@ -76,7 +47,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _before_commands(
     version: Annotated[
         bool,
@@ -85,198 +55,25 @@ def _before_commands(
 ) -> None: ...
 
 
-@app.command(help=RUN_HELP, short_help="Train a grid, or what is missing of it; print m_c.")
-def run(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG.toml", help="What to run, as above.", show_default=False)
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run folder.", show_default="runs/NAME"),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Override one key, its value as in the file: grid.d=[3,5]. May be given again.",
-            show_default=False,
-        ),
-    ] = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Compute on the workers of a dask cluster, whose scheduler is at tcp://HOST:PORT.",
-            show_default=False,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, say what would be done, and stop.")
-    ] = False,
-) -> int:
-    """See RUN_HELP."""
-    from mbsim.config.configuration import load_config
-
-    chosen = tuple(overrides or ())
-    settings = load_config(config, chosen)
-    folder = Path("runs") / settings.name if out is None else out
-    from mbsim.cli import run as run_command
-
-    if dry_run:
-        run_command.rehearse(settings, folder)
-        return DONE
-    words = [word for text in chosen for word in ("--set", text)] + (["--dask", dask] if dask else [])
-    again = ["mbsim", "run", str(config), "--out", str(folder), *words]
-    return run_command.train(settings, folder, again, dask)
-
-
-@app.command(short_help="What is done of a run, what is left, how long.")
-def status(folder: Folder) -> int:
-    """What is done of a run, what is left, and how long it may take.
-
-    Every file's checksum is verified. May be asked while the run goes on, from another terminal.
-    """
-    from mbsim.cli import terminal
-    from mbsim.data.store import RunFolder
-    from mbsim.run import status as run_status
-
-    terminal.say(run_status.text(RunFolder.open(folder)))
-    return DONE
-
-
-@app.command(short_help="m_c for each (N, d), with its 95 % interval.")
-def analyze(
-    folder: Folder,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object; numbers that are not known are null.")
-    ] = False,
-    order_parameter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The variable to read m_c from; if not given, the overlap of the weights, "
-            "or that of the outputs where weights do not tell.",
-            show_default=False,
-        ),
-    ] = None,
-    bootstrap: Annotated[
-        int,
-        typer.Option(
-            metavar="COUNT",
-            parser=_resamples,
-            help="Resamples for the interval, 100 or more; 1000 if not given.",
-            show_default=False,
-        ),
-    ] = 1000,
-    figure: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Draw the order parameter against m: .png, .pdf, .svg.", show_default=False
-        ),
-    ] = None,
-) -> int:
-    """The critical size m_c for each (N, d), with its 95 % interval, and the order of the transition.
-
-    m_c is where the order parameter lies half-way between its branches before and after the transition. An
-    order of "none" means that the grid does not show both branches; the reason says what to do. A run that is
-    not finished is analysed as far as it is.
-    """
-    from mbsim.cli import analyze as analyze_command
-
-    wanted = analyze_command.Wanted(as_json, order_parameter, bootstrap, figure)
-    analyze_command.analyze(folder, wanted)
-    return DONE
-
-
-@app.command(short_help="One HTML page with the table, the figures and the verdict.")
-def report(
-    folder: Folder,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Where to write it: .html.", show_default="DIR/report.html"),
-    ] = None,
-    order_parameter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="The variable to analyse, see `mbsim analyze --help`.", show_default=False
-        ),
-    ] = None,
-    bootstrap: Annotated[
-        int,
-        typer.Option(
-            metavar="COUNT",
-            parser=_resamples,
-            help="Resamples for the intervals, 100 or more; 1000 if not given.",
-            show_default=False,
-        ),
-    ] = 1000,
-) -> int:
-    """Write one self-contained HTML page that reads like the results section of a paper.
-
-    What was run, m_c by every estimator, its law against N and d, the data collapse, the order of the
-    transition with its evidence, how to reproduce. What cannot be said is named with its reason. A run that
-    is not finished is reported as far as it is.
-    """
-    from mbsim.cli import report as report_command
-
-    report_command.report(folder, report_command.Wanted(out, order_parameter, bootstrap))
-    return DONE
-
-
-@app.command(short_help="The dataset as one netCDF file or Zarr store.")
-def export(
-    folder: Folder,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="netCDF-4 (.nc, .h5) or Zarr v3 (.zarr).", show_default=False),
-    ],
-) -> int:
-    """Write the whole dataset as one netCDF file or Zarr store, which xarray opens anywhere."""
-    from mbsim.cli import terminal
-    from mbsim.data import dataset
-    from mbsim.data.store import RunFolder
-    from mbsim.plan.units import units
-
-    found = dataset.open_run(folder)
-    dataset.export(found, file)
-    sizes = ", ".join(f"{name} {size}" for name, size in found.sizes.items())
-    terminal.say(f"{file}: {len(found)} variables over {sizes}")
-    asked = sum(unit.lanes for unit in units(RunFolder.open(folder).config))
-    if missing := asked - int((found.status != 0).sum()):
-        terminal.note(
-            f"note: {missing} of {terminal.counted(asked, 'student')} have not run, NaN stands there"
-        )
-    return DONE
-
-
-@app.command(short_help="Is this machine fit? Known answers, versions.")
-def doctor() -> int:
-    """Is this machine fit to run mbsim? Versions, devices, and known answers of the compiled kernels."""
-    from mbsim.cli import terminal
-    from mbsim.run import doctor as checkup
-
-    return DONE if checkup.examine(terminal.say) else FAILED
-
-
-@app.command(short_help="How many proposals a second it trains here.")
-def bench(
-    full: Annotated[bool, typer.Option("--full", help="Every size, connectivity and m: takes long.")] = False,
-) -> int:
-    """How many proposals a second this machine trains, in one table.
-
-    `python benchmarks/table.py`, in the sources, sets the same cases beside a sequential program.
-    """
-    from mbsim.cli import terminal
-    from mbsim.engines.devices import use_all_cores
-
-    use_all_cores()
-    from mbsim.run import bench as benchmark
-
-    cases = benchmark.FULL if full else benchmark.QUICK
-    measured = benchmark.measure(cases, progress=lambda case: terminal.note(f"timing {case}"))
-    terminal.print_table(benchmark.table(measured))
-    return DONE
+app = typer.Typer(
+    cls=Commands,
+    callback=_before_commands,
+    help=HELP,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for name, command, short_help, full_help in (
+    ("run", run.command, "Train a grid, or what is missing of it; print m_c.", RUN_HELP),
+    ("status", status.command, "What is done of a run, what is left, how long.", None),
+    ("analyze", analyze.command, "m_c for each (N, d), with its 95 % interval.", None),
+    ("report", report.command, "One HTML page with the table, the figures and the verdict.", None),
+    ("export", export.command, "The dataset as one netCDF file or Zarr store.", None),
+    ("doctor", doctor.command, "Is this machine fit? Known answers, versions.", None),
+    ("bench", bench.command, "How many proposals a second it trains here.", None),
+):
+    app.command(name, short_help=short_help, help=full_help)(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -306,9 +103,8 @@ def _dispatch(words: list[str]) -> int:
     try:
         code = command.main(words or ["--help"], prog_name="mbsim", standalone_mode=False)
     except Exception as error:
-        if not hasattr(
-            error, "format_message"
-        ):  # of typer, whose versions keep the class in different places
+        # Of typer, whose versions keep the class in different places.
+        if not hasattr(error, "format_message"):
             raise
         raise UsageFault(_usage_line(error)) from None
     return code if words else USAGE
@@ -323,12 +119,8 @@ def _usage_line(error: Any) -> str:
         known = [
             option for parameter in context.command.params for option in parameter.opts if option[0] == "-"
         ]
-        text = f"no option {name}; nearest is {_nearest(name, [*known, '--help'])}"
+        text = f"no option {name}; nearest is {nearest(name, [*known, '--help'])}"
     return f"{where}: {text[0].lower()}{text[1:]} (see {where} --help)"
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    return get_close_matches(word, known, n=1, cutoff=0.0)[0]
 
 
 def _complain(code: int, *lines: str) -> int:

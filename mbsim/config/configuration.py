@@ -1,9 +1,9 @@
 """A whole configuration: read, checked, and written back so that it can be run again.
 
-`load_config` and `Config(...)` are the ways in for users: they raise `ConfigError` with one line for each thing
-that is wrong, and touch nothing but the file that is read. A `Config` is immutable and complete: every default
-is filled in (`measure.test_size` and `model.train_output` follow the output), every list of `[grid]` is
-ascending, a range of m is the list that it stands for. Two files that mean the same run give equal
+`load_config` and `Config(...)` are the ways in for users: they raise `ConfigError` with one line for each
+thing that is wrong, and touch nothing but the file that is read. A `Config` is immutable and complete: every
+default is filled in (`measure.test_size` and `model.train_output` follow the output), every list of `[grid]`
+is ascending, a range of m is the list that it stands for. Two files that mean the same run give equal
 configurations with equal hashes.
 """
 
@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -77,6 +77,20 @@ class Config(Table):
     data: Data | None = Field(default=None, description="a table, [data], for a finite training set")
     measure: Measure = Field(default=Measure(), validate_default=True, description="a table, [measure]")
     run: RunOptions = Field(default=RunOptions(), description="a table, [run]")
+
+    if TYPE_CHECKING:  # tables may be given as dicts, which the types of the attributes do not say
+
+        def __init__(
+            self,
+            *,
+            model: str | Mapping[str, Any] | Model,
+            grid: Mapping[str, Any] | Grid,
+            name: str = "",
+            dynamics: Mapping[str, Any] | Table = ...,
+            data: Mapping[str, Any] | Data | None = None,
+            measure: Mapping[str, Any] | Measure = ...,
+            run: Mapping[str, Any] | RunOptions = ...,
+        ) -> None: ...
 
     @field_validator("model", mode="before")
     @classmethod

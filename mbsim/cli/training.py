@@ -20,10 +20,12 @@ from mbsim.data.files import write_atomically
 from mbsim.data.store import CONFIG, RunFolder
 from mbsim.errors import RunFolderError
 from mbsim.plan.units import Unit, units
-from mbsim.run import runner
-from mbsim.run.interrupts import Interrupted
-from mbsim.run.progress import Progress
-from mbsim.run.rules import RULES
+from mbsim.running import runner
+from mbsim.running.display import best_display
+from mbsim.running.interrupts import Interrupted
+from mbsim.running.progress import Progress
+from mbsim.running.rules import RULES
+from mbsim.text import counted, duration, si
 
 FIGURE = "order_parameter.png"
 MOST_FAILURES = 10  # to name one by one
@@ -38,7 +40,7 @@ class Watch:
         self.config, self.path = config, path
         self.first: Progress | None = None
         self.newest: Progress | None = None
-        self.display = terminal.progress_display()
+        self.display = best_display()
         self.started = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
@@ -54,18 +56,16 @@ class Watch:
         """What need not be computed again."""
         if self.newest is None:
             return "nothing new was computed"
-        return f"{self.newest.units_done} of {terminal.counted(self.newest.units, 'unit')} are done and safe"
+        return f"{self.newest.units_done} of {counted(self.newest.units, 'unit')} are done and safe"
 
     def summary(self) -> str:
         """What was computed, in which time; empty if nothing was."""
         if self.first is None or self.newest is None or self.newest.units_done == self.first.units_done:
             return ""
-        trained = terminal.counted(self.newest.units_done - self.first.units_done, "unit")
-        elapsed, work = (
-            terminal.duration(time.monotonic() - self.started),
-            RULES[self.config.algorithm].WORK[1],
-        )
-        rate = f"; training alone {terminal.si(self.newest.rate)} {work}/s" if self.newest.rate else ""
+        trained = counted(self.newest.units_done - self.first.units_done, "unit")
+        elapsed = duration(time.monotonic() - self.started)
+        work = RULES[self.config.algorithm].WORK[1]
+        rate = f"; training alone {si(self.newest.rate)} {work}/s" if self.newest.rate else ""
         return f"trained {trained} in {elapsed}{rate}"
 
 
@@ -105,7 +105,7 @@ def train(config: Config, path: Path, command: Sequence[str], dask: str | None =
     if (more := len(failures) - MOST_FAILURES) > 0:
         terminal.note(f"error: and {more} more")
     terminal.note(
-        f"{terminal.counted(len(failures), 'unit')} failed; {watch.safe()} in {path}; "
+        f"{counted(len(failures), 'unit')} failed; {watch.safe()} in {path}; "
         f"to try the failed ones again: {shlex.join(command)}"
     )
     return FAILED
@@ -145,12 +145,12 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
         f"{name} = {_listed(getattr(grid, name))}" for name in config.axes if getattr(grid, name) is not None
     ]
     terminal.say(f"{config.name}: {config.model.kind_name}, {'; '.join(dimensions)}")
-    rule, work = RULES[config.algorithm], terminal.counted(progress.units, "unit")
-    students = terminal.counted(sum(unit.lanes for unit in units(config)), "student")
-    teachers = terminal.counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
+    rule, work = RULES[config.algorithm], counted(progress.units, "unit")
+    students = counted(sum(unit.lanes for unit in units(config)), "student")
+    teachers = counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
     terminal.say(
         f"{students} of {teachers}, {config.dynamics.length:,} {rule.TIME[1]}: "
-        f"{terminal.si(progress.proposals)} {rule.WORK[1]} in {work} of work"
+        f"{si(progress.proposals)} {rule.WORK[1]} in {work} of work"
     )
     if progress.units_done == progress.units:
         terminal.say(f"{path}: all {work} are done, nothing to compute")
@@ -186,7 +186,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
 
 
 def _devices() -> str:
-    from mbsim.run.doctor import device_line
+    from mbsim.running.doctor import device_line
 
     return device_line()
 

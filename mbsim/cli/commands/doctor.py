@@ -1,0 +1,11 @@
+"""`mbsim doctor`: is this machine fit to run mbsim?"""
+
+from mbsim.cli.exit_codes import DONE, FAILED
+
+
+def command() -> int:
+    """Is this machine fit to run mbsim? Versions, devices, and known answers of the compiled kernels."""
+    from mbsim.cli import terminal
+    from mbsim.running import doctor
+
+    return DONE if doctor.examine(terminal.say) else FAILED
