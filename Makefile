@@ -21,9 +21,12 @@ test: $(VENV)/.installed  ## the quick tests
 slow: $(VENV)/.installed  ## the long tests
 	$(BIN)/pytest -m slow -n auto --dist loadfile
 
-lint: $(VENV)/.installed  ## style and types
+lint: $(VENV)/.installed  ## style, types, layers, and no file longer than a person reads at once
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@find mbsim -name '*.py' -exec wc -l {} + | awk '$$1 > 350 && $$2 != "total" { long = 1; \
+	    print $$2 ": " $$1 " lines, at most 350: split it by subject" } END { exit long }'
 
 bench: $(VENV)/.installed  ## the kernel beside a sequential numba program, in the same run
 	$(BIN)/python benchmarks/table.py

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-import mbsim.accessor  # noqa: F401 (registers ds.mbsim)
 from mbsim.config.configuration import Config
 from mbsim.data import provenance as prov
 from mbsim.data.files import netcdf_bytes, one_line_errors, sync
@@ -49,7 +48,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
             except FileNotFoundError:
                 continue
             except RunFolderError as error:
-                warnings.warn(str(error), stacklevel=4)  # at the caller of open_run
+                warnings.warn(str(error), stacklevel=5)  # at the caller of mbsim.open_run
                 continue
             yield unit, arrays, provenance
 

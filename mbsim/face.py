@@ -1,0 +1,137 @@
+"""The functions of `import mbsim`: run a configuration, open a run, export its dataset.
+
+This is the top layer, beside the command line; `mbsim.run` and its like are these. Importing it gives every
+dataset its accessor, `ds.mbsim`, and starts no JAX.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import xarray as xr
+
+import mbsim.accessor  # noqa: F401 (registers ds.mbsim)
+from mbsim.config.configuration import Config, load_config
+from mbsim.data import dataset as datasets
+from mbsim.errors import ConfigError, DatasetError, RunFolderError
+from mbsim.running.progress import Progress
+
+Report = Callable[[Progress], None]
+
+
+def run(
+    config: str | os.PathLike[str] | Mapping[str, Any] | Config,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    overrides: Iterable[str] = (),
+    progress: bool = True,
+    report: Report | None = None,
+    dask: str | None = None,
+    engine: str | None = None,
+) -> xr.Dataset:
+    """Train the whole grid of a configuration, or what is missing of it, and return its dataset.
+
+    Args:
+        config: the path of a TOML file, a dict of the same shape, or a `Config`.
+        out: the run folder. If it holds part of the same run, only what is missing is computed. None: nothing
+            is written.
+        overrides: "key=value" texts, such as "grid.d=[3,5]", that take the place of what `config` says.
+        progress: whether to show how it goes, on standard error: a bar on a terminal and in a notebook, and
+            elsewhere a line every ten seconds. False is silent.
+        report: called with a `Progress` now and then, for whoever wants to show it otherwise.
+        dask: address of a dask scheduler, such as "tcp://head:8786", whose workers compute the work units; by
+            default this process does, on all its devices.
+        engine: which engine trains, "reference" for one; by default the fastest that is right here.
+
+    Returns:
+        The dataset that `open_run(out)` gives: dimensions N, d, m, teacher, replica, time.
+
+    Raises:
+        ConfigError, RunFolderError: bad input; nothing was written.
+        UnitsFailed: some work units failed; the rest was computed and, with `out`, kept.
+        SelfCheckFailed: the compiled kernels give wrong numbers on this device.
+        DiskFull: the disk is full; run again when there is space.
+
+    >>> config = {"model": "sparse-vector", "grid": {"N": [5], "d": [3], "m": [2], "replicas": 2}}
+    >>> ds = run(config, overrides=["grid.teachers=1", "dynamics.sweeps=40"])
+    >>> dict(ds.status.sizes)
+    {'N': 1, 'd': 1, 'm': 1, 'teacher': 1, 'replica': 2}
+    """
+    from mbsim.running import runner
+
+    if isinstance(config, xr.Dataset | xr.DataArray):
+        kind = type(config).__name__
+        raise ConfigError(f"config: must be the path of a TOML file, a dict or a Config, not a {kind}")
+    settings = load_config(config, overrides)
+    chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
+    if not progress:
+        return runner.run(settings, out, report=report, dask=dask, **chosen)
+    with _shown(report) as tell:
+        return runner.run(settings, out, report=tell, dask=dask, **chosen)
+
+
+def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
+    """All that is done of a run, as one labelled dataset.
+
+    Dimensions are N, d, m, teacher, replica and time, and the other axes that `[grid]` lists. Where a
+    combination was not asked for, or has not run, floats are NaN and `status` is 0. Every file's checksum is
+    verified; a damaged one counts as not run, with a warning that names it.
+
+    Args:
+        path: a run folder, finished or not, also while it is being written.
+
+    Raises:
+        RunFolderError: `path` is no run folder.
+
+    >>> ds = open_run("runs/quickstart")    # doctest: +SKIP
+    >>> ds.mbsim.analyze()                  # doctest: +SKIP
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise RunFolderError(f"path: must be the path of a run folder, not {_a(path)}")
+    return datasets.open_run(path)
+
+
+def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write a dataset as one file or store, whole or not at all.
+
+    Args:
+        dataset: what `open_run` or `run` gave, or part of it.
+        path: where to; its ending says as what. .nc, .netcdf, .h5: netCDF-4. .zarr: a Zarr v3 store.
+
+    Raises:
+        DatasetError: the ending is another, something is at `path` already, or it cannot be written.
+        OSError: the disk is full.
+
+    >>> export(open_run("runs/quickstart"), "quickstart.nc")    # doctest: +SKIP
+    """
+    if not isinstance(dataset, xr.Dataset):
+        hint = "; open a run folder with mbsim.open_run" if isinstance(dataset, str | os.PathLike) else ""
+        raise DatasetError(f"dataset: must be an xarray.Dataset, not {_a(dataset)}{hint}")
+    if not isinstance(path, str | os.PathLike):
+        raise DatasetError(f"path: must be the path of a file to write, not {_a(path)}")
+    datasets.export(dataset, path)
+
+
+def _a(thing: object) -> str:
+    """What a thing is: "the text 'a/b'", "a Dataset"."""
+    return f"the text {thing!r}" if isinstance(thing, str) else f"a {type(thing).__name__}"
+
+
+@contextmanager
+def _shown(report: Report | None) -> Iterator[Report]:
+    """A function that shows reports until the end, and hands them on to `report`."""
+    from mbsim.running.display import best_display
+
+    display = best_display(patient=True)
+
+    def tell(now: Progress) -> None:
+        if now.units_done < now.units:
+            display.show(now)
+        if report is not None:
+            report(now)
+
+    try:
+        yield tell
+    finally:
+        display.close()
