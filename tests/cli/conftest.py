@@ -1,0 +1,69 @@
+"""What tests of commands share: a folder to work in, results made up, and a way to call a command.
+
+Training is faked (random numbers that follow from the unit): `test_runner` and `test_resume` train.
+"""
+
+import shlex
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+from commands import CONFIG, with_transition
+from test_store import PROVENANCE
+
+from mbsim.cli import main
+from mbsim.config.configuration import load_config
+from mbsim.data.store import RunFolder
+from mbsim.plan.units import units
+from mbsim.running import runner
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder, but for a configuration, to work in."""
+    (tmp_path / "tiny.toml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def made_up(monkeypatch):
+    """Results with a transition, without training."""
+
+    def train(unit, config, advance):
+        advance(runner.work_of(unit, config))
+        return with_transition(unit, len(runner._times(config)))
+
+    monkeypatch.setattr(runner, "train_unit", train)
+    monkeypatch.setattr(runner, "self_check", lambda config, unit: None)
+
+
+@pytest.fixture
+def mbsim(capsys):
+    """Calls a command; returns its exit code, standard output and standard error."""
+
+    def call(command: str) -> tuple[int, str, str]:
+        code = main(shlex.split(command))
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def half_of_a_run(tmp_path_factory) -> Path:
+    """A run of which half is done, all of N = 9."""
+    folder = RunFolder.create_or_open(tmp_path_factory.mktemp("runs"), load_config(tomllib.loads(CONFIG)))
+    times = folder.times()
+    for unit in units(folder.config)[:2]:
+        folder.write(unit, with_transition(unit, len(times)), times, PROVENANCE)
+    return folder.path
+
+
+@pytest.fixture
+def half(here, half_of_a_run) -> RunFolder:
+    """A copy of it, in the folder "half"."""
+    shutil.copytree(half_of_a_run, here / "half")
+    return RunFolder.open(here / "half")

@@ -1,0 +1,155 @@
+"""`mbsim status`, `mbsim analyze` and `mbsim export` read a run, finished or not, and leave it as it is."""
+
+import os
+import re
+
+import pytest
+import xarray as xr
+from commands import MIDDLE, last_line, strict
+from made_up import run_folder
+from test_store import contents, fill, small_config
+
+from mbsim.config.configuration import load_config
+from mbsim.data.dataset import open_run
+from mbsim.data.store import RunFolder
+from mbsim.plan.units import units
+from mbsim.running import status
+
+
+def test_status_counts_and_tells_how_to_go_on(half, mbsim, here):
+    todo = units(half.config)
+    damaged = half.unit_path(todo[3])
+    damaged.write_bytes(b"cut short")
+    for place, unit in enumerate(todo[:2]):  # written 9 s apart
+        os.utime(half.unit_path(unit), (1000 + 9 * place, 1000 + 9 * place))
+    before = contents(here)
+    code, output, _ = mbsim("status half")
+    assert code == 0
+    lines = output.splitlines()
+    assert lines[0] == "tiny: sparse-vector, in half"
+    assert lines[1] == "2 of 4 units are done, 2 to go; no process is computing them"
+    assert [line.split() for line in lines[2:5]] == [
+        ["N", "d", "done", "damaged", "left"], ["9", "3", "2", "0", "0"], ["15", "3", "0", "1", "1"]
+    ]  # fmt: skip
+    # N = 15 has 15/9 of the proposals of N = 9: two units of 15 s each.
+    assert lines[5] == "time left, by the times of the files: 30 s"
+    assert lines[6] == "go on with: mbsim run half/config.toml --out half"
+    assert contents(here) == before
+    assert mbsim(lines[6].removeprefix("go on with: mbsim "))[0] == 0
+    assert "all 4 units are done" in mbsim("status half")[1]
+
+
+def test_status_of_a_run_that_has_just_begun(mbsim, here):
+    folder = RunFolder.create_or_open(here / "new", load_config("tiny.toml"))
+    output = mbsim("status new")[1]
+    assert "0 of 4 units are done, 4 to go; no process" in output
+    assert "not known before two units are done" in output
+    with folder.lock():
+        output = mbsim("status new")[1]
+        assert "a process is computing them" in output
+        assert "go on with" not in output
+        assert status.being_written(folder)
+
+
+def test_reading_a_run_does_not_start_jax(half):
+    code = "import sys; from mbsim.cli import main; print(main(sys.argv[1:]), 'jax' in sys.modules)"
+    for arguments in (["status", "half"], ["analyze", "half", "--json"], ["export", "half", "half.nc"]):
+        assert last_line(code, *arguments) == "0 False"
+
+
+def test_json_is_one_complete_object(mbsim):
+    mbsim("run tiny.toml --out done")
+    code, output, errors = mbsim("analyze done --json")
+    assert (code, errors) == (0, "")
+    found = strict(output)
+    assert found["model"] == "sparse-vector"
+    assert found["name"] == "tiny"
+    assert found["order_parameter"] == "overlap_mean"
+    assert found["units"] == {"total": 4, "done": 4, "damaged": 0, "left": 0}
+    assert found["note"] == ""
+    assert [(record["N"], record["d"]) for record in found["critical"]] == [(9, 3), (15, 3)]
+    for record in found["critical"]:
+        assert record["low"] <= record["m_c"] <= record["high"]
+        assert abs(record["m_c"] - MIDDLE[record["N"]]) < 0.3
+        assert record["order"] in ("first", "second", "undecided")
+        assert record["estimator"] == "midpoint of overlap_mean"
+    others = {record["estimator"] for record in found["estimators"]}
+    assert {"perfect recovery, midpoint of success", "peak of the susceptibility of overlap_mean"} <= others
+    assert {one["estimator"] for one in found["extrapolations"]} == others | {"midpoint of overlap_mean"}
+    assert all(len(one["m_c"]) == 3 and one["reason"] for one in found["extrapolations"])
+    assert (found["connectivity"], found["hysteresis"]) == ([], [])
+    assert re.fullmatch(r"\d+ sweeps", found["run_length"])
+    assert found["findings"][0].startswith("d = 3: the transition is ")
+
+
+def test_the_text_tells_the_growth_with_the_size_and_what_was_found(mbsim):
+    mbsim("run tiny.toml --out done")
+    code, output, errors = mbsim("analyze done")
+    assert (code, errors) == (0, "")
+    found = strict(mbsim("analyze done --json")[1])
+    assert "midpoint against N\n  d = 3: " in output and " as N^x with x = " in output
+    assert all(sentence in output for sentence in found["findings"])
+    assert all(sentence in output for verdict in found["verdicts"] for sentence in verdict["evidence"])
+
+
+def test_both_spinodals_of_a_loop_are_in_the_json_and_the_text(mbsim, here):
+    run_folder(here / "loop")
+    found = strict(mbsim("analyze loop --json --bootstrap 200")[1])
+    assert [record["N"] for record in found["hysteresis"]] == [32, 64, 128]
+    for record in found["hysteresis"]:
+        for name, value in (("random", 18), ("planted", 9), ("width", 9)):
+            assert abs(record[name][0] - value) < 0.6 and record[name][1] < record[name][0] < record[name][2]
+    assert "spinodals " in found["findings"][0] and "m_c" not in found["findings"][0]
+    output = mbsim("analyze loop --bootstrap 200")[1]
+    assert found["findings"][0] in output and "m_c is where students of that start go over" in output
+
+
+def test_unfinished_run_is_analysed_as_far_as_it_is(half, mbsim):
+    code, output, errors = mbsim("analyze half --json")
+    assert (code, errors) == (0, "")
+    found = strict(output)
+    assert found["units"] == {"total": 4, "done": 2, "damaged": 0, "left": 2}
+    assert "2 of 4 units are done" in found["note"]
+    first, second = found["critical"]
+    assert abs(first["m_c"] - MIDDLE[9]) < 0.3
+    assert (second["m_c"], second["low"], second["high"], second["order"]) == (None, None, None, "none")
+    assert "hold data" in second["reason"]
+    code, output, errors = mbsim("analyze half --bootstrap 200")
+    assert code == 0
+    assert output.splitlines()[0].split() == ["N", "d", "m_c", "95%", "interval", "order"]
+    assert errors == "note: 2 of 4 units are done: more will change the numbers\n"
+
+
+def test_no_transition_is_none(mbsim, here):
+    folder = RunFolder.create_or_open(here / "flat", small_config(m=[2, 4, 6, 8, 10, 12]))
+    fill(folder)
+    found = strict(mbsim("analyze flat --json")[1])
+    assert [(record["m_c"], record["order"]) for record in found["critical"]] == [(None, "none")]
+    assert re.search(r"-\s+-\s+none  \S", mbsim("analyze flat")[1])
+
+
+@pytest.mark.filterwarnings("default:.*is damaged")
+def test_damaged_unit_is_left_out_with_a_warning(half, mbsim):
+    path = half.unit_path(units(half.config)[0])
+    path.write_bytes(b"")
+    code, output, errors = mbsim("analyze half --json")
+    assert code == 0
+    assert strict(output)["units"] == {"total": 4, "done": 1, "damaged": 1, "left": 2}
+    assert errors.startswith(f"warning: half/{path.name} is damaged")
+    assert errors.count("\n") == 1
+
+
+def test_figure_of_another_variable(half, mbsim, here):
+    code, output, _ = mbsim("analyze half --order-parameter success --figure fig.pdf --json")
+    assert code == 0
+    assert strict(output)["order_parameter"] == "success"
+    assert (here / "fig.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_export_writes_the_dataset(half, mbsim):
+    code, output, errors = mbsim("export half half.nc")
+    assert code == 0
+    assert output == "half.nc: 16 variables over N 2, d 1, m 6, teacher 2, replica 3, time 32\n"
+    assert errors == "note: 36 of 72 students have not run, NaN stands there\n"
+    with xr.open_dataset("half.nc", engine="h5netcdf") as written:
+        xr.testing.assert_equal(written.load(), open_run("half"))
