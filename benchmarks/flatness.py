@@ -17,9 +17,10 @@ jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: the
 
 from table import TURNS, train_students  # noqa: E402
 
-from mbsim.engines.networks import draw_teacher, shape_of  # noqa: E402
+from mbsim.engines.mesh import student_mesh  # noqa: E402
+from mbsim.engines.networks import shape_of  # noqa: E402
 from mbsim.engines.registers import sizes  # noqa: E402
-from mbsim.engines.xla.programs import lane_mesh  # noqa: E402
+from mbsim.physics.teachers import draw_teacher  # noqa: E402
 from mbsim.running import bench  # noqa: E402
 
 SMALL = 256
@@ -65,7 +66,7 @@ def main():
     parser.add_argument("--N", type=int, nargs="+", default=(16384,))
     parser.add_argument("--out", type=Path, help="write the table to this file too")
     options = parser.parse_args()
-    mesh = lane_mesh(jax.local_devices()[:1])
+    mesh = student_mesh(jax.local_devices()[:1])
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " ---: |" * len(HEADINGS)]
     print("\n".join(lines), flush=True)
     for N in options.N:

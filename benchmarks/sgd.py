@@ -34,9 +34,10 @@ import torch_sgd  # noqa: E402
 from torch_sgd import PROGRAMS, Case, Row, arithmetic  # noqa: E402
 
 from mbsim.engines.batched import ensemble as sgd_ensemble  # noqa: E402  # noqa: E402
-from mbsim.engines.batched import networks as real_networks  # noqa: E402
 from mbsim.engines.batched.programs import programs  # noqa: E402
-from mbsim.engines.xla.programs import lane_mesh  # noqa: E402
+from mbsim.engines.batched.setting import tables_of  # noqa: E402
+from mbsim.engines.mesh import student_mesh  # noqa: E402
+from mbsim.physics import teachers
 
 TURNS = 3
 DEGREE = 5
@@ -67,14 +68,14 @@ def best_rate(work: Callable[[int], None], seconds: float) -> float:
 def mbsim_rate(case: Case, seconds: float) -> float:
     """Lane-steps per second of `advance` on one device."""
     N, lanes = case.N, case.lanes
-    teacher = real_networks.draw_real_teacher(N, N, N, DEGREE, True, False, SEED, 0)
+    teacher = teachers.draw_real_teacher(N, N, N, DEGREE, True, False, SEED, 0)
     shape = sgd_ensemble.shape_of(teacher, N, dense=True, train_output=True, activation="tanh")
     dynamics = sgd_ensemble.Sgd()
     setting = sgd_ensemble.setting_of(shape, dynamics, case.m, 256)
-    compiled = programs(setting, lanes, lane_mesh(jax.devices()[:1]))
+    compiled = programs(setting, lanes, student_mesh(jax.devices()[:1]))
     labels = sgd_ensemble.SgdLabels(np.full(lanes, case.m), np.arange(lanes), np.full(lanes, torch_sgd.LR))
-    given = sgd_ensemble.lanes_of(labels, dynamics, shape, seed=SEED, teacher_label=0)
-    tables, given, one = jax.device_put((real_networks.tables_of(teacher, shape), given, np.int32(1)))
+    given = sgd_ensemble.students_of(labels, dynamics, shape, seed=SEED, teacher_label=0)
+    tables, given, one = jax.device_put((tables_of(teacher, shape), given, np.int32(1)))
     state, step = compiled.init(given), 0
 
     def work(chunks: int) -> None:

@@ -3,9 +3,9 @@
     python benchmarks/table.py [--full] [--seconds S] [--out FILE.md]
 
 Kernel: `ensemble.train` from call to results on one device, that is one core, or one accelerator where jax
-finds one; "sweeps alone" leaves out start and measurement (`mbsim.running.bench`). Baseline: the compiled run of
-one student after another on one core, without setting it up and no measurement. Both train on the
-same teacher's graph, from random starts, for the same number of sweeps, since both accept less, and the
+finds one; "sweeps alone" leaves out start and measurement (`mbsim.running.bench`). Baseline: the compiled run
+of one student after another on one core, without setting it up and no measurement. Both train on the same
+teacher's graph, from random starts, for the same number of sweeps, since both accept less, and the
 baseline gets faster, as students learn. Their accepted fractions should agree, up to the noise of the few
 students that the baseline has time for.
 
@@ -24,7 +24,7 @@ jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: the
 import baseline  # noqa: E402
 import numba  # noqa: E402
 
-from mbsim.engines.xla.programs import lane_mesh  # noqa: E402
+from mbsim.engines.mesh import student_mesh  # noqa: E402
 from mbsim.running import bench  # noqa: E402
 
 TURNS = 3
@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.7, help="aim for each turn of the kernel")
     parser.add_argument("--out", type=Path, help="write the table to this file too")
     options = parser.parse_args()
-    mesh = lane_mesh(jax.local_devices()[:1])
+    mesh = student_mesh(jax.local_devices()[:1])
     lines = []
 
     def show(text):

@@ -11,8 +11,9 @@ import sgd_oracle
 
 from mbsim.engines.batched import ensemble as sgd_ensemble
 from mbsim.engines.batched import inputs, sgd
-from mbsim.engines.batched import networks as real_networks
-from mbsim.engines.xla.programs import lane_mesh
+from mbsim.engines.batched.setting import Context, tables_of
+from mbsim.engines.mesh import student_mesh
+from mbsim.physics import teachers
 from mbsim.sampling.streams import Key, fold
 
 SEED = 23
@@ -38,7 +39,7 @@ class Case:
         **dynamics,
     ):
         self.N, self.test_size = N, test_size
-        self.teacher = real_networks.draw_real_teacher(N, K, M, d, train_output, normal_weights, SEED, 0)
+        self.teacher = teachers.draw_real_teacher(N, K, M, d, train_output, normal_weights, SEED, 0)
         self.shape = sgd_ensemble.shape_of(
             self.teacher,
             N,
@@ -50,14 +51,14 @@ class Case:
         )
         self.dynamics = sgd_ensemble.Sgd(**dynamics)
         self.seed = SEED
-        self.tables = jax.tree.map(jnp.asarray, real_networks.tables_of(self.teacher, self.shape))
+        self.tables = jax.tree.map(jnp.asarray, tables_of(self.teacher, self.shape))
 
     def set_teacher(self, teacher, seed):
         """Another teacher of the same shape, and another seed."""
         self.teacher, self.seed = teacher, seed
-        self.tables = jax.tree.map(jnp.asarray, real_networks.tables_of(teacher, self.shape))
+        self.tables = jax.tree.map(jnp.asarray, tables_of(teacher, self.shape))
 
-    def train(self, labels, times, devices=1, lanes_per_device=None):
+    def train(self, labels, times, devices=1, students_per_device=None):
         return sgd_ensemble.train(
             self.teacher,
             self.shape,
@@ -67,13 +68,13 @@ class Case:
             seed=self.seed,
             teacher_label=0,
             test_size=self.test_size,
-            mesh=lane_mesh(jax.devices()[:devices]),
-            lanes_per_device=lanes_per_device,
+            mesh=student_mesh(jax.devices()[:devices]),
+            students_per_device=students_per_device,
         )
 
     def lane(self, m, lr, replica=0):
         labels = sgd_ensemble.SgdLabels(np.array([m]), np.array([replica]), np.array([lr]))
-        lanes = sgd_ensemble.lanes_of(labels, self.dynamics, self.shape, seed=self.seed, teacher_label=0)
+        lanes = sgd_ensemble.students_of(labels, self.dynamics, self.shape, seed=self.seed, teacher_label=0)
         return jax.tree.map(lambda column: jnp.asarray(column)[0], lanes)
 
     def setting(self, m):
@@ -128,8 +129,9 @@ class Case:
     @functools.partial(jax.jit, static_argnums=(0, 1, 2))
     def _draw(self, setting, m, lane, step):
         slot = jnp.arange(m, dtype=jnp.uint32)
-        of = sgd.labels_of(setting, lane, jnp.broadcast_to(step, slot.shape), slot, None)
-        x, _ = inputs.inputs(setting.inputs, of.inputs, of.counter, self.N, None)
+        context = Context(setting, self.tables, None)
+        of = sgd.labels_of(context, lane, jnp.broadcast_to(step, slot.shape), slot)
+        x, _ = inputs.inputs(setting.inputs, of.inputs, of.counter, self.N)
         return x, inputs.normals(of.noise, of.counter, self.shape.M)
 
     def test_examples(self, lane, time):
@@ -140,7 +142,7 @@ class Case:
         key = fold(lane.keys.test, time)
         index = jnp.arange(self.test_size, dtype=jnp.uint32)
         each = Key(*(jnp.broadcast_to(half, index.shape) for half in key))
-        return inputs.inputs(self.dynamics.inputs, each, index, self.N, None)[0]
+        return inputs.inputs(self.dynamics.inputs, each, index, self.N)[0]
 
 
 def labels(m, replicas=1, lr=0.1):

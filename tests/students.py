@@ -8,9 +8,10 @@ import numpy as np
 import oracle
 
 from mbsim.engines import ensemble, networks
-from mbsim.engines.xla import memory, metropolis, programs
-from mbsim.engines.xla import order as orders
-from mbsim.engines.xla.blocks import acceptance_uniforms
+from mbsim.engines.mesh import student_mesh
+from mbsim.engines.xla import memory, metropolis
+from mbsim.engines.xla.groups import acceptance_uniforms
+from mbsim.physics import order as orders
 from mbsim.sampling import streams
 
 SEED = 11
@@ -27,7 +28,7 @@ def labels(m, replicas=1, init_overlap=0.0, temperature=0.0) -> ensemble.LaneLab
 
 
 def one_device() -> jax.sharding.Mesh:
-    return programs.lane_mesh(jax.devices()[:1])
+    return student_mesh(jax.devices()[:1])
 
 
 def unpack(words: np.ndarray, m: int) -> np.ndarray:

@@ -9,9 +9,9 @@ from sgd_lanes import Case, labels
 from students import one_device
 
 import mbsim
-from mbsim.engines import ensemble, networks
-from mbsim.engines.task import Dynamics, LaneLabels
-from mbsim.engines.xla.metropolis import TrainingSet
+from mbsim.engines import ensemble
+from mbsim.engines.task import Dynamics, LaneLabels, TrainingSet
+from mbsim.physics import teachers
 from mbsim.sampling.example_sets import example_numbers, example_set, permuted, scaled_pair
 from mbsim.sampling.streams import Key
 
@@ -129,7 +129,7 @@ def test_a_small_training_set_is_learned_by_heart():
 
 
 def metropolis(training, m=(3, 9), sweeps=30, devices=None, lanes=None):
-    teacher = networks.draw_teacher(9, 9, 9, 3, True, 5, 0)
+    teacher = teachers.draw_teacher(9, 9, 9, 3, True, 5, 0)
     m = np.array(m)
     zeros = np.zeros(len(m))
     return ensemble.train(

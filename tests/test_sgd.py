@@ -10,8 +10,9 @@ from scipy import stats
 from sgd_lanes import SEED, Case, labels
 
 import mbsim
-from mbsim.engines.batched import inputs, sgd
+from mbsim.engines.batched import inputs
 from mbsim.engines.batched.ensemble import SgdLabels
+from mbsim.engines.batched.setting import width_of
 from mbsim.physics.optimisers import Optimizer, mup_multiplier
 from mbsim.sampling.streams import Key, normal
 from mbsim.theory import linear
@@ -33,7 +34,7 @@ def test_a_lane_is_the_same_alone_and_among_others_on_one_device_and_on_eight():
     )
     together = case.train(many, TIMES, devices=8)
     assert together[0].diverged[5, -1] and not together[0].diverged[[0, 1, 2, 3, 4, 6], -1].any()
-    launches = case.train(many, TIMES, devices=1, lanes_per_device=2)
+    launches = case.train(many, TIMES, devices=1, students_per_device=2)
     same_bits(*together, slice(None), *launches, slice(None))
     for lane in (0, 3, 5):
         alone = case.train(SgdLabels(*(column[lane : lane + 1] for column in many)), TIMES)
@@ -49,9 +50,9 @@ def test_a_run_may_be_cut_anywhere():
 
 
 def test_the_width_of_a_batch_follows_from_m_alone_and_wastes_little():
-    assert [sgd.width_of(m) for m in (1, 8, 9, 10, 11, 16, 17, 100)] == [1, 8, 10, 10, 12, 16, 20, 112]
+    assert [width_of(m) for m in (1, 8, 9, 10, 11, 16, 17, 100)] == [1, 8, 10, 10, 12, 16, 20, 112]
     for m in range(1, 3000):
-        assert m <= sgd.width_of(m) < 1.25 * m + 1
+        assert m <= width_of(m) < 1.25 * m + 1
 
 
 def test_a_diverged_lane_is_frozen_finite_and_harms_nobody():
@@ -103,7 +104,7 @@ def keys(count):
 
 def test_inputs_are_fair_signs_and_normal_numbers():
     index = np.zeros(4000, np.uint32)
-    signs, turned = map(np.asarray, jax.jit(lambda key: inputs.signs(key, index, 70, None))(keys(4000)))
+    signs, turned = map(np.asarray, jax.jit(lambda key: inputs.signs(key, index, 70))(keys(4000)))
     np.testing.assert_array_equal(turned, signs.T)
     assert set(np.unique(signs)) == {-1.0, 1.0}
     assert abs(signs.mean()) * signs.size**0.5 < 5.4  # standard errors

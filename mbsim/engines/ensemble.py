@@ -11,10 +11,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mbsim.engines import networks
-from mbsim.engines.networks import Teacher
+from mbsim.engines.mesh import student_mesh
 from mbsim.engines.task import Dynamics, LaneLabels, ReportProgress, Task
 from mbsim.engines.xla import launches
-from mbsim.engines.xla.programs import lane_mesh
+from mbsim.physics.problem import Teacher
 
 
 class Records(NamedTuple):
@@ -60,7 +60,7 @@ def train(
     """Train the students of one teacher and measure them at the given times.
 
     Args:
-        teacher: the graph and weights to learn (`networks.draw_teacher`).
+        teacher: the graph and weights to learn (`teachers.draw_teacher`).
         labels: the lanes; arrays of shape (lanes,).
         times: increasing sweeps at which to measure, from 0 on; the last is the length of the run.
         seed: of all random numbers; with the next two, d, m and the replica it labels a lane's.
@@ -79,7 +79,7 @@ def train(
     Returns:
         Records and final weights with a row for each lane, in the order of `labels`.
     """
-    mesh = lane_mesh() if mesh is None else mesh
+    mesh = student_mesh() if mesh is None else mesh
     shape = networks.shape_of(teacher, N, train_output)
     if dynamics.training is not None and int(labels.m.max()) > dynamics.training.size:
         raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.training.size} examples")

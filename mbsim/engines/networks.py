@@ -1,20 +1,16 @@
-"""Two-layer networks of ±1 weights on packed examples: their shape, a teacher's tables, and the forward pass.
+"""Two-layer networks of ±1 weights as engines are compiled for them: their shape, and a teacher's tables.
 
 Hidden unit k reads d inputs and answers h_k = sign(sum_b w_kb x_b); output o reads D hidden units and answers
-y_o = sign(sum_a v_oa h_a). With a vector output D = d; a single output reads all K units, so D = K. Bits,
-words and lanes as in `bits.py`: inputs (N, W, L), hidden states (K, W, L), outputs (M, W, L); weights are
-int8, w (K*d, L) and v (M*D, L).
+y_o = sign(sum_a v_oa h_a). With a vector output D = d; a single output reads all K units, so D = K. Link b of
+unit k has the number k*d + b, link a of output o the number o*D + a.
 """
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
-from mbsim.engines.staging import staged
-from mbsim.engines.xla import bits
-from mbsim.physics.graphs import random_sources, readers_of
+from mbsim.physics.graphs import readers_of
+from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import Leaf
 
 
@@ -64,17 +60,6 @@ class Shape(NamedTuple):
         return self.first_hidden + self.hidden_links
 
 
-class Teacher(NamedTuple):
-    """A draw of the quenched disorder, on the host: sources (K, d) and (M, D), ±1 weights of the same
-    shapes.
-    """
-
-    hidden_sources: np.ndarray
-    output_sources: np.ndarray
-    w: np.ndarray
-    v: np.ndarray
-
-
 class Tables(NamedTuple):
     """A teacher as the kernels read it. Tables are arguments of the compiled programs, so teachers share
     them.
@@ -88,18 +73,6 @@ class Tables(NamedTuple):
     readers: Leaf
     w: Leaf
     v: Leaf
-
-
-def draw_teacher(N: int, K: int, M: int, d: int, train_output: bool, seed: int, teacher: int) -> Teacher:
-    """The teacher with labels (seed, N, d, teacher): graph, then ±1 weights; output weights are +1 unless
-    trained.
-    """
-    rng = np.random.default_rng([seed, N, d, teacher])
-    hidden = random_sources(N, K, d, rng)
-    outputs = np.arange(K, dtype=np.int32)[None, :] if M == 1 else random_sources(K, M, d, rng)
-    w = 1 - 2 * rng.integers(0, 2, hidden.shape, dtype=np.int8)
-    v = 1 - 2 * rng.integers(0, 2, outputs.shape, dtype=np.int8)
-    return Teacher(hidden, outputs, w, v if train_output else np.ones_like(v))
 
 
 def shape_of(teacher: Teacher, N: int, train_output: bool) -> Shape:
@@ -127,56 +100,3 @@ def tables_of(teacher: Teacher, shape: Shape) -> Tables:
         (teacher.w < 0).ravel().astype(np.uint8),
         (teacher.v < 0).ravel().astype(np.uint8),
     )
-
-
-def take(rows: Array, index: Array) -> Array:
-    """Rows by an index that is known to be inside, of shape index.shape + rows.shape[1:].
-
-    Words and lanes are gathered as one axis: XLA:CPU gives a gather of (words, lanes) slices a layout of its
-    own, whose change back keeps the loop that consumes it from vectorising.
-    """
-    flat = rows.reshape(rows.shape[0], -1)
-    taken = flat.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
-    return taken.reshape(*index.shape, *rows.shape[1:])
-
-
-def hidden_states(inputs: Array, sources: Array, w: Array, d: int, one: Array | None) -> Array:
-    """States (K, W, L) of the hidden units; w is (K*d, L), or (K*d, 1) for weights that all lanes share."""
-    source, weight = sources.reshape(-1, d), w.reshape(-1, d, w.shape[1])
-    return staged(
-        one, lambda: bits.majority([bits.times(take(inputs, source[:, b]), weight[:, b]) for b in range(d)])
-    )
-
-
-def vector_outputs(hidden: Array, sources: Array, v: Array, d: int, one: Array | None) -> Array:
-    """Outputs (M, W, L), each the sign of the sum of the d hidden units that it reads: the same map, one
-    layer up.
-    """
-    return hidden_states(hidden, sources, v, d, one)
-
-
-def scalar_counts(hidden: Array, v: Array) -> tuple[Array, ...]:
-    """Bit-sliced number of -1 terms among the K that a single output reads: P planes (W, L), K < 2^P.
-
-    The planes are arrays of their own: XLA:CPU does not vectorise a loop that stacks them.
-    """
-    units = hidden.shape[0]
-    planes = tuple(jnp.zeros(hidden.shape[1:], hidden.dtype) for _ in range(units.bit_length()))
-
-    def add(k: Array, planes: tuple[Array, ...]) -> tuple[Array, ...]:
-        term = bits.times(hidden[k], v[k])
-        return tuple(bits.move(planes, term, jnp.zeros_like(term)))
-
-    return lax.fori_loop(0, units, add, planes)
-
-
-def scalar_output(planes: tuple[Array, ...], units: int) -> Array:
-    """The single output (W, L) as the majority of its `units` terms."""
-    return bits.at_least(planes, (units + 1) // 2)
-
-
-def outputs(hidden: Array, sources: Array, v: Array, shape: Shape, one: Array | None) -> Array:
-    """Outputs (M, W, L) of either kind of network."""
-    if shape.scalar:
-        return scalar_output(scalar_counts(hidden, v), shape.K)[None]
-    return vector_outputs(hidden, sources, v, shape.d, one)

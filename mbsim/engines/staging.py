@@ -1,21 +1,23 @@
 """Deciding where the compiler stops fusing: the difference of a factor of sixteen on CPU.
 
 XLA:CPU drops `lax.optimization_barrier` before it fuses. It then pulls chains of index look-ups, or a whole
-sum of rows, into the inner loop over lanes of whatever consumes them, where they are recomputed for every
-lane and no longer vectorise (N = 256, d = 3, m = 8, 512 lanes: 9.3 us against 0.57 us for one proposal of all
-lanes, when a loop was the boundary). A branch that is always taken, but not known to be before the program
+sum of rows, into the inner loop over students of whatever consumes them, where they are recomputed for every
+student and no longer vectorise (N = 256, d = 3, m = 8, 512 students: 9.3 us against 0.57 us for one proposal
+of all, when a loop was the boundary). A branch that is always taken, but not known to be before the program
 runs, is a boundary that the compiler keeps. (A loop that runs once is one too, but costs 2 to 4 us for 32
 KiB, ten times as much as to copy them: it fills its first value with zeros, and copies the last.)
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 T = TypeVar("T")
+Stage = Callable[[Callable[[], Any]], Any]
+"""A way to hold a value in memory: `staged`, with `one` given."""
 
 
 def staged(one: Array | None, compute: Callable[[], T]) -> T:
@@ -28,3 +30,8 @@ def staged(one: Array | None, compute: Callable[[], T]) -> T:
         return lax.optimization_barrier(compute())
     shapes = jax.eval_shape(compute)
     return lax.cond(one > 0, compute, lambda: jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
+
+
+def barrier(compute: Callable[[], T]) -> T:
+    """`staged` where `lax.optimization_barrier` does what it says."""
+    return staged(None, compute)

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mbsim.engines.networks import Shape, Teacher
-from mbsim.engines.xla.metropolis import TrainingSet
+from mbsim.engines.networks import Shape
+from mbsim.physics.problem import Teacher
+from mbsim.sampling.example_sets import Sampling
 
 ReportProgress = Callable[[int], None]
 
@@ -18,6 +19,13 @@ class LaneLabels(NamedTuple):
     replica: np.ndarray
     init_overlap: np.ndarray
     temperature: np.ndarray
+
+
+class TrainingSet(NamedTuple):
+    """A finite training set: how many examples, and how batches are drawn from it (`example_sets`)."""
+
+    size: int
+    sampling: Sampling
 
 
 class Dynamics(NamedTuple):

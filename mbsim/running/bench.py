@@ -24,10 +24,13 @@ from jax.sharding import Mesh
 from rich.table import Table
 
 from mbsim.engines import ensemble, networks
-from mbsim.engines.networks import Shape, Teacher
+from mbsim.engines.mesh import student_mesh
+from mbsim.engines.networks import Shape
 from mbsim.engines.registers import sizes
 from mbsim.engines.xla import launches, memory
-from mbsim.engines.xla.programs import lane_mesh, programs
+from mbsim.engines.xla.programs import programs
+from mbsim.physics import teachers
+from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import order_key
 
 SEED = 1
@@ -122,9 +125,9 @@ def prepare(case: Case, mesh: Mesh | None = None, lanes: int | None = None) -> P
         lanes: students on each device; by default eight registers full on CPU, four beyond N = 1,024 so that
             sweeps do not take long, and 4096 students on an accelerator; fewer if they would not fit.
     """
-    mesh = lane_mesh() if mesh is None else mesh
+    mesh = student_mesh() if mesh is None else mesh
     vector = case.kind == "vector"
-    teacher = networks.draw_teacher(case.N, case.N, case.N if vector else 1, case.d, vector, SEED, 0)
+    teacher = teachers.draw_teacher(case.N, case.N, case.N if vector else 1, case.d, vector, SEED, 0)
     shape = networks.shape_of(teacher, case.N, vector)
     if ensemble.engine_for(mesh) == "native":
         return _prepare_native(case, teacher, shape, mesh, lanes)
@@ -212,7 +215,7 @@ def size_text(size: int) -> str:
 
 def table(measurements: Iterable[Measurement], mesh: Mesh | None = None) -> Table:
     """The measurements as one table, rates in millions of proposals per second."""
-    mesh = lane_mesh() if mesh is None else mesh
+    mesh = student_mesh() if mesh is None else mesh
     one = "core" if mesh.devices.flat[0].platform == "cpu" else "device"
     result = Table(
         title=f"Millions of proposals per second on {device_name(mesh)}, jax {jax.__version__}",

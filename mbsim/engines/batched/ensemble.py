@@ -1,11 +1,9 @@
-"""Many students of one teacher by gradient descent: launches over the devices, and the loop over time.
+"""Many students of one teacher by gradient descent, in launches over the devices (`engines/launching.py`).
 
-A lane is one student: a learning rate, a mini-batch size m and a replica. Lanes are grouped by the width of
-their batches (`sgd.width_of`), a program for each, so that a small m never pays for a large one. Lanes that
-do not fill the last launch are padded with copies of its first and dropped at the end.
+A student is a learning rate, a mini-batch size m and a replica. Students are grouped by the width of their
+batches (`setting.width_of`), a program for each, so that a small m never pays for a large one.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,23 +11,23 @@ import jax
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
 
-from mbsim.engines.batched import memory as sgd_memory
-from mbsim.engines.batched import networks as real_networks
+from mbsim.engines import launching
+from mbsim.engines.batched import memory
 from mbsim.engines.batched.inputs import Inputs
-from mbsim.engines.batched.networks import RealShape
 from mbsim.engines.batched.programs import SgdPrograms, programs
-from mbsim.engines.batched.sgd import Lane, SgdKeys, SgdObservation, SgdSetting, width_of
-from mbsim.engines.networks import Teacher
-from mbsim.engines.xla.programs import lane_mesh
+from mbsim.engines.batched.setting import RealShape, RealTables, SgdSetting, most_readers, tables_of, width_of
+from mbsim.engines.batched.sgd import SgdKeys, SgdObservation, SgdState, Student
+from mbsim.engines.launching import Advanced, Measured
+from mbsim.engines.mesh import EVERYWHERE, SPLIT, student_mesh
 from mbsim.physics.optimisers import LrScaling, Optimizer, mup_multiplier, scaled_rate
+from mbsim.physics.problem import Teacher
 from mbsim.sampling.example_sets import Sampling, example_set
 from mbsim.sampling.streams import Purpose, fold, folded
 
 
 class SgdLabels(NamedTuple):
-    """Host arrays (lanes,): what distinguishes the lanes of one teacher."""
+    """Host arrays (students,): what distinguishes the students of one teacher."""
 
     m: np.ndarray
     replica: np.ndarray
@@ -40,7 +38,7 @@ class Sgd(NamedTuple):
     """How students are trained.
 
     noise: standard deviation of what is added to the labels. mup: whether layers have the learning-rate
-    multipliers of `optimizers.mup_multiplier`. examples: size of the training set, None for fresh examples;
+    multipliers of `optimisers.mup_multiplier`. examples: size of the training set, None for fresh examples;
     `sampling` then says how batches are drawn from it.
     """
 
@@ -54,7 +52,7 @@ class Sgd(NamedTuple):
 
 
 class SgdRecords(NamedTuple):
-    """What was measured, (lanes, times) float64, and bool `diverged`: the fields of `SgdObservation`."""
+    """What was measured, (students, times) float64, and bool `diverged`: the fields of `SgdObservation`."""
 
     overlap: np.ndarray
     generalization_error: np.ndarray
@@ -64,8 +62,8 @@ class SgdRecords(NamedTuple):
 
 
 class FinalWeights(NamedTuple):
-    """Final weights, float32: w (lanes, N, K') and v (lanes, K', M) of dense students, (lanes, K, d) and
-    (lanes, M, d) of sparse ones, v (lanes, K', 1) with a single output; v None in a committee.
+    """Final weights, float32: w (students, N, K') and v (students, K', M) of dense students, (students, K,
+    d) and (students, M, d) of sparse ones, v (students, K', 1) with a single output; v None in a committee.
     """
 
     w: np.ndarray
@@ -84,7 +82,7 @@ def shape_of(
 ) -> RealShape:
     """The shape of a teacher and its students; `student_hidden` None for as many units as the teacher."""
     K, d = teacher.hidden_sources.shape
-    M, readers = len(teacher.output_sources), real_networks.most_readers(teacher, dense)
+    M, readers = len(teacher.output_sources), most_readers(teacher, dense)
     hidden = K if student_hidden is None else student_hidden
     return RealShape(N, K, M, d, hidden, dense, train_output, activation, ntk, readers)
 
@@ -97,8 +95,10 @@ def setting_of(shape: RealShape, dynamics: Sgd, m: int, test_size: int) -> SgdSe
     )
 
 
-def lanes_of(labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, teacher_label: int) -> Lane:
-    """The lanes with these labels, on the host; every array (lanes,)."""
+def students_of(
+    labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, teacher_label: int
+) -> Student:
+    """The students with these labels, on the host; every array (students,)."""
     key = folded(seed, shape.N, shape.d, labels.m, teacher_label, labels.replica)
     purposes = Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.CHOICE, Purpose.NOISE
     rate = scaled_rate(np.asarray(labels.lr, float), labels.m, dynamics.lr_scaling)
@@ -111,7 +111,7 @@ def lanes_of(labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, t
     def each(value: float | np.ndarray, dtype: type) -> np.ndarray:
         return np.broadcast_to(value, labels.m.shape).astype(dtype)
 
-    return Lane(
+    return Student(
         each(labels.m, np.int32),
         each(rate * multipliers[0], np.float32),
         each(rate * multipliers[1], np.float32),
@@ -119,6 +119,28 @@ def lanes_of(labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, t
         SgdKeys(*(fold(key, purpose) for purpose in purposes)),
         type(size)(*(each(number, np.uint32) for number in size)),
     )
+
+
+class _Launch(NamedTuple):
+    """`launching.Launch`, `most` steps in a call."""
+
+    compiled: SgdPrograms
+    tables: RealTables
+    students: Student
+    one: Array
+    most: int
+
+    def init(self) -> SgdState:
+        return self.compiled.init(self.students)
+
+    def advance(self, state: SgdState, time: int, goal: int) -> Advanced:
+        stop = min(goal, time - time % self.most + self.most)
+        steps = np.int32(time), np.int32(stop)
+        state = self.compiled.advance(state, self.tables, self.students, *steps, self.one)
+        return Advanced(state, stop, state.diverged.copy())  # the next call consumes the state
+
+    def observe(self, state: SgdState, time: int) -> SgdObservation:
+        return self.compiled.observe(state, self.tables, self.students, np.int32(time), self.one)
 
 
 def train(
@@ -132,97 +154,63 @@ def train(
     teacher_label: int,
     test_size: int = 256,
     mesh: Mesh | None = None,
-    lanes_per_device: int | None = None,
+    students_per_device: int | None = None,
     progress: Callable[[int], None] = lambda steps: None,
 ) -> tuple[SgdRecords, FinalWeights]:
     """Train the students of one teacher by gradient descent and measure them at the given times.
 
     Args:
-        teacher: the graph and weights to learn (`real_networks.draw_real_teacher`).
+        teacher: the graph and weights to learn (`teachers.draw_real_teacher`).
         shape: of teacher and students (`shape_of`).
-        labels: the lanes; arrays of shape (lanes,).
+        labels: the students; arrays of shape (students,).
         times: increasing steps at which to measure, from 0 on; the last is the length of the run.
         dynamics: optimiser, inputs, training set.
-        seed: of all random numbers; with N, d, m, teacher_label and the replica it labels a lane's. Lanes
-            that differ in the learning rate only share their random numbers.
+        seed: of all random numbers; with N, d, m, teacher_label and the replica it labels a student's.
+            Students that differ in the learning rate only share their random numbers.
         teacher_label: number of the teacher.
         test_size: fresh examples at each measurement, at least 2.
         mesh: devices to use; all of the process by default.
-        lanes_per_device: lanes of one device in one launch; by default what fits.
-        progress: called now and then with the number of steps, all lanes together, done since the last call.
-            What it raises ends the training.
+        students_per_device: students of one device in one launch; by default what fits.
+        progress: called now and then with the number of steps, all students together, done since the last
+            call. What it raises ends the training.
 
     Returns:
-        Records and final weights with a row for each lane, in the order of `labels`.
+        Records and final weights with a row for each student, in the order of `labels`.
 
     Raises:
         ValueError: a batch is larger than the training set.
     """
     if dynamics.examples is not None and int(labels.m.max()) > dynamics.examples:
         raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.examples} examples")
-    mesh = lane_mesh() if mesh is None else mesh
-    everywhere = NamedSharding(mesh, P())
-    tables = jax.device_put(real_networks.tables_of(teacher, shape), everywhere)
-    one = jax.device_put(np.int32(1), everywhere)
+    mesh = student_mesh() if mesh is None else mesh
+    tables, one = jax.device_put((tables_of(teacher, shape), np.int32(1)), NamedSharding(mesh, EVERYWHERE))
     widths = np.array([width_of(int(m)) for m in labels.m])
-    order, parts = [], []
+    trained, parts = [], []
     for width in np.unique(widths):
-        members = np.flatnonzero(widths == width)
+        alike = np.flatnonzero(widths == width)
         setting = setting_of(shape, dynamics, int(width), test_size)
-        each = lanes_per_device or sgd_memory.lanes_per_device(setting, len(members), mesh)
-        size = each * mesh.devices.size
+        each = students_per_device or memory.students_per_device(setting, len(alike), mesh)
         compiled = programs(setting, each, mesh)
-        most = sgd_memory.steps_per_call(setting, each, mesh.devices.flat[0])
-        for begin in range(0, len(members), size):
-            index = members[begin : begin + size]
-            padded = np.concatenate([index, np.repeat(index[:1], size - len(index))])
-            chosen = SgdLabels(*(np.asarray(column)[padded] for column in labels))
-            lanes = lanes_of(chosen, dynamics, shape, seed=seed, teacher_label=teacher_label)
-            lanes = jax.device_put(lanes, NamedSharding(mesh, P("lane")))
-            columns = _run(compiled, tables, lanes, one, times, most, len(index), progress)
-            parts.append([None if column is None else column[: len(index)] for column in columns])
-            order.append(index)
-    back = np.argsort(np.concatenate(order))
+        most = memory.steps_per_call(setting, each, mesh.devices.flat[0])
+        for used, places in launching.launches(alike, each * mesh.devices.size):
+            chosen = SgdLabels(*(np.asarray(column)[places] for column in labels))
+            given = students_of(chosen, dynamics, shape, seed=seed, teacher_label=teacher_label)
+            students = jax.device_put(given, NamedSharding(mesh, SPLIT))
+            run = launching.run(_Launch(compiled, tables, students, one, most), times, used, progress)
+            parts.append([None if column is None else column[:used] for column in _columns(run)])
+            trained.append(places[:used])
+    back = np.argsort(np.concatenate(trained))
     *series, w, v = (  # v None in a committee
         None if column[0] is None else np.concatenate(column)[back] for column in zip(*parts, strict=True)
     )
     return SgdRecords(*series), FinalWeights(w, v)  # type: ignore[arg-type]
 
 
-def _run(
-    compiled: SgdPrograms,
-    tables: real_networks.RealTables,
-    lanes: Lane,
-    one: Array,
-    times: np.ndarray,
-    most: int,
-    used: int,
-    progress: Callable[[int], None],
-) -> list[Any]:
-    """One launch through all measured times, `most` steps in a call: columns of SgdRecords, then weights."""
-    state = compiled.init(lanes)
-    seen: list[SgdObservation] = []
-    pending: deque[tuple[Array, int]] = deque()
-
-    def settle(left: int) -> None:
-        # One call runs while the next is prepared, so that reports are honest and interrupts prompt. What is
-        # waited for must not be consumed by the next call: a copy of one flag for each lane.
-        while len(pending) > left:
-            flag, done = pending.popleft()
-            flag.block_until_ready()
-            progress(done)
-
-    step = 0
-    for time in times.tolist():
-        while step < time:
-            stop = min(time, step - step % most + most)
-            state = compiled.advance(state, tables, lanes, np.int32(step), np.int32(stop), one)
-            pending.append((state.diverged.copy(), (stop - step) * used))
-            settle(1)
-            step = stop
-        seen.append(compiled.observe(state, tables, lanes, np.int32(time), one))
-    settle(0)
-    columns = [np.stack([np.asarray(part) for part in series], axis=1) for series in zip(*seen, strict=True)]
+def _columns(run: Measured) -> list[Any]:
+    """The fields of `SgdRecords`, then weights; students first."""
+    columns = [
+        np.stack([np.asarray(part) for part in series], axis=1) for series in zip(*run.seen, strict=True)
+    ]
     series = [column if column.dtype == bool else column.astype(np.float64) for column in columns]
-    w, v = state.weights
+    w, v = run.state.weights
     return [*series, np.asarray(w), None if v is None else np.asarray(v)]

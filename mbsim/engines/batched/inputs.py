@@ -2,7 +2,7 @@
 
 An example of the online dynamics is labelled by the number of its step and its slot in the batch, one of a
 finite training set by its number alone: `sgd.labels_of` turns either into a key and a counter. Input n of an
-example is then a function of the lane's key and these labels, whatever else is drawn at the same time.
+example is then a function of the student's key and these labels, whatever else is drawn at the same time.
 
 Inputs are float32.
 """
@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mbsim.engines.staging import staged
+from mbsim.engines.staging import Stage, barrier
 from mbsim.sampling.streams import Key, normal, threefry
 
 Inputs = Literal["sign", "normal"]
 
 
-def signs(key: Key, example: Array, N: int, one: Array | None) -> tuple[Array, Array]:
+def signs(key: Key, example: Array, N: int, stage: Stage = barrier) -> tuple[Array, Array]:
     """±1 inputs (examples, N), and the same as (N, examples): input n is bit n mod 32 of the word with
     counter (example, n // 32), 1 for -1.
 
@@ -28,16 +28,16 @@ def signs(key: Key, example: Array, N: int, one: Array | None) -> tuple[Array, A
     """
     word = jnp.arange(-(-N // 32), dtype=jnp.uint32)[:, None]
     each = Key(key.first[None], key.second[None])
-    words = staged(one, lambda: threefry(each, example[None], word)[0])
-    turned = staged(one, lambda: words.T)
+    words = stage(lambda: threefry(each, example[None], word)[0])
+    turned = stage(lambda: words.T)
     shift = np.uint32(31) - jnp.arange(32, dtype=jnp.uint32)
 
     def ones(bits: Array) -> Array:
         return lax.bitcast_convert_type(bits & np.uint32(1 << 31) | np.uint32(0x3F800000), jnp.float32)
 
     # Reshaped after the stages: a reshape that is fused with them costs several times as much as they do.
-    by_example = staged(one, lambda: ones(turned[:, :, None] << shift[None, None]))
-    by_input = staged(one, lambda: ones(words[:, None] << shift[None, :, None]))
+    by_example = stage(lambda: ones(turned[:, :, None] << shift[None, None]))
+    by_input = stage(lambda: ones(words[:, None] << shift[None, :, None]))
     return by_example.reshape(len(example), -1)[:, :N], by_input.reshape(-1, len(example))[:N]
 
 
@@ -47,11 +47,11 @@ def normals(key: Key, example: Array, count: int) -> Array:
     return normal(threefry(each, example[:, None], jnp.arange(count, dtype=jnp.uint32)[None])[0])
 
 
-def inputs(kind: Inputs, key: Key, example: Array, N: int, one: Array | None) -> tuple[Array, Array]:
+def inputs(kind: Inputs, key: Key, example: Array, N: int, stage: Stage = barrier) -> tuple[Array, Array]:
     """Inputs (examples, N), and the same as (N, examples), of the examples with these keys and counters, each
     (examples,).
     """
     if kind == "sign":
-        return signs(key, example, N, one)
-    x = staged(one, lambda: normals(key, example, N))
-    return x, staged(one, lambda: x.T)
+        return signs(key, example, N, stage)
+    x = stage(lambda: normals(key, example, N))
+    return x, stage(lambda: x.T)

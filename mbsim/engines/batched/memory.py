@@ -1,4 +1,4 @@
-"""How many lanes of gradient descent fit, and how much work a call may do, before anything is compiled.
+"""How many students of gradient descent fit, and how much work a call may do, before anything is compiled.
 
 Memory in bytes of one device, work in multiplications and additions.
 """
@@ -6,21 +6,22 @@ Memory in bytes of one device, work in multiplications and additions.
 import jax
 from jax.sharding import Mesh
 
-from mbsim.engines.batched.sgd import TEST_TILE, SgdSetting
+from mbsim.engines.batched.setting import SgdSetting
+from mbsim.engines.batched.sgd import TEST_TILE
 from mbsim.engines.xla.memory import available_bytes
 
 CALL_WORK = 1e10  # of one device in one call: a fraction of a second of a core, so that interrupts are prompt
-MOST_LANES = 4096  # of one launch on one device
+MOST_STUDENTS = 4096  # of one launch on one device
 
 
 def state_bytes(setting: SgdSetting) -> int:
-    """Weights of a lane with the memory of its optimiser."""
+    """Weights of a student with the memory of its optimiser."""
     copies = 3 if setting.optimizer.name == "adam" else 2 if setting.optimizer.momentum else 1
     return 4 * copies * setting.shape.weights + 16
 
 
 def work_bytes(setting: SgdSetting) -> int:
-    """What a lane takes while it trains or is measured: gradients, and the examples of a chunk or a tile."""
+    """What a student takes in training or measurement: gradients, and the examples of a chunk or a tile."""
     shape = setting.shape
     examples = max(setting.chunk * setting.width, min(TEST_TILE, setting.test_size))
     links = 0 if shape.dense else shape.K * shape.d + shape.M * shape.output_degree
@@ -30,15 +31,15 @@ def work_bytes(setting: SgdSetting) -> int:
     return 2 * state_bytes(setting) + 4 * (examples * (rows + teacher) + 2 * shape.weights + match)
 
 
-def launch_bytes(setting: SgdSetting, lanes: int, cpu: bool) -> int:
+def launch_bytes(setting: SgdSetting, students: int, cpu: bool) -> int:
     """Estimated memory of a launch: all states, twice where they are mapped, and the work of one or all."""
-    return lanes * (2 * state_bytes(setting) + 128) + (1 if cpu else lanes) * work_bytes(setting)
+    return students * (2 * state_bytes(setting) + 128) + (1 if cpu else students) * work_bytes(setting)
 
 
-def lanes_per_device(setting: SgdSetting, total: int, mesh: Mesh) -> int:
-    """Lanes of one launch on one device: few enough to fit, in launches as equal as they can be.
+def students_per_device(setting: SgdSetting, total: int, mesh: Mesh) -> int:
+    """Students of one launch on one device: few enough to fit, in launches as equal as they can be.
 
-    Raises MemoryError when not even one lane fits.
+    Raises MemoryError when not even one student fits.
     """
     device, count = mesh.devices.flat[0], mesh.devices.size
     cpu, room = device.platform == "cpu", available_bytes(mesh.devices.flat[0])
@@ -48,13 +49,13 @@ def lanes_per_device(setting: SgdSetting, total: int, mesh: Mesh) -> int:
             f"but the device has {room / 2**30:.2f} GiB"
         )
     each = 2 * state_bytes(setting) + 128 + (0 if cpu else work_bytes(setting))
-    most = min(MOST_LANES, (room - (work_bytes(setting) if cpu else 0)) // each)
+    most = min(MOST_STUDENTS, (room - (work_bytes(setting) if cpu else 0)) // each)
     launches = -(-total // (most * count))
     return -(-total // (launches * count))
 
 
 def step_work(setting: SgdSetting) -> int:
-    """Multiplications and additions of one step of one lane, about."""
+    """Multiplications and additions of one step of one student, about."""
     shape = setting.shape
     hidden, output = shape.fan_in[0] * shape.student_hidden, shape.fan_in[1] * shape.M
     # Gathered links take some ten times what those of a matrix product do.
@@ -62,8 +63,8 @@ def step_work(setting: SgdSetting) -> int:
     return setting.width * (links + 50 * (shape.N + shape.K + shape.M)) + 4 * shape.weights
 
 
-def steps_per_call(setting: SgdSetting, lanes: int, device: jax.Device) -> int:
-    """Steps that all lanes of a device take in one call, in whole chunks."""
+def steps_per_call(setting: SgdSetting, students: int, device: jax.Device) -> int:
+    """Steps that all students of a device take in one call, in whole chunks."""
     work = CALL_WORK if device.platform == "cpu" else 100 * CALL_WORK
-    chunks = work / (step_work(setting) * lanes * setting.chunk)
+    chunks = work / (step_work(setting) * students * setting.chunk)
     return max(1, int(chunks)) * setting.chunk

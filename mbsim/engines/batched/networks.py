@@ -1,13 +1,13 @@
-"""Two-layer networks of real weights: a teacher's tables, a student's weights, the forward pass, gradients.
+"""Two-layer networks of real weights: a student's weights, the forward pass, gradients.
 
     h = φ(s1 Σ_n w x_n),  y = s2 Σ_k v h_k,  loss ½|y − y*|² averaged over the batch
 
-for one lane; `sgd_programs.py` maps lanes. A dense student has every link, and its matrix products want
+for one student; `programs.py` maps students. A dense student has every link, and its matrix products want
 examples first: inputs (m, N), hidden states (m, K'), outputs (m, M), w (N, K'), v (K', M). A sparse student
 has the teacher's links, and its gathers want rows of examples: inputs (N, m), hidden states (K, m), outputs
 (M, m), w (K, d), v (M, d). (Measured on one core, a step of N = 256, d = 5, m = 16: 61 us so, 355 us as
-masked matrix products; with the lanes innermost 156.) The single output of either reads every hidden unit: v
-(K', 1). A committee has no v: its output weights are one.
+masked matrix products; with the students innermost 156.) The single output of either reads every hidden unit:
+v (K', 1). A committee has no v: its output weights are one.
 
 A teacher is always sparse, (rows, examples), with factors 1/sqrt(in-degree). What is gathered again is first
 `staged`: else XLA:CPU computes the layer below anew for each link that reads it.
@@ -19,10 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mbsim.engines.networks import Teacher, draw_teacher
-from mbsim.engines.staging import staged
+from mbsim.engines.batched.setting import Context, RealShape
 from mbsim.physics.activations import ACTIVATIONS
-from mbsim.physics.graphs import readers_of
 from mbsim.sampling.streams import Key, Leaf, normal, threefry
 
 FEW_EXAMPLES = 16
@@ -32,82 +30,6 @@ Plain descent fuses them with the update of the weights; a matrix product over s
 step of N = K = M = 64 on one core: m = 4, 9.0 us to 5.7; m = 8, 12.6 to 10.3; m = 16, 18.4 to 16.4; but m =
 32, 32 to 40.)
 """
-
-
-class RealShape(NamedTuple):
-    """The sizes and kinds that a compiled program is made for; K' is `student_hidden`.
-
-    readers: the most links that read a hidden unit, 0 where a sparse student does not need to know. ntk: sums
-    of the student carry 1/sqrt(in-degree), and weights start N(0, 1) instead of N(0, 1/in-degree).
-    """
-
-    N: int
-    K: int
-    M: int
-    d: int
-    student_hidden: int
-    dense: bool
-    train_output: bool
-    activation: str
-    ntk: bool
-    readers: int
-
-    @property
-    def scalar(self) -> bool:
-        """Whether a single output reads every hidden unit."""
-        return self.M == 1
-
-    @property
-    def output_degree(self) -> int:
-        """In-degree of an output of the teacher."""
-        return self.K if self.scalar else self.d
-
-    @property
-    def fan_in(self) -> tuple[int, int]:
-        """In-degrees of the student's hidden units and outputs."""
-        if self.dense:
-            return self.N, self.student_hidden
-        return self.d, self.output_degree
-
-    @property
-    def fan_out(self) -> tuple[int, int]:
-        """Links out of an input and out of a hidden unit of the student, in the mean rounded up."""
-        if self.dense:
-            return self.student_hidden, self.M
-        return -(-self.K * self.d // self.N), -(-self.M * self.output_degree // self.K)
-
-    @property
-    def factors(self) -> tuple[float, float]:
-        """s1 and s2. A committee's output has its teacher's factor, so that it can be the teacher."""
-        inner, outer = (n**-0.5 if self.ntk else 1.0 for n in self.fan_in)
-        return inner, outer if self.train_output else self.output_degree**-0.5
-
-    @property
-    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, int] | None]:
-        """Shapes of w and v."""
-        hidden = (self.N, self.student_hidden) if self.dense else (self.K, self.d)
-        if not self.train_output:
-            return hidden, None
-        return hidden, (self.student_hidden, self.M) if self.dense or self.scalar else (self.M, self.d)
-
-    @property
-    def weights(self) -> int:
-        """Number of trained weights."""
-        return sum(a * b for a, b in filter(None, self.weight_shapes))
-
-
-class RealTables(NamedTuple):
-    """A teacher as the kernels read it; arguments of the compiled programs, shared by all lanes.
-
-    hidden_sources (K, d) and output_sources (M, D): the row behind each link; w and v: float32 weights of the
-    same shapes. readers (K, readers): the output links that read each hidden unit, padded with -1.
-    """
-
-    hidden_sources: Leaf
-    output_sources: Leaf
-    readers: Leaf
-    w: Leaf
-    v: Leaf
 
 
 class Weights(NamedTuple):
@@ -126,43 +48,6 @@ class Pass(NamedTuple):
     y: Array
 
 
-def draw_real_teacher(
-    N: int, K: int, M: int, d: int, train_output: bool, normal_weights: bool, seed: int, teacher: int
-) -> Teacher:
-    """The graph of the ±1 teacher with the same labels, and its weights or standard normal ones."""
-    drawn = draw_teacher(N, K, M, d, train_output, seed, teacher)
-    w, v = drawn.w.astype(np.float32), drawn.v.astype(np.float32)
-    if normal_weights:
-        rng = np.random.default_rng([seed, N, d, teacher, 1])
-        w = rng.standard_normal(w.shape, np.float32)
-        v = rng.standard_normal(v.shape, np.float32) if train_output else v
-    return drawn._replace(w=w, v=v)
-
-
-def tables_of(teacher: Teacher, shape: RealShape) -> RealTables:
-    """The teacher's tables, on the host."""
-    links, _ = readers_of(teacher.output_sources, shape.K)
-    readers = np.full((shape.K, shape.readers), -1, np.int32)
-    readers[:, : links.shape[1]] = links[:, : shape.readers]
-    return RealTables(
-        teacher.hidden_sources.astype(np.int32),
-        teacher.output_sources.astype(np.int32),
-        readers,
-        teacher.w.astype(np.float32),
-        teacher.v.astype(np.float32),
-    )
-
-
-def most_readers(teacher: Teacher, dense: bool) -> int:
-    """`RealShape.readers` of a teacher: rounded up where it varies, so that teachers share programs."""
-    sources = teacher.output_sources
-    if dense or len(sources) == 1:
-        return 0
-    counts = np.bincount(sources.ravel(), minlength=len(teacher.hidden_sources))
-    most = int(counts.max())
-    return most if (counts == most).all() else -(-(most + 1) // 8) * 8
-
-
 def rows(values: Array, index: Array) -> Array:
     """Rows by an index that is known to be inside: shape index.shape + values.shape[1:]."""
     return values.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
@@ -173,14 +58,15 @@ def linked(weights: Array, values: Array, sources: Array) -> Array:
     return (weights[:, :, None] * rows(values, sources)).sum(axis=1)
 
 
-def teacher_outputs(shape: RealShape, tables: RealTables, inputs: Array, one: Array | None) -> Array:
+def teacher_outputs(context: Context, inputs: Array) -> Array:
     """The teacher's answers (M, examples) to inputs (N, examples)."""
+    shape, tables = context.shape, context.tables
     activation, inner = ACTIVATIONS[shape.activation].value, np.float32(shape.d**-0.5)
-    hidden = staged(one, lambda: activation(inner * linked(tables.w, inputs, tables.hidden_sources)))
+    hidden = context.staged(lambda: activation(inner * linked(tables.w, inputs, tables.hidden_sources)))
     factor = np.float32(shape.output_degree**-0.5)
     if shape.scalar:
-        return staged(one, lambda: factor * (tables.v @ hidden))
-    return staged(one, lambda: factor * linked(tables.v, hidden, tables.output_sources))
+        return context.staged(lambda: factor * (tables.v @ hidden))
+    return context.staged(lambda: factor * linked(tables.v, hidden, tables.output_sources))
 
 
 def initial_weights(shape: RealShape, key: Key) -> Weights:
@@ -195,8 +81,9 @@ def initial_weights(shape: RealShape, key: Key) -> Weights:
     return Weights(layer(0, hidden), None if output is None else layer(1, output))
 
 
-def forward(shape: RealShape, tables: RealTables, weights: Weights, inputs: Array, one: Array | None) -> Pass:
+def forward(context: Context, weights: Weights, inputs: Array) -> Pass:
     """The student's answers; a dense one takes inputs (m, N), a sparse one (N, m)."""
+    shape, tables = context.shape, context.tables
     inner, outer = (np.float32(s) for s in shape.factors)
     activation = ACTIVATIONS[shape.activation].value
     if shape.dense:
@@ -205,8 +92,8 @@ def forward(shape: RealShape, tables: RealTables, weights: Weights, inputs: Arra
         y = h.sum(axis=1, keepdims=True) if weights.v is None else h @ weights.v
         return Pass(inputs, z, h, outer * y)
     read = rows(inputs, tables.hidden_sources)
-    z = staged(one, lambda: inner * linked(weights.w, inputs, tables.hidden_sources))
-    h = staged(one, lambda: activation(z))
+    z = context.staged(lambda: inner * linked(weights.w, inputs, tables.hidden_sources))
+    h = context.staged(lambda: activation(z))
     if shape.scalar:
         y = h.sum(axis=0, keepdims=True) if weights.v is None else weights.v.T @ h
     else:
@@ -219,18 +106,17 @@ def outer_products(left: Array, right: Array) -> Array:
     return sum(one[:, None] * other[None] for one, other in zip(left, right, strict=True))
 
 
-def gradient(
-    shape: RealShape, tables: RealTables, weights: Weights, seen: Pass, delta: Array, one: Array | None
-) -> Weights:
+def gradient(context: Context, weights: Weights, seen: Pass, delta: Array) -> Weights:
     """The derivative of the loss; delta, of the shape of the outputs, is that by the outputs."""
+    shape, tables = context.shape, context.tables
     inner, outer = (np.float32(s) for s in shape.factors)
     slope = inner * ACTIVATIONS[shape.activation].derivative(seen.z, seen.h)
     delta = outer * delta
     if shape.dense:
         back = delta if weights.v is None else delta @ weights.v.T
-        if one is None or not 1 < len(delta) <= FEW_EXAMPLES:
+        if context.one is None or not 1 < len(delta) <= FEW_EXAMPLES:
             return Weights(seen.read.T @ (back * slope), None if weights.v is None else seen.h.T @ delta)
-        h, delta, back = staged(one, lambda: (seen.h, delta, back * slope))
+        h, delta, back = context.staged(lambda: (seen.h, delta, back * slope))
         return Weights(
             outer_products(seen.read, back), None if weights.v is None else outer_products(h, delta)
         )
@@ -247,11 +133,12 @@ def gradient(
     return Weights(jnp.einsum("kam,km->ka", seen.read, back * slope), gradient_v)
 
 
-def best_matches(shape: RealShape, tables: RealTables, w: Array) -> Array:
+def best_matches(context: Context, w: Array) -> Array:
     """Mean over the teacher's hidden units of the largest |cosine| with a hidden unit of the student.
 
     A student unit without weights matches nothing: its cosine is 0.
     """
+    shape, tables = context.shape, context.tables
     if not shape.dense:
         unit = jnp.arange(shape.K, dtype=jnp.int32)[:, None]
         w = jnp.zeros((shape.N, shape.K), w.dtype).at[tables.hidden_sources, unit].set(w)

@@ -1,10 +1,10 @@
-"""The compiled programs of gradient descent, made once for each setting and number of lanes.
+"""The compiled programs of gradient descent, made once for each setting and number of students.
 
-`init`, `advance` and `observe` of `sgd.py`, mapped over the lanes of a device and, by one `jax.shard_map`,
-over the mesh axis "lane". On CPU the lanes of a device go one after the other, each through all steps of a
-call, so that its weights stay in the cache; a lane's bits are then the same alone, among thousands, on one
-device or on eight. On an accelerator they go side by side (`jax.vmap`), and batched matrix products of
-another number of lanes may round differently.
+`init`, `advance` and `observe` of `sgd.py`, mapped over the students of a device and, by one `jax.shard_map`,
+over the devices (`engines/mesh.py`). On CPU the students of a device go one after the other, each through all
+steps of a call, so that its weights stay in the cache; a student's bits are then the same alone, among
+thousands, on one device or on eight. On an accelerator they go side by side (`jax.vmap`), and batched matrix
+products of another number of students may round differently.
 """
 
 import functools
@@ -18,18 +18,20 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from mbsim.engines.batched import sgd
-from mbsim.engines.batched.networks import RealShape, RealTables
-from mbsim.engines.batched.sgd import Lane, SgdKeys, SgdObservation, SgdSetting, SgdState
+from mbsim.engines.batched.setting import Context, RealShape, RealTables, SgdSetting
+from mbsim.engines.batched.sgd import SgdKeys, SgdObservation, SgdState, Student
+from mbsim.engines.mesh import EVERYWHERE, SPLIT
 from mbsim.sampling.example_sets import ExampleSet
 from mbsim.sampling.streams import Key
 
 
 class SgdPrograms(NamedTuple):
-    """Compiled functions; arrays of lanes have (devices * lanes) of them, the first axis split over the mesh.
+    """Compiled functions; arrays of students have (devices * students) of them, the first axis split over
+    devices.
 
-    init(lanes) -> SgdState
-    advance(state, tables, lanes, begin, end, one) -> SgdState after steps begin to end; consumes the state
-    observe(state, tables, lanes, time, one) -> SgdObservation
+    init(students) -> SgdState
+    advance(state, tables, students, begin, end, one) -> SgdState after steps begin to end; consumes the state
+    observe(state, tables, students, time, one) -> SgdObservation
     """
 
     init: Callable[..., SgdState]
@@ -51,76 +53,84 @@ def table_shapes(shape: RealShape) -> RealTables:
     return RealTables(*(jax.ShapeDtypeStruct(*size) for size in sizes))
 
 
-def lane_shapes(lanes: int) -> Lane:
-    """Shapes and types of the lanes of a launch."""
+def student_shapes(students: int) -> Student:
+    """Shapes and types of the students of a launch."""
 
     def each(dtype: type) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((lanes,), dtype)
+        return jax.ShapeDtypeStruct((students,), dtype)
 
     key, rate, number = Key(each(np.uint32), each(np.uint32)), each(np.float32), each(np.uint32)
     examples = ExampleSet(number, number, number)
-    return Lane(each(np.int32), rate, rate, rate, SgdKeys(key, key, key, key, key), examples)
+    return Student(each(np.int32), rate, rate, rate, SgdKeys(key, key, key, key, key), examples)
 
 
 def mapped(function: Callable[..., Any], together: bool) -> Callable[..., Any]:
-    """The function of one lane over the first axis of its arguments: side by side, or one after the other."""
-    return jax.vmap(function) if together else lambda *lanes: lax.map(lambda lane: function(*lane), lanes)
+    """The function of one student over the first axis of its arguments: side by side, or one after the
+    other.
+    """
+    if together:
+        return jax.vmap(function)
+    return lambda *students: lax.map(lambda student: function(*student), students)
 
 
 def _functions(setting: SgdSetting, cpu: bool) -> dict[str, Callable[..., Any]]:
-    """The three functions as they run on one device, for all its lanes."""
+    """The three functions as they run on one device, for all its students."""
 
-    def init(lanes):
-        return mapped(lambda lane: sgd.init(setting, lane), not cpu)(lanes)
+    def init(students):
+        return mapped(lambda student: sgd.init(setting, student), not cpu)(students)
 
-    def advance(state, tables, lanes, begin, end, one):
-        def of_lane(state: SgdState, lane: Lane) -> SgdState:
-            return sgd.advance(setting, tables, lane, state, begin, end, one if cpu else None)
+    def advance(state, tables, students, begin, end, one):
+        context = Context(setting, tables, one if cpu else None)
 
-        return mapped(of_lane, not cpu)(state, lanes)
+        def of_student(state: SgdState, student: Student) -> SgdState:
+            return sgd.advance(context, student, state, begin, end)
 
-    def observe(state, tables, lanes, time, one):
-        def of_lane(state: SgdState, lane: Lane) -> SgdObservation:
-            return sgd.observe(setting, tables, lane, state, time, one if cpu else None)
+        return mapped(of_student, not cpu)(state, students)
 
-        return mapped(of_lane, not cpu)(state, lanes)
+    def observe(state, tables, students, time, one):
+        context = Context(setting, tables, one if cpu else None)
+
+        def of_student(state: SgdState, student: Student) -> SgdObservation:
+            return sgd.observe(context, student, state, time)
+
+        return mapped(of_student, not cpu)(state, students)
 
     return {"init": init, "advance": advance, "observe": observe}
 
 
-def programs(setting: SgdSetting, lanes: int, mesh: Mesh) -> SgdPrograms:
-    """The compiled programs for `lanes` lanes on each device; asking again for the same returns the same.
+def programs(setting: SgdSetting, students: int, mesh: Mesh) -> SgdPrograms:
+    """The compiled programs for so many students on each device; asking again for the same returns the same.
 
     Only `advance` depends on the width of the batches: the others are shared by all m.
     """
     any_width = setting._replace(width=0)
-    init, observe = (_program(name, any_width, lanes, mesh) for name in ("init", "observe"))
-    return SgdPrograms(init, _program("advance", setting, lanes, mesh), observe)
+    init, observe = (_program(name, any_width, students, mesh) for name in ("init", "observe"))
+    return SgdPrograms(init, _program("advance", setting, students, mesh), observe)
 
 
 @functools.lru_cache(maxsize=256)
-def _program(name: str, setting: SgdSetting, lanes: int, mesh: Mesh) -> Callable[..., Any]:
+def _program(name: str, setting: SgdSetting, students: int, mesh: Mesh) -> Callable[..., Any]:
     functions = _functions(setting, mesh.devices.flat[0].platform == "cpu")
 
     def placed(tree: Any, spec: P) -> Any:
         sharding = NamedSharding(mesh, spec)
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
 
-    tables = placed(table_shapes(setting.shape), P())
-    each = placed(lane_shapes(lanes * mesh.devices.size), P("lane"))
-    number = placed(jax.ShapeDtypeStruct((), np.int32), P())
+    tables = placed(table_shapes(setting.shape), EVERYWHERE)
+    each = placed(student_shapes(students * mesh.devices.size), SPLIT)
+    number = placed(jax.ShapeDtypeStruct((), np.int32), EVERYWHERE)
     if name == "init":
-        specs: tuple[P, ...] = (P("lane"),)
+        specs: tuple[P, ...] = (SPLIT,)
         arguments: tuple[Any, ...] = (each,)
     else:
-        one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), each)
-        student = jax.eval_shape(lambda lane: sgd.init(setting, lane), one)
+        alone = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), each)
+        state = jax.eval_shape(lambda student: sgd.init(setting, student), alone)
         total = each.m.shape
-        states = jax.tree.map(lambda a: jax.ShapeDtypeStruct(total + a.shape, a.dtype), student)
+        states = jax.tree.map(lambda a: jax.ShapeDtypeStruct(total + a.shape, a.dtype), state)
         numbers = 3 if name == "advance" else 2
-        specs = (P("lane"), P(), P("lane"), *(P(),) * numbers)
-        arguments = (placed(states, P("lane")), tables, each, *(number,) * numbers)
-    split = jax.shard_map(functions[name], mesh=mesh, in_specs=specs, out_specs=P("lane"), check_vma=False)
+        specs = (SPLIT, EVERYWHERE, SPLIT, *(EVERYWHERE,) * numbers)
+        arguments = (placed(states, SPLIT), tables, each, *(number,) * numbers)
+    split = jax.shard_map(functions[name], mesh=mesh, in_specs=specs, out_specs=SPLIT, check_vma=False)
     consumed = (0,) if name == "advance" else ()
     # In float32, unless jax was told otherwise: by itself it rounds products to 11 bits on newer GPUs.
     told = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]

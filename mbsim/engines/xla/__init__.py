@@ -1,1 +1,1 @@
-"""±1 weights by XLA programs: levels of commuting proposals in blocks."""
+"""±1 weights by XLA programs: levels of commuting proposals in groups."""

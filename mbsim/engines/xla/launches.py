@@ -1,24 +1,25 @@
-"""Launches over the devices: the programs of XLA fed with the lanes of one teacher, and the loop over time.
+"""Launches (`engines/launching.py`) of the programs of XLA, fed with the lanes of one teacher."""
 
-Lanes that do not fill the last launch are padded with copies of its first and dropped at the end.
-"""
-
-from collections import deque
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
 
-from mbsim.engines import networks
-from mbsim.engines.networks import Tables, Teacher
+from mbsim.engines import launching, networks
+from mbsim.engines.launching import Advanced, Measured
+from mbsim.engines.mesh import EVERYWHERE
+from mbsim.engines.networks import Tables
 from mbsim.engines.task import Columns, Dynamics, LaneLabels, ReportProgress, Task
 from mbsim.engines.xla import memory
 from mbsim.engines.xla import order as orders
+from mbsim.engines.xla.groups import State
 from mbsim.engines.xla.metropolis import Lanes, Observation, Setting
 from mbsim.engines.xla.order import Schedule, UnitPlan
 from mbsim.engines.xla.programs import LANES, Launch, Programs, programs
+from mbsim.physics.order import sequential_order
+from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import lane_keys, order_key
 
 
@@ -71,11 +72,11 @@ def launch_of(
     if refresh == shape.proposals and not shape.scalar and shape.regular:
         return (
             Launch(setting, lanes, 1, False, by_units=True),
-            orders.unit_plan(*graph, setting.block),
+            orders.unit_plan(*graph, setting.group),
             refresh,
         )
     constant = shape.proposals % refresh == 0
-    return Launch(setting, lanes, 1 if constant else sweeps, False), orders.sequential_order(*graph), refresh
+    return Launch(setting, lanes, 1 if constant else sweeps, False), sequential_order(*graph), refresh
 
 
 def train(task: Task, mesh: Mesh, lanes_per_device: int | None, progress: ReportProgress) -> Columns:
@@ -90,22 +91,43 @@ def train(task: Task, mesh: Mesh, lanes_per_device: int | None, progress: Report
     size = each * mesh.devices.size
 
     key = order_key(task.seed, shape.N, shape.d, task.teacher_label)
-    launch, source, refresh = launch_of(setting, each, teacher, task.dynamics, key)
-    compiled = programs(launch, mesh)
+    made_for, source, refresh = launch_of(setting, each, teacher, task.dynamics, key)
+    compiled = programs(made_for, mesh)
 
-    everywhere = NamedSharding(mesh, P())
+    everywhere = NamedSharding(mesh, EVERYWHERE)
     tables = jax.device_put(networks.tables_of(teacher, shape), everywhere)
     one = jax.device_put(np.int32(1), everywhere)
-    schedules = _Schedules(compiled, launch, source, refresh, tables, one)
+    schedules = _Schedules(compiled, made_for, source, refresh, tables, one)
     parts = []
-    for begin in range(0, total, size):
-        index = np.arange(begin, begin + size)
-        used = min(size, total - begin)
-        part = LaneLabels(*(np.asarray(column)[np.where(index < total, index, begin)] for column in labels))
-        lanes = _placed(part, task, mesh)
-        columns = _run(compiled, schedules, tables, lanes, task.times, shape.proposals * used, progress)
-        parts.append([column[:used] for column in columns])
+    for used, students in launching.launches(np.arange(total), size):
+        lanes = _placed(LaneLabels(*(np.asarray(column)[students] for column in labels)), task, mesh)
+        launch = _Launch(compiled, schedules, tables, lanes)
+        run = launching.run(launch, task.times, shape.proposals * used, progress)
+        parts.append([column[:used] for column in _columns(run)])
     return Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+class _Launch(NamedTuple):
+    """`launching.Launch`."""
+
+    compiled: Programs
+    schedules: _Schedules
+    tables: Tables
+    lanes: Lanes
+
+    def init(self) -> State:
+        return self.compiled.init(self.tables, self.lanes)
+
+    def advance(self, state: State, time: int, goal: int) -> Advanced:
+        first, end, schedule = self.schedules.at(time)
+        stop = min(goal, end, time + memory.MOST_SWEEPS)
+        rows = np.int32(first), np.int32(time - first), np.int32(stop - first)
+        given = self.tables, self.lanes, schedule, *rows, self.schedules.one
+        state, accepted = self.compiled.advance(state, *given)
+        return Advanced(state, stop, accepted)
+
+    def observe(self, state: State, time: int) -> Observation:
+        return self.compiled.observe(state, self.tables, self.lanes, np.int32(time), self.schedules.one)
 
 
 def _placed(labels: LaneLabels, task: Task, mesh: Mesh) -> Lanes:
@@ -120,49 +142,15 @@ def _placed(labels: LaneLabels, task: Task, mesh: Mesh) -> Lanes:
     return jax.device_put(lanes, jax.tree.map(lambda spec: NamedSharding(mesh, spec), LANES))
 
 
-def _run(
-    compiled: Programs,
-    schedules: _Schedules,
-    tables: Tables,
-    lanes: Lanes,
-    times: np.ndarray,
-    proposals: int,
-    progress: ReportProgress,
-) -> list[np.ndarray]:
-    """One launch through all measured times: columns of Records, then weights, lanes first. `proposals`: in a
-    sweep of all lanes.
-    """
-    state = compiled.init(tables, lanes)
-    seen: list[Observation] = []
-    flips: list[list[Array]] = []
-    pending: deque[tuple[Array, int]] = deque()
-
-    def settle(most: int) -> None:
-        # One step runs while the next is prepared; waiting for the one before keeps reports honest and
-        # interrupts prompt.
-        while len(pending) > most:
-            array, done = pending.popleft()
-            array.block_until_ready()
-            progress(done)
-
-    sweep = 0
-    for time in times.tolist():
-        flips.append([])
-        while sweep < time:
-            first, end, schedule = schedules.at(sweep)
-            stop = min(time, end, sweep + memory.MOST_SWEEPS)  # a signal waits for what was handed out
-            rows = np.int32(first), np.int32(sweep - first), np.int32(stop - first)
-            state, accepted = compiled.advance(state, tables, lanes, schedule, *rows, schedules.one)
-            flips[-1].append(accepted)
-            pending.append((accepted, (stop - sweep) * proposals))
-            settle(1)
-            sweep = stop
-        seen.append(compiled.observe(state, tables, lanes, np.int32(time), schedules.one))
-    settle(0)
+def _columns(run: Measured) -> list[np.ndarray]:
+    """The fields of `Columns`, lanes first."""
     columns = [
-        np.stack([np.asarray(o[i], np.int64) for o in seen], axis=1) for i in range(len(Observation._fields))
+        np.stack([np.asarray(part, np.int64) for part in series], axis=1)
+        for series in zip(*run.seen, strict=True)
     ]
-    none = np.zeros(lanes.m.shape, np.int64)
-    accepted_since = np.stack([sum((np.asarray(f, np.int64) for f in some), none) for some in flips], axis=1)
-    signs = [1 - 2 * (np.asarray(weights) != 0).astype(np.int8).T for weights in (state.w, state.v)]
+    none = np.zeros(columns[0].shape[0], np.int64)
+    accepted_since = np.stack(
+        [sum((np.asarray(f, np.int64) for f in some), none) for some in run.counted], axis=1
+    )
+    signs = [1 - 2 * (np.asarray(weights) != 0).astype(np.int8).T for weights in (run.state.w, run.state.v)]
     return [*columns, accepted_since, *signs]

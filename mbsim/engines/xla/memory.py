@@ -1,4 +1,4 @@
-"""How many lanes fit: word type, block size and memory of a launch, estimated before anything is compiled."""
+"""How many lanes fit: word type, group size and memory of a launch, estimated before anything is compiled."""
 
 import os
 
@@ -10,7 +10,7 @@ from mbsim.engines.networks import Shape
 from mbsim.engines.xla import bits
 from mbsim.engines.xla.metropolis import TEST_WORDS, Setting
 
-WIDE_BLOCK = 64  # proposals at a time on an accelerator, where each step of a loop costs a launch
+WIDE_GROUP = 64  # proposals at a time on an accelerator, where each step of a loop costs a launch
 # Lanes on one CPU device at a time (measured): enough for long inner loops, few enough for rows to stay in
 # cache.
 WORD_BYTES = 2048  # one word of all lanes
@@ -26,16 +26,16 @@ def setting_of(shape: Shape, most_m: int, test_size: int, thermal: bool, platfor
     """The setting of a launch whose widest batch has `most_m` examples."""
     word = bits.word_type(most_m, narrow=platform == "cpu")
     return Setting(
-        shape, bits.words_for(most_m, word), word.name, test_size, thermal, block_size(shape, platform)
+        shape, bits.words_for(most_m, word), word.name, test_size, thermal, group_size(shape, platform)
     )
 
 
-def block_size(shape: Shape, platform: str) -> int:
-    """Proposals done at a time. Levels hold some K/d^2 of them: wider blocks than levels would be padding."""
+def group_size(shape: Shape, platform: str) -> int:
+    """Proposals done at a time. Levels hold some K/d^2 of them: wider groups than levels would be padding."""
     if shape.scalar:
         return 1
     if platform != "cpu":
-        return WIDE_BLOCK
+        return WIDE_GROUP
     width = shape.K / shape.d**2
     return 8 if width > 12 else 4 if width > 1 else 2
 
@@ -64,10 +64,10 @@ def lane_bytes(setting: Setting) -> int:
     # measurement does so in words of 32 bits.
     rows = shape.N + 2 * shape.K + 2 * shape.M
     forward = max(setting.words * size, 4 * (TEST_WORDS if shape.scalar else 1)) * rows
-    # The words of a block of proposals, with those of the outputs that its units decide.
-    block = setting.block * setting.words * ((2 * shape.readers + 4) * size + 4)
+    # The words of a group of proposals, with those of the outputs that its units decide.
+    group = setting.group * setting.words * ((2 * shape.readers + 4) * size + 4)
     # A quarter more for what has no name. (The compiler for CPUs reports a third to three quarters of all.)
-    return int(state + 1.25 * forward) + block + 64
+    return int(state + 1.25 * forward) + group + 64
 
 
 def available_bytes(device: jax.Device) -> int:

@@ -3,8 +3,8 @@
 A step is a sweep: as many proposals as there are trained weights. A proposal flips one weight; with dE the
 change in the number of wrong outputs on the current mini-batch, it is accepted if dE <= 0, and otherwise with
 probability exp(-dE / T). Each mini-batch is drawn afresh, its examples labelled by (lane, number of the
-batch) alone. Levels of commuting proposals (`order.py`) are done in blocks of a fixed number of proposals for
-all lanes at once; how one block is done depends on the output: `vector.py`, `scalar.py`.
+batch) alone. Levels of commuting proposals (`order.py`) are done in groups of a fixed number of proposals for
+all lanes at once; how one group is done depends on the output: `vector.py`, `scalar.py`.
 
 All arrays are (rows, words, lanes) or (rows, lanes), as `bits.py` and `networks.py` say. Everything here is
 pure and is compiled by `programs.py`.
@@ -16,23 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mbsim.engines import networks
 from mbsim.engines.networks import Shape, Tables
 from mbsim.engines.staging import staged
-from mbsim.engines.xla import bits, scalar, vector
-from mbsim.engines.xla.blocks import Block, State, View
+from mbsim.engines.task import TrainingSet
+from mbsim.engines.xla import bits, networks, scalar, vector
+from mbsim.engines.xla.groups import Group, State, View
 from mbsim.engines.xla.order import Schedule, UnitPlan
-from mbsim.sampling.example_sets import ExampleSet, Sampling, example_numbers, example_set
+from mbsim.sampling.example_sets import ExampleSet, example_numbers, example_set
 from mbsim.sampling.streams import Key, LaneKeys, Leaf, fold, input_words, threefry, uniform
 
 TEST_WORDS = 8  # test words done at a time with a scalar output; with a vector output one is wide enough
-
-
-class TrainingSet(NamedTuple):
-    """A finite training set: how many examples, and how batches are drawn from it (`example_sets`)."""
-
-    size: int
-    sampling: Sampling
 
 
 class Setting(NamedTuple):
@@ -46,7 +39,7 @@ class Setting(NamedTuple):
     word: str
     test_size: int
     thermal: bool
-    block: int
+    group: int
     training: TrainingSet | None = None
 
 
@@ -82,7 +75,7 @@ def view_of(setting: Setting, tables: Tables, lanes: Lanes, one: Array | None) -
         mask=bits.batch_mask(lanes.m, setting.words, dtype),
         temperature=lanes.temperature if setting.thermal else None,
         acceptance=lanes.keys.acceptance,
-        block=setting.block,
+        group=setting.group,
         one=one,
     )
 
@@ -188,19 +181,19 @@ def step(
     (L,) beside the state.
     """
     kind = scalar if view.shape.scalar else vector
-    size = view.block
+    size = view.group
 
-    def blocks(begin: Array, end: Array, flip, carry: tuple[State, Array]) -> tuple[State, Array]:
+    def groups(begin: Array, end: Array, flip, carry: tuple[State, Array]) -> tuple[State, Array]:
         def body(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
             state, accepted = carry
             offset = begin + i * size
-            block = Block(
+            group = Group(
                 links=lax.dynamic_slice(schedule.proposals, (row, offset), (1, size))[0],
                 positions=lax.dynamic_slice(schedule.positions, (row, offset), (1, size))[0],
                 valid=offset + jnp.arange(size, dtype=jnp.int32) < end,
                 sweep=sweep,
             )
-            state, more = flip(view, state, block)
+            state, more = flip(view, state, group)
             return state, accepted + more
 
         return lax.fori_loop(0, (end - begin + size - 1) // size, body, carry)
@@ -212,8 +205,8 @@ def step(
         carry = (state, accepted)
         start, middle, end = (schedule.starts[row, 2 * i + j] for j in range(3))
         if view.shape.train_output:
-            carry = blocks(start, middle, kind.flip_output, carry)
-        return blocks(middle, end, kind.flip_hidden, carry)
+            carry = groups(start, middle, kind.flip_output, carry)
+        return groups(middle, end, kind.flip_hidden, carry)
 
     nothing = jnp.zeros(state.w.shape[1], jnp.int32)
     return lax.fori_loop(0, schedule.levels[row], level, (state, nothing))
@@ -225,15 +218,15 @@ def step_by_units(
     """One sweep of the sequential order with its own batch, vector output: as `step`, but a unit's d
     proposals are done together.
     """
-    shape, size = view.shape, view.block
+    shape, size = view.shape, view.group
     within = jnp.arange(size, dtype=jnp.int32)
     chunks = -(-shape.M // size)
 
     def outputs(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
         state, total = carry
         slot, output = i // chunks, i % chunks * size + within
-        block = Block(output * shape.d + slot, slot * shape.M + output, output < shape.M, sweep)
-        state, more = vector.flip_output(view, state, block)
+        group = Group(output * shape.d + slot, slot * shape.M + output, output < shape.M, sweep)
+        state, more = vector.flip_output(view, state, group)
         return state, total + more
 
     def units(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:

@@ -1,9 +1,7 @@
-"""The order of proposals, and its cut into levels of commuting proposals.
+"""The order of proposals (`physics.order`) cut into levels of commuting proposals.
 
-A proposal is the flip of one trained weight, numbered: output links first, if they are trained (link o*D + a
-is slot a of output o, D its in-degree), then hidden links (link k*d + b is slot b of hidden unit k). A flip
-of an output link changes one output; a flip of a hidden link changes the outputs that read its unit. Two
-proposals that touch no common output commute: neither changes the other's energy difference. Give each
+A flip of an output link changes one output; a flip of a hidden link changes the outputs that read its unit.
+Two proposals that touch no common output commute: neither changes the other's energy difference. Give each
 proposal the level
 
     level = max(first level of its batch, 1 + highest level of the earlier proposals that touch one of its
@@ -19,18 +17,17 @@ teacher share it.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from mbsim.engines.staging import staged
-from mbsim.physics import graphs
+from mbsim.physics.order import colours, hidden_positions
 from mbsim.sampling.streams import Leaf
 
 
 class Schedule(NamedTuple):
-    """Sweeps cut into levels. S sweeps, n proposals each; the arrays are padded by one block at the end.
+    """Sweeps cut into levels. S sweeps, n proposals each; the arrays are padded by one group at the end.
 
     proposals (S, n + pad): the proposals sorted by level, within a level output links first.
     positions (S, n + pad): the place of each in its sweep, 0 to n - 1, the label of its random numbers.
@@ -47,11 +44,6 @@ class Schedule(NamedTuple):
     levels: Leaf
 
 
-def random_order(key: Array, sweeps: Array, n: int) -> Array:
-    """Proposals (S, n) of the sweeps numbered `sweeps` (S,): each uniform on 0..n-1, with replacement."""
-    return jax.vmap(lambda sweep: jax.random.randint(jax.random.fold_in(key, sweep), (n,), 0, n))(sweeps)
-
-
 class UnitPlan(NamedTuple):
     """One sweep of the sequential order, told by units instead of proposals, for a vector output and a batch
     for each sweep.
@@ -66,79 +58,21 @@ class UnitPlan(NamedTuple):
     positions: Leaf
 
 
-def sequential_order(
-    output_sources: np.ndarray, hidden_degree: int, units: int, train_output: bool
-) -> np.ndarray:
-    """Every trained weight once: output links slot by slot, then hidden links colour by colour and slot by
-    slot.
-
-    output_sources (M, D) names the hidden unit behind each output link. Units of one colour share no output,
-    which makes the levels as wide as they can be had cheaply; any fixed order would be as good a law.
-    """
-    outputs, degree = output_sources.shape
-    first = (
-        np.arange(outputs * degree).reshape(outputs, degree).T.ravel() if train_output else np.empty(0, int)
-    )
-    slots = np.arange(hidden_degree)[:, None]
-    second = [(group[None, :] * hidden_degree + slots).ravel() for group in _colours(output_sources, units)]
-    return np.concatenate([first, len(first) + np.concatenate(second)]).astype(np.int32)
-
-
 def unit_plan(
-    output_sources: np.ndarray, hidden_degree: int, units: int, train_output: bool, block: int
+    output_sources: np.ndarray, hidden_degree: int, units: int, train_output: bool, size: int
 ) -> UnitPlan:
-    """The same sweep in blocks of units of one colour."""
-    # As many rows as there could be blocks: teachers differ in their colours, and must share a compiled
+    """The sequential order in groups of up to `size` units of one colour."""
+    # As many rows as there could be groups: teachers differ in their colours, and must share a compiled
     # program.
-    groups = np.full((units, block), -1, np.int32)
+    groups = np.full((units, size), -1, np.int32)
     count = 0
-    for colour in _colours(output_sources, units):
-        for begin in range(0, len(colour), block):
-            part = colour[begin : begin + block]
+    for colour in colours(output_sources, units):
+        for begin in range(0, len(colour), size):
+            part = colour[begin : begin + size]
             groups[count, : len(part)] = part
             count += 1
     positions = hidden_positions(output_sources, hidden_degree, units, train_output)
     return UnitPlan(groups, np.int32(count), positions)
-
-
-def hidden_positions(
-    output_sources: np.ndarray, hidden_degree: int, units: int, train_output: bool
-) -> np.ndarray:
-    """The place (K*d,) of each hidden link in a sweep of the sequential order."""
-    order = sequential_order(output_sources, hidden_degree, units, train_output)
-    return np.argsort(order)[len(order) - units * hidden_degree :].astype(np.int32)
-
-
-def unit_order(positions: np.ndarray, hidden_degree: int) -> np.ndarray:
-    """The units (K,) in an order in which the sweep with these `hidden_positions` may be done with all links
-    of a unit in turn: colour by colour.
-    """
-    return np.argsort(positions[::hidden_degree]).astype(np.int32)
-
-
-def _colours(output_sources: np.ndarray, units: int) -> list[np.ndarray]:
-    """The units of each colour, ascending: greedy colouring in the units' own order."""
-    colour = _greedy_colours(output_sources, units)
-    unit = np.argsort(colour, kind="stable")
-    return np.split(unit, np.flatnonzero(np.diff(colour[unit])) + 1)
-
-
-def _greedy_colours(output_sources: np.ndarray, units: int) -> np.ndarray:
-    """The smallest colour for each unit that no earlier unit sharing an output has; (units,)."""
-    if len(output_sources) == 1:  # a single output that reads every unit: all conflict
-        return np.arange(units)
-    links, counts = graphs.readers_of(output_sources, units)
-    taken = [0] * len(output_sources)  # the colours that an output has met, a bit for each
-    colour = []
-    for outputs, count in zip((links // output_sources.shape[1]).tolist(), counts.tolist(), strict=True):
-        used = 0
-        for output in outputs[:count]:
-            used |= taken[output]
-        free = ~used & (used + 1)  # the lowest bit that is not set
-        colour.append(free.bit_length() - 1)
-        for output in outputs[:count]:
-            taken[output] |= free
-    return np.array(colour)
 
 
 def touched(

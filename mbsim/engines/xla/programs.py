@@ -1,14 +1,14 @@
 """The compiled programs of a launch, made once for each shape.
 
 Four programs serve a launch: `init`, `schedule` (levels of a chunk of sweeps), `advance` (train through
-sweeps of a schedule) and `observe`. Each is one `jax.shard_map` over the one mesh axis "lane": lanes never
-speak to each other, so that a lane gives the same bits alone, among thousands, or on any number of devices.
-They are compiled ahead of time, side by side in threads, for exactly
-one set of shapes: calling them can never compile anything again.
+sweeps of a schedule) and `observe`. Each is one `jax.shard_map` over the one axis of `engines/mesh.py`: lanes
+never speak to each other, so that a lane gives the same bits alone, among thousands, or on any number of
+devices. They are compiled ahead of time, side by side in threads, for exactly one set of shapes: calling them
+can never compile anything again.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -19,12 +19,14 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from mbsim.engines.mesh import AXIS, EVERYWHERE, SPLIT
 from mbsim.engines.networks import Shape, Tables
 from mbsim.engines.xla import metropolis
 from mbsim.engines.xla import order as orders
-from mbsim.engines.xla.blocks import State
+from mbsim.engines.xla.groups import State
 from mbsim.engines.xla.metropolis import Lanes, Observation, Setting
 from mbsim.engines.xla.order import Schedule, UnitPlan
+from mbsim.physics.order import random_order
 from mbsim.sampling.streams import Key, LaneKeys
 
 
@@ -64,26 +66,20 @@ class Programs(NamedTuple):
     memory: dict[str, int]
 
 
-def lane_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The one-axis mesh over the given devices, or over all of this process."""
-    return Mesh(np.array(jax.local_devices() if devices is None else devices), ("lane",))
-
-
 def _split(ranks):
     """PartitionSpecs that split the last axis of arrays of the given ranks."""
-    return jax.tree.map(lambda rank: P(*[None] * (rank - 1), "lane"), ranks)
+    return jax.tree.map(lambda rank: P(*[None] * (rank - 1), AXIS), ranks)
 
 
-EVERYWHERE = P()
 LANES = _split(Lanes(1, 1, 1, LaneKeys(*[Key(1, 1)] * 4)))
-TABLES = Tables(*[P()] * len(Tables._fields))
-SCHEDULE = Schedule(*[P()] * len(Schedule._fields))
-OBSERVATION = Observation(*[P("lane")] * len(Observation._fields))
+TABLES = Tables(*[EVERYWHERE] * len(Tables._fields))
+SCHEDULE = Schedule(*[EVERYWHERE] * len(Schedule._fields))
+OBSERVATION = Observation(*[SPLIT] * len(Observation._fields))
 
 
 def _state_specs(shape: Shape) -> State:
     sums = tuple([2] * shape.K.bit_length()) if shape.scalar else 3
-    return _split(State(2, 2, 3, 3, sums, 1))._replace(batch=P())
+    return _split(State(2, 2, 3, 3, sums, 1))._replace(batch=EVERYWHERE)
 
 
 def _functions(launch: Launch, cpu: bool):
@@ -98,7 +94,7 @@ def _functions(launch: Launch, cpu: bool):
         if launch.random_order:
             key = jax.random.wrap_key_data(source, impl="threefry2x32")
             sweeps = first + jnp.arange(launch.sweeps, dtype=jnp.int32)
-            proposals = orders.random_order(key, sweeps, shape.proposals)
+            proposals = random_order(key, sweeps, shape.proposals)
         else:
             proposals = jnp.broadcast_to(source[None, :], (launch.sweeps, shape.proposals))
         return orders.schedule(
@@ -111,7 +107,7 @@ def _functions(launch: Launch, cpu: bool):
             output_degree=shape.output_degree,
             first_hidden=shape.first_hidden,
             hidden_degree=shape.d,
-            pad=setting.block,
+            pad=setting.group,
         )
 
     def advance(state, tables, lanes, schedule, first, begin, end, one):
@@ -150,7 +146,7 @@ def _arguments(launch: Launch, mesh: Mesh):
         like((links,), np.uint8),
         like((outputs,), np.uint8),
     )
-    per_lane = {dtype: like((total,), dtype, P("lane")) for dtype in (np.int32, np.float32, np.uint32)}
+    per_lane = {dtype: like((total,), dtype, SPLIT) for dtype in (np.int32, np.float32, np.uint32)}
     key = Key(per_lane[np.uint32], per_lane[np.uint32])
     lanes = Lanes(
         per_lane[np.int32], per_lane[np.float32], per_lane[np.float32], LaneKeys(key, key, key, key)
@@ -178,25 +174,27 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
     state = placed(lowered["init"].out_info, state_specs)
     if launch.by_units:
         groups, positions = (
-            like((shape.K, launch.setting.block), np.int32),
+            like((shape.K, launch.setting.group), np.int32),
             like((shape.hidden_links,), np.int32),
         )
         plan: UnitPlan | Schedule = UnitPlan(groups, number, positions)
-        plan_specs: UnitPlan | Schedule = UnitPlan(P(), P(), P())
+        plan_specs: UnitPlan | Schedule = UnitPlan(EVERYWHERE, EVERYWHERE, EVERYWHERE)
     else:
         source = like((2,), np.uint32) if launch.random_order else like((shape.proposals,), np.int32)
         order = (source, number, like((launch.sweeps,), np.int32), number, tables.readers, number)
-        lowered["schedule"] = lower(schedule, (P(),) * 6, SCHEDULE, order)
+        lowered["schedule"] = lower(schedule, (EVERYWHERE,) * 6, SCHEDULE, order)
         plan, plan_specs = placed(lowered["schedule"].out_info, SCHEDULE), SCHEDULE
     lowered["advance"] = lower(
         advance,
-        (state_specs, TABLES, LANES, plan_specs, P(), P(), P(), P()),
-        (state_specs, P("lane")),
+        (state_specs, TABLES, LANES, plan_specs, EVERYWHERE, EVERYWHERE, EVERYWHERE, EVERYWHERE),
+        (state_specs, SPLIT),
         (state, tables, lanes, plan, number, number, number, number),
         donate=(0,),
     )
     watch = (state, tables, lanes, number, number)
-    lowered["observe"] = lower(observe, (state_specs, TABLES, LANES, P(), P()), OBSERVATION, watch)
+    lowered["observe"] = lower(
+        observe, (state_specs, TABLES, LANES, EVERYWHERE, EVERYWHERE), OBSERVATION, watch
+    )
     with ThreadPoolExecutor(len(lowered)) as pool:
         compiled = dict(
             zip(lowered, pool.map(lambda program: program.compile(), lowered.values()), strict=True)

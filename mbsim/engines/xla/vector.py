@@ -1,4 +1,4 @@
-"""Blocks of proposals for vector outputs, where each output reads d hidden units.
+"""Groups of proposals for vector outputs, where each output reads d hidden units.
 
 Nothing but the hidden states is kept up to date. Whether a flip changes the sign of a sum is asked of its d -
 1 other terms, the
@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mbsim.engines.networks import take
 from mbsim.engines.staging import staged
 from mbsim.engines.xla import bits
-from mbsim.engines.xla.blocks import Block, State, View, accepted, rivals, tied
+from mbsim.engines.xla.groups import Group, State, View, accepted, rivals, tied
+from mbsim.engines.xla.networks import take
 
 
 def _count_type(state: State, outputs: int) -> np.dtype:
@@ -75,12 +75,12 @@ def _deciding(view: View, state: State, reader: _Readers) -> tuple[Array, Array]
     return free, wrong
 
 
-def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
+def flip_output(view: View, state: State, group: Group) -> tuple[State, Array]:
     """Propose to flip output links: each touches its own output. Returns the number of accepted proposals
     (L,) too.
     """
     shape, tables, one = view.shape, view.tables, view.one
-    link = jnp.where(block.valid, block.links, 0)
+    link = jnp.where(group.valid, group.links, 0)
 
     output, unit, others = link // shape.d, take(tables.output_sources, link), rivals(link, shape.d)
     sources = take(tables.output_sources, others)
@@ -90,19 +90,19 @@ def flip_output(view: View, state: State, block: Block) -> tuple[State, Array]:
         free = tied(_rival_terms(state.sums, state.v, sources, others), term)
         return _change(free & view.mask[None], term ^ take(state.targets, output), _count_type(state, 1))
 
-    accept = accepted(view, block, staged(one, changes).sum(axis=1, dtype=jnp.int32))
+    accept = accepted(view, group, staged(one, changes).sum(axis=1, dtype=jnp.int32))
     flipped = take(state.v, link) ^ bits.spread(accept, state.v.dtype)
-    target = jnp.where(block.valid, link, shape.output_links)
+    target = jnp.where(group.valid, link, shape.output_links)
     v = state.v.at[target].set(flipped, mode="drop", unique_indices=True)
     return state._replace(v=v), accept.sum(axis=0, dtype=jnp.int32)
 
 
-def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
+def flip_hidden(view: View, state: State, group: Group) -> tuple[State, Array]:
     """Propose to flip hidden links: each touches the outputs that read its unit. Returns accepted proposals
     (L,) too.
     """
     shape, tables, one = view.shape, view.tables, view.one
-    link = jnp.where(block.valid, block.links - shape.first_hidden, 0)
+    link = jnp.where(group.valid, group.links - shape.first_hidden, 0)
 
     unit, others = link // shape.d, rivals(link, shape.d)
     sources = take(tables.hidden_sources, others)
@@ -123,11 +123,11 @@ def flip_hidden(view: View, state: State, block: Block) -> tuple[State, Array]:
     change = lax.fori_loop(0, shape.readers, add_output, jnp.zeros(flips.shape, dtype)).sum(
         axis=1, dtype=jnp.int32
     )
-    accept = staged(one, lambda: accepted(view, block, change))
+    accept = staged(one, lambda: accepted(view, group, change))
     hidden = hidden ^ (flips & bits.spread(accept, flips.dtype)[:, None])
     weights = take(state.w, link) ^ bits.spread(accept, state.w.dtype)
-    sums = state.sums.at[jnp.where(block.valid, unit, shape.K)].set(hidden, mode="drop", unique_indices=True)
-    target = jnp.where(block.valid, link, shape.hidden_links)
+    sums = state.sums.at[jnp.where(group.valid, unit, shape.K)].set(hidden, mode="drop", unique_indices=True)
+    target = jnp.where(group.valid, link, shape.hidden_links)
     w = state.w.at[target].set(weights, mode="drop", unique_indices=True)
     return state._replace(w=w, sums=sums), accept.sum(axis=0, dtype=jnp.int32)
 
@@ -180,8 +180,8 @@ def flip_units(
             lambda s, change: change + _change(flips & free[s], hidden ^ wrong[s], dtype),
             jnp.zeros((len(units), words, lanes), dtype),
         )
-        block = Block(link, take(positions, link), valid, sweep)
-        accept = staged(one, lambda: accepted(view, block, change.sum(axis=1, dtype=jnp.int32)))
+        group = Group(link, take(positions, link), valid, sweep)
+        accept = staged(one, lambda: accepted(view, group, change.sum(axis=1, dtype=jnp.int32)))
         mask = bits.spread(accept, hidden.dtype)
         planes = tuple(bits.move(planes, jnp.broadcast_to(mask[:, None], term.shape), term))
         target = jnp.where(valid, link, shape.hidden_links)

@@ -1,4 +1,4 @@
-"""What `vector.py` and `scalar.py` share: the state of the students, a block of proposals, and the Metropolis
+"""What `vector.py` and `scalar.py` share: the state of the students, a group of proposals, and the Metropolis
 rule.
 """
 
@@ -40,11 +40,11 @@ class View(NamedTuple):
     mask: Array
     temperature: Array | None
     acceptance: Key
-    block: int
+    group: int
     one: Array | None
 
 
-class Block(NamedTuple):
+class Group(NamedTuple):
     """Commuting proposals (G,) of one kind: numbers, places in the sweep, which are real and not padding; the
     sweep's number.
     """
@@ -62,19 +62,19 @@ def acceptance_uniforms(key: Key, sweep: Array, positions: Array) -> Array:
     return uniform(threefry(lanes, jnp.full_like(position, sweep.astype(jnp.uint32)), position)[0])
 
 
-def accepted(view: View, block: Block, change: Array) -> Array:
+def accepted(view: View, group: Group, change: Array) -> Array:
     """Whether each proposal (G, L) is accepted, from the change in the number of wrong outputs: dE <= 0, or u
     < exp(-dE/T).
     """
     accept = change <= 0
     if view.temperature is not None:
-        u = acceptance_uniforms(view.acceptance, block.sweep, block.positions)
+        u = acceptance_uniforms(view.acceptance, group.sweep, group.positions)
         temperature = view.temperature[None, :]
         # Where T = 0 the quotient would be infinite or not a number; the greedy rule has already decided
         # there.
         safe = jnp.where(temperature > 0, temperature, 1)
         accept |= (temperature > 0) & (u < jnp.exp(-change.astype(jnp.float32) / safe))
-    return accept & block.valid[:, None]
+    return accept & group.valid[:, None]
 
 
 def rivals(link: Array, degree: int) -> Array:
