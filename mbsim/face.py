@@ -64,11 +64,10 @@ def run(
         kind = type(config).__name__
         raise ConfigError(f"config: must be the path of a TOML file, a dict or a Config, not a {kind}")
     settings = load_config(config, overrides)
-    chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
     if not progress:
-        return runner.run(settings, out, report=report, dask=dask, **chosen)
+        return runner.run(settings, out, report=report, dask=dask, engine=engine)
     with _shown(report) as tell:
-        return runner.run(settings, out, report=tell, dask=dask, **chosen)
+        return runner.run(settings, out, report=tell, dask=dask, engine=engine)
 
 
 def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
