@@ -15,35 +15,38 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
+from mbsim.config.dynamics import DynamicsTable, dynamics_of, table_of
+from mbsim.config.fields import any_name
 from mbsim.config.problems import Problem, config_error, descriptions, problems_of, refused
-from mbsim.config.relations import SHARED, dynamics_table, foreign_dynamics_keys, relation_problems
+from mbsim.config.relations import relation_problems
 from mbsim.config.source import apply_overrides, plain, read_toml
 from mbsim.config.tables import (
     NAMED_MODELS,
     Data,
-    Dynamics,
     Grid,
     Measure,
     Model,
     RelativeM,
     RunOptions,
-    SgdDynamics,
     Table,
+    grid_table,
 )
 from mbsim.errors import ConfigError
+from mbsim.physics.keys import listed
+from mbsim.physics.observables import default_names
+from mbsim.physics.rules import RULES, Rule, axes
 
 __all__ = [
     "Config",
     "Data",
-    "Dynamics",
     "Grid",
     "Measure",
     "Model",
     "RelativeM",
     "RunOptions",
-    "SgdDynamics",
+    "known_keys",
     "load_config",
 ]
 
@@ -70,9 +73,9 @@ class Config(Table):
         strict=True,
         description="1 to 64 of the characters A-Z a-z 0-9 . _ -, the first no dot or hyphen",
     )
-    grid: Grid = Field(description="a table, [grid], with N, d and m")
-    dynamics: Dynamics | SgdDynamics = Field(
-        default=Dynamics(), validate_default=True, description="a table, [dynamics]"
+    grid: SerializeAsAny[Grid] = Field(description="a table, [grid], with N, d and m")
+    dynamics: SerializeAsAny[DynamicsTable] = Field(
+        default={}, validate_default=True, description="a table, [dynamics]"
     )
     data: Data | None = Field(default=None, description="a table, [data], for a finite training set")
     measure: Measure = Field(default=Measure(), validate_default=True, description="a table, [measure]")
@@ -110,17 +113,16 @@ class Config(Table):
 
     @field_validator("dynamics", mode="wrap")
     @classmethod
-    def _by_the_weights(cls, value: Any, handler: Any, info: Any) -> Any:
-        # Which table it is follows from the model, which pydantic cannot see in the value.
-        model = info.data.get("model")
-        table = dynamics_table(model, value)
-        if isinstance(value, Dynamics | SgdDynamics):
+    def _by_the_rule(cls, value: Any, handler: Any, info: Any) -> Any:
+        # Which table it is follows from the model and the rule, which pydantic cannot see in the value.
+        return dynamics_of(info.data.get("model"), value)
+
+    @field_validator("grid", mode="wrap")
+    @classmethod
+    def _with_all_axes(cls, value: Any, handler: Any) -> Any:
+        if isinstance(value, Grid):
             value = value.model_dump(exclude_unset=True)
-        if not isinstance(value, dict):
-            raise refused(Problem("", value, "must be a table, [dynamics]"))
-        if foreign := foreign_dynamics_keys(table, value):
-            raise refused(*foreign)
-        return table.model_validate(value)
+        return grid_table().model_validate(value) if isinstance(value, dict) else handler(value)
 
     @field_validator("data", mode="after")
     @classmethod
@@ -157,7 +159,7 @@ class Config(Table):
             return handler(plain(values))
         except ValidationError as error:
             where = info.context or {"source": ""}
-            raise config_error(problems_of(error, KEYS), **where) from None
+            raise config_error(problems_of(error, known_keys()), **where) from None
 
     def m_values(self, N: int, d: int) -> tuple[int, ...]:
         """The values of m at one (N, d), ascending."""
@@ -178,23 +180,38 @@ class Config(Table):
         return examples.resolve(N, self.model.hidden_units(N), d)
 
     @property
-    def algorithm(self) -> str:
-        """What trains the students, a key of `rules.RULES`."""
-        return "sgd" if self.model.real else "metropolis"
+    def rule(self) -> Rule:
+        """What trains the students."""
+        return self.dynamics.of
+
+    @property
+    def observables(self) -> tuple[str, ...]:
+        """What is measured over time, by name."""
+        return self.measure.observables or default_names(self.model.weights)
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
-        """The values of each axis of this dynamics: the list in `[grid]`, or the one of `[dynamics]`."""
-        names = [name for name in SHARED if name in type(self.dynamics).model_fields]
+        """The values of each axis of this rule: the list in `[grid]`, or the one of `[dynamics]`."""
+        own = {key.name for key in self.rule.keys}
+        names = [name for name in axes() if name in own]
         return {name: getattr(self.grid, name) or (getattr(self.dynamics, name),) for name in names}
 
     def resolved(self) -> dict[str, Any]:
         """Every key with its value, in TOML's types; `load_config` makes an equal configuration of it."""
         values = self.model_dump(mode="json", exclude_none=True)
-        for name in SHARED:
+        for name in axes():
             if name in values["grid"]:  # [dynamics] may not give it as well
                 del values["dynamics"][name]
         return {"name": values.pop("name"), **values}
+
+    def __reduce__(self) -> Any:  # the tables' classes are made at run time, and cannot be pickled
+        return stored_config, (self.resolved(),)
+
+    def identity(self) -> dict[str, Any]:
+        """`resolved()` without what changes no result: how it is computed."""
+        values = self.resolved()
+        values["run"].pop("engine", None)
+        return values
 
     def to_toml(self) -> str:
         """`resolved()` as the text of a TOML file."""
@@ -202,12 +219,27 @@ class Config(Table):
 
     @property
     def hash(self) -> str:
-        """SHA-256, in hexadecimal, of `resolved()` as JSON with sorted keys and no spaces."""
-        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """SHA-256, in hexadecimal, of `identity()` as JSON with sorted keys and no spaces."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-KEYS = descriptions(Config)
+def known_keys() -> dict[str, str]:
+    """{full key: what it must be} for every key that a configuration may hold, whatever its rule."""
+    found: dict[str, str] = {}
+    for key, words in descriptions(Config).items():
+        if key.startswith(("grid.", "dynamics.")):
+            continue
+        found[key] = words
+        if key == "grid":
+            found |= descriptions(grid_table(), "grid.")
+        if key == "dynamics":
+            for name in RULES:
+                found |= {
+                    k: v for k, v in descriptions(table_of(name), "dynamics.").items() if k not in found
+                }
+            found["dynamics.rule"] = listed(tuple(RULES))
+    return found
 
 
 def load_config(
@@ -237,6 +269,12 @@ def load_config(
     else:
         kind = type(source).__name__
         raise ConfigError(f"config: must be the path of a TOML file, a dict or a Config, not {kind}")
-    overridden = apply_overrides(values, overrides, KEYS, overrides_label)
+    overridden = apply_overrides(values, overrides, known_keys(), overrides_label)
     where = {"source": label, "overridden": overridden, "overrides_label": overrides_label}
     return Config.model_validate(values, context=where)
+
+
+def stored_config(values: Mapping[str, Any]) -> Config:
+    """What `Config.resolved` gave, with names that this process may not have registered."""
+    with any_name():
+        return load_config(values)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from mbsim.errors import ConfigError
+from mbsim.physics.keys import Key
 
 MISSING: Any = object()  # the value of a key that is not there
 LONGEST_VALUE = 72  # characters of a value that a message shows
@@ -48,7 +49,8 @@ def descriptions(table: type[BaseModel], prefix: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for name, field in table.model_fields.items():
         key = f"{prefix}{name}"
-        found[key] = field.description or "a table"
+        declared = next((one for one in field.metadata if isinstance(one, Key)), None)
+        found[key] = declared.must_be if declared else field.description or "a table"
         for inner in tables_in(field.annotation):
             found |= descriptions(inner, f"{key}.")
     return found

@@ -5,28 +5,23 @@ of ±1 terms must never be zero: the number of terms, d and (scalar output) K, m
 different units of the layer below: d cannot exceed N, nor, with vector output, K.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from mbsim.config.dynamics import only_for
 from mbsim.config.problems import Problem
-from mbsim.config.tables import (
-    LARGEST,
-    LARGEST_COUNT,
-    REAL_WEIGHTS,
-    Dynamics,
-    Grid,
-    Model,
-    RelativeM,
-    SgdDynamics,
-)
+from mbsim.config.tables import Grid, Model, RelativeM, model_keys
+from mbsim.physics.keys import LARGEST, LARGEST_COUNT, listed
+from mbsim.physics.observables import OBSERVABLES
+from mbsim.physics.optimisers import MUP
+from mbsim.physics.rules import axes
+from mbsim.physics.students import STUDENTS
+from mbsim.physics.teachers import TEACHERS
 
 if TYPE_CHECKING:
     from mbsim.config.configuration import Config
 
-SHARED = ("init_overlap", "temperature", "lr")  # lists of them go in [grid], a single value in [dynamics]
 FEWEST_TEST_EXAMPLES = 64  # with real weights: the variance of the teacher's answers is taken over them
-ONLY_REAL = 'is for real weights trained by SGD: set model.weights = "real", or remove it'
-ONLY_BINARY = 'is for ±1 weights trained by Metropolis: set model.weights = "binary", or remove it'
 
 
 def relation_problems(config: "Config") -> list[Problem]:
@@ -34,6 +29,9 @@ def relation_problems(config: "Config") -> list[Problem]:
     model, grid = config.model, config.grid
     return [
         *(_real_weights(config) if model.real else _binary_weights(config)),
+        *_foreign_axes(config),
+        *_teacher(model),
+        *_observables(config),
         *_too_many_links(model, grid),
         *_large_m(config),
         *_small_training_set(config),
@@ -41,58 +39,70 @@ def relation_problems(config: "Config") -> list[Problem]:
     ]
 
 
-def dynamics_table(model: Model | None, value: Any) -> type[Dynamics] | type[SgdDynamics]:
-    """Which table `[dynamics]` is: the weights tell, and where the model is wrong, the keys."""
-    if model is not None:
-        return SgdDynamics if model.real else Dynamics
-    keys = value.keys() if isinstance(value, dict) else ()
-    return SgdDynamics if {"steps", "lr", "optimizer"} & set(keys) else Dynamics
-
-
-def foreign_dynamics_keys(
-    table: type[Dynamics] | type[SgdDynamics], values: Mapping[str, Any]
-) -> list[Problem]:
-    """Keys that belong to the other way of training."""
-    other = SgdDynamics if table is Dynamics else Dynamics
-    text = ONLY_REAL if table is Dynamics else ONLY_BINARY
-    asked = values.get("algorithm")
-    if asked in ("sgd", "metropolis") and (asked == "sgd") != (table is SgdDynamics):
-        return [Problem("algorithm", asked, text)]
-    foreign = other.model_fields.keys() - table.model_fields.keys()
-    return [Problem(key, value, text) for key, value in values.items() if key in foreign]
-
-
 def _binary_weights(config: "Config") -> Iterator[Problem]:
     model = config.model
     if model.student == "dense":
         text = 'must be "sparse" with ±1 weights; a dense student needs model.weights = "real"'
         yield Problem("model.student", model.student, text)
-    for name in (*REAL_WEIGHTS, "student_hidden"):
-        if (value := getattr(model, name)) is not None:
-            yield Problem(f"model.{name}", value, ONLY_REAL)
-    if config.grid.lr is not None:
-        yield Problem("grid.lr", config.grid.lr, ONLY_REAL)
+    for name in model_keys():
+        value = getattr(model, name)
+        if value is not None and any(name == key.name for key in STUDENTS["dense"].keys):
+            yield Problem(f"model.{name}", value, only_for("real"))
     yield from _zero_sums(model, config.grid)
 
 
 def _real_weights(config: "Config") -> Iterator[Problem]:
     model, dynamics = config.model, config.dynamics
-    for name in ("init_overlap", "temperature"):
-        if (value := getattr(config.grid, name)) is not None:
-            yield Problem(f"grid.{name}", value, ONLY_BINARY)
     if model.student_hidden is not None and model.student == "sparse":
         text = "goes with a dense student; a sparse one has the teacher's hidden units"
         yield Problem("model.student_hidden", model.student_hidden, text)
     if model.student == "dense" and model.output == "vector" and not model.train_output:
         text = "must be true with a dense student and vector output: fixed outputs would all be the same"
         yield Problem("model.train_output", False, text)
-    assert isinstance(dynamics, SgdDynamics)
-    if dynamics.momentum and dynamics.optimizer == "adam":
-        yield Problem("dynamics.momentum", dynamics.momentum, 'goes with optimizer = "sgd"; adam has its own')
+    options = dynamics.options
+    optimizer = options.get("optimizer", "sgd")
+    if options.get("momentum") and optimizer != "sgd":
+        text = f'goes with optimizer = "sgd"; {optimizer} has its own'
+        yield Problem("dynamics.momentum", options["momentum"], text)
+    if options.get("lr_multipliers") == "mup" and optimizer not in MUP:
+        text = f'is known for {listed(MUP)} only, and dynamics.optimizer is "{optimizer}"'
+        yield Problem("dynamics.lr_multipliers", "mup", text)
     size = config.measure.test_size
     if size is not None and size < FEWEST_TEST_EXAMPLES:
         text = f"must be at least {FEWEST_TEST_EXAMPLES} with real weights, whose error is over a variance"
         yield Problem("measure.test_size", size, text)
+
+
+def _foreign_axes(config: "Config") -> Iterator[Problem]:
+    own = {key.name for key in config.dynamics.of.keys}
+    for name, key in axes().items():
+        listed_values = getattr(config.grid, name)
+        if listed_values is not None and name not in own:
+            weights = "real" if config.dynamics.of.weights == "binary" else "binary"
+            yield Problem(f"grid.{key.name}", listed_values, only_for(weights))
+
+
+def _teacher(model: Model) -> Iterator[Problem]:
+    if model.teacher is None or model.teacher not in TEACHERS:  # one that only a folder knows
+        return
+    learners = TEACHERS[model.teacher].students
+    if model.student_kind not in learners:
+        kinds = " or a ".join(STUDENTS[kind].title for kind in learners)
+        text = f'is learnt by a {kinds}: set model.student = "{learners[0]}" and model.weights = "real"'
+        yield Problem("model.teacher", model.teacher, text)
+    if model.teacher_activation is not None and not TEACHERS[model.teacher].activated:
+        text = f'has no effect: a teacher "{model.teacher}" has no activation; remove it'
+        yield Problem("model.teacher_activation", model.teacher_activation, text)
+
+
+def _observables(config: "Config") -> Iterator[Problem]:
+    names = config.measure.observables or ()
+    for name in names:
+        one = OBSERVABLES.get(name)
+        if names.count(name) > 1:
+            yield Problem("measure.observables", name, "appears more than once; give each name once")
+        elif one is not None and config.model.weights not in one.weights:
+            yield Problem("measure.observables", name, only_for(one.weights[0]))
 
 
 def _small_training_set(config: "Config") -> Iterator[Problem]:
@@ -152,8 +162,8 @@ def _large_m(config: "Config") -> Iterator[Problem]:
 
 
 def _given_twice(config: "Config") -> Iterator[Problem]:
-    for name in SHARED:
-        listed = getattr(config.grid, name)
-        if listed is not None and name in config.dynamics.model_fields_set:
+    for name in axes():
+        given = getattr(config.grid, name)
+        if given is not None and name in config.dynamics.model_fields_set:
             text = f"is given by dynamics.{name} too; keep one of the two"
-            yield Problem(f"grid.{name}", listed, text)
+            yield Problem(f"grid.{name}", given, text)

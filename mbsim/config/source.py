@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mbsim.config.problems import Problem, config_error, unknown_key
-from mbsim.config.relations import SHARED
 from mbsim.config.tables import NAMED_MODELS
 from mbsim.errors import ConfigError
+from mbsim.physics.rules import axes
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def apply_overrides(
         raise ConfigError(*lines)
 
     overridden = {key for key, _ in written}
-    for name in SHARED:
+    for name in axes():
         for here, there in (("grid", "dynamics"), ("dynamics", "grid")):
             if f"{here}.{name}" in overridden and isinstance(values.get(there), dict):
                 values[there].pop(name, None)

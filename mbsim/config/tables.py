@@ -1,17 +1,18 @@
 """The tables of a configuration: their keys, types, ranges and defaults.
 
-One class for each table of the file. Every field's `description` completes the sentence "must be ...": it is
-all that an error message says about the field, so it names the type and the range; of a list, "each ..." says
-what an item must be. What relates one table to another (d ≤ N, K odd) is in `config_relations`.
+One class for each table of the file. Keys of rules, students and teachers are declared by these, in
+`mbsim.physics`, and become fields here (`fields`). Every field's `description` completes the sentence "must be
+...": it is all that an error message says about the field, so it names the type and the range; of a list, "each
+..." says what an item must be. What relates one table to another (d ≤ N, K odd) is in `relations`.
 
-Types are strict: "64" and true are no integers; 1 is a fine float; infinities and NaN are refused. Lists in
-`[grid]` become dataset coordinates: they hold no value twice, and are kept in ascending order however they
-were written, so that two ways to write one grid are one run.
+Lists in `[grid]` become dataset coordinates: they hold no value twice, and are kept in ascending order however
+they were written, so that two ways to write one grid are one run.
 """
 
 import math
-from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeVar
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,14 +21,20 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    field_validator,
+    create_model,
     model_validator,
 )
 
+from mbsim.config.fields import any_name_will_do, ascending, field_of, list_of
 from mbsim.config.problems import Problem, refused
+from mbsim.engines import ENGINES
+from mbsim.physics.keys import LARGEST, LARGEST_COUNT, Key, OneOf, listed
+from mbsim.physics.observables import OBSERVABLES
+from mbsim.physics.registry import NAME
+from mbsim.physics.rules import axes
+from mbsim.physics.students import STUDENTS
+from mbsim.physics.teachers import TEACHERS
 
-LARGEST = 2**24  # of a size or a mini-batch: counts up to here are exact in float32
-LARGEST_COUNT = 2**31 - 1  # of sweeps or proposals: what a 32-bit counter holds
 MOST_M = 65_536  # values of m in one grid
 
 NAMED_MODELS: dict[str, dict[str, str]] = {
@@ -36,42 +43,8 @@ NAMED_MODELS: dict[str, dict[str, str]] = {
     "dense-vector": {"output": "vector", "student": "dense", "weights": "real"},
     "dense-scalar": {"output": "scalar", "student": "dense", "weights": "real"},
 }
-# Keys of [model] that real weights have, with their defaults; with ±1 weights they are None.
-REAL_WEIGHTS = {
-    "activation": "tanh",
-    "inputs": "sign",
-    "scaling": "standard",
-    "teacher_weights": "sign",
-    "noise": 0.0,
-}
-
-Number = TypeVar("Number", int, float)
-
-
-def ascending(values: tuple[Number, ...]) -> tuple[Number, ...]:
-    """The values in ascending order; an empty list or a value given twice is an error."""
-    if not values:
-        raise refused(Problem("", [], "must not be empty"))
-    ordered = sorted(values)
-    twice = sorted({a for a, b in pairwise(ordered) if a == b})
-    if twice:
-        raise refused(
-            *(Problem("", value, "appears more than once; give each value once") for value in twice)
-        )
-    return tuple(ordered)
-
-
-def without_minus_zero(value: float) -> float:
-    """-0.0 and 0.0 are one temperature: they must not give two labels or two hashes."""
-    return value + 0.0
-
-
 Size = Annotated[int, Field(strict=True, ge=1, le=LARGEST)]
 Count = Annotated[int, Field(strict=True, ge=1, le=LARGEST_COUNT)]
-Unsigned = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False), AfterValidator(without_minus_zero)]
-Fraction = Annotated[
-    float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), AfterValidator(without_minus_zero)
-]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Sizes = Annotated[tuple[Size, ...], AfterValidator(ascending)]
 
@@ -85,9 +58,18 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Model(Table):
-    """`[model]`: what teacher and student are. `hidden` None means K = N, `student_hidden` None as many
-    hidden units as the teacher; `train_output` is never None. Keys of real weights are None with ±1 weights.
+TEACHER = Key("teacher", OneOf(lambda: tuple(TEACHERS)), help='"sparse", or "parity" for dense students')
+
+
+def model_keys() -> dict[str, Key]:
+    """The keys of `[model]` that students and teachers declare."""
+    return {key.name: key for student in STUDENTS.values() for key in student.keys} | {"teacher": TEACHER}
+
+
+class ModelTable(Table):
+    """`[model]`: what teacher and student are. `hidden` None means K = N, `student_hidden` None as many hidden
+    units as the teacher, `teacher` None the sparse one, `teacher_activation` None the student's; `train_output`
+    is never None. Keys of real weights are None with ±1 weights.
     """
 
     output: Literal["vector", "scalar"] = Field(description='"vector" or "scalar"')
@@ -100,18 +82,10 @@ class Model(Table):
         default=True,
         description="true or false (default: true, but false with a scalar output of ±1 weights)",
     )
-    student_hidden: Size | None = Field(
-        default=None, description=f"{SIZE}; leave it out for as many as the teacher has"
-    )
-    activation: Literal["tanh", "erf", "relu", "linear"] | None = Field(
-        default=None, description='"tanh", "erf", "relu" or "linear"'
-    )
-    inputs: Literal["sign", "normal"] | None = Field(default=None, description='"sign" or "normal"')
-    scaling: Literal["standard", "ntk"] | None = Field(default=None, description='"standard" or "ntk"')
-    teacher_weights: Literal["sign", "normal"] | None = Field(default=None, description='"sign" or "normal"')
-    noise: Unsigned | None = Field(
-        default=None, description="a number not below 0, the standard deviation of what labels are off by"
-    )
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @model_validator(mode="before")
     @classmethod
@@ -120,7 +94,10 @@ class Model(Table):
             return values
         real = values.get("weights") == "real"
         fixed_output = values.get("output") == "scalar" and not real
-        return {"train_output": not fixed_output, **(REAL_WEIGHTS if real else {}), **values}
+        student = values.get("student", "sparse") if real else "binary"
+        known = STUDENTS[student].keys if isinstance(student, str) and student in STUDENTS else ()
+        defaults = {key.name: key.default for key in known if key.default is not None}
+        return {"train_output": not fixed_output, **defaults, **values}
 
     @property
     def kind_name(self) -> str:
@@ -133,6 +110,16 @@ class Model(Table):
         """Whether weights are real numbers, trained by SGD."""
         return self.weights == "real"
 
+    @property
+    def student_kind(self) -> str:
+        """The student's key in `students.STUDENTS`."""
+        return self.student if self.real else "binary"
+
+    @property
+    def teacher_kind(self) -> str:
+        """The teacher's key in `teachers.TEACHERS`."""
+        return str(self.teacher or "sparse")
+
     def hidden_units(self, N: int) -> int:
         """K, the number of hidden units at N inputs."""
         return N if self.hidden is None else self.hidden
@@ -140,6 +127,13 @@ class Model(Table):
     def outputs(self, N: int) -> int:
         """M, the number of outputs at N inputs."""
         return N if self.output == "vector" else 1
+
+
+if TYPE_CHECKING:
+    Model = ModelTable
+else:
+    _declared = {key.name: field_of(key, optional=True) for key in model_keys().values()}
+    Model = create_model("Model", __base__=ModelTable, **_declared)
 
 
 class RangeOfM(Table):
@@ -203,84 +197,27 @@ ValuesOfM = Annotated[
 
 
 class Grid(Table):
-    """`[grid]`: the dimensions of the dataset. `init_overlap` and `temperature`: None unless listed here."""
+    """`[grid]`: the dimensions of the dataset. The axes of rules (`grid_table`) are None unless listed here."""
 
     N: Sizes = Field(description=SIZES)
     d: Sizes = Field(description=SIZES)
     m: ValuesOfM = Field(description=f"{SIZES}; or a table {{start, stop, step}}, or {{unit, values}}")
     teachers: Size = Field(default=4, description=SIZE)
     replicas: Size = Field(default=32, description=SIZE)
-    init_overlap: Annotated[tuple[Fraction, ...], AfterValidator(ascending)] | None = Field(
-        default=None,
-        description="a list of different values, each a number from 0 to 1; "
-        "one number alone goes in dynamics.init_overlap",
-    )
-    temperature: Annotated[tuple[Unsigned, ...], AfterValidator(ascending)] | None = Field(
-        default=None,
-        description="a list of different values, each a number not below 0; "
-        "one number alone goes in dynamics.temperature",
-    )
-    lr: Annotated[tuple[Positive, ...], AfterValidator(ascending)] | None = Field(
-        default=None,
-        description="a list of different values, each a positive number; "
-        "one number alone goes in dynamics.lr",
-    )
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
-class Dynamics(Table):
-    """`[dynamics]` of ±1 weights, Metropolis. Times are in sweeps, `refresh` in proposals unless "sweep"."""
-
-    algorithm: Literal["metropolis"] | None = Field(
-        default=None, description='"metropolis" with ±1 weights, "sgd" with real ones; or left out'
-    )
-    sweeps: Annotated[int, Field(strict=True, ge=32, le=LARGEST_COUNT)] = Field(
-        default=300,
-        description=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight sweeps",
-    )
-    order: Literal["random", "sequential"] = Field(default="random", description='"random" or "sequential"')
-    refresh: Count | Literal["sweep"] = Field(
-        default="sweep", description=f'"sweep" or a number of proposals, an integer from 1 to {LARGEST_COUNT}'
-    )
-    temperature: Unsigned = Field(
-        default=0.0, description="a number not below 0; a list of temperatures goes in grid.temperature"
-    )
-    init_overlap: Fraction = Field(
-        default=0.0, description="a number from 0 to 1; a list of overlaps goes in grid.init_overlap"
-    )
-
-    @field_validator("algorithm")
-    @classmethod
-    def _one_way_to_say_it(cls, value: str | None) -> None:
-        return None
-
-    @property
-    def length(self) -> int:
-        """Length of the run in sweeps."""
-        return self.sweeps
+@cache
+def _grid_with(names: tuple[str, ...]) -> type[Grid]:
+    return create_model("GridWithAxes", __base__=Grid, **{name: list_of(axes()[name]) for name in names})
 
 
-class SgdDynamics(Table):
-    """`[dynamics]` of real weights: gradient descent. Times are in steps, one mini-batch each."""
-
-    algorithm: Literal["sgd"] = Field(default="sgd", description='"sgd" with real weights; or left out')
-    steps: Annotated[int, Field(strict=True, ge=32, le=LARGEST_COUNT)] = Field(
-        default=1000,
-        description=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight steps",
-    )
-    optimizer: Literal["sgd", "adam"] = Field(default="sgd", description='"sgd" or "adam"')
-    momentum: Annotated[float, Field(strict=True, ge=0, lt=1), AfterValidator(without_minus_zero)] = Field(
-        default=0.0, description="a number from 0 to below 1"
-    )
-    lr: Positive = Field(default=0.1, description="a positive number; a list of rates goes in grid.lr")
-    lr_scaling: Literal["constant", "linear", "sqrt"] = Field(
-        default="constant", description='"constant", "linear" or "sqrt", of m'
-    )
-    lr_multipliers: Literal["none", "mup"] = Field(default="none", description='"none" or "mup"')
-
-    @property
-    def length(self) -> int:
-        """Length of the run in steps."""
-        return self.steps
+def grid_table() -> type[Grid]:
+    """`[grid]` with the axes of all rules."""
+    return _grid_with(tuple(axes()))
 
 
 class RelativeExamples(Table):
@@ -293,6 +230,18 @@ class RelativeExamples(Table):
         """The number of examples; clipped just above what is allowed, where `config_relations` sees it."""
         unit = {"N": N, "d": d, "K": K, "N*d": N * d, "K*d": K * d}[self.unit]
         return math.floor(min(self.value * unit, 2.0 * LARGEST_COUNT) + 0.5)
+
+
+def registered_observable(name: str) -> str:
+    """The name of something that is measured over time, as it is."""
+    if not NAME.fullmatch(name) or not (
+        any_name_will_do() or (name in OBSERVABLES and OBSERVABLES[name].series)
+    ):
+        series = [known for known, one in OBSERVABLES.items() if one.series]
+        nearest = get_close_matches(name, series, n=1, cutoff=0.0)[0]
+        text = f'no observable of this name is registered; nearest is "{nearest}" ({", ".join(series)})'
+        raise refused(Problem("", name, text))
+    return name
 
 
 class Data(Table):
@@ -312,6 +261,9 @@ class Data(Table):
         return self.examples == "online"
 
 
+Observable = Annotated[str, Field(strict=True), AfterValidator(registered_observable)]
+
+
 class Measure(Table):
     """`[measure]`: when and on how much. `test_size` defaults to 256, or to 4,096 with a scalar output."""
 
@@ -322,6 +274,17 @@ class Measure(Table):
     )
     test_size: Size = Field(default=256, description=SIZE)
     success_threshold: Positive = Field(default=1e-2, description="a positive number")
+    observables: tuple[Observable, ...] | None = Field(
+        default=None, description="a list of different names, each that of a registered observable"
+    )
+
+
+def registered_engine(name: str) -> str:
+    """The name of an engine, as it is."""
+    if name not in ENGINES:
+        text = f'must be one of {listed(tuple(ENGINES))}; nearest is "{ENGINES.nearest(name)}"'
+        raise refused(Problem("", name, text))
+    return name
 
 
 class RunOptions(Table):
@@ -329,4 +292,7 @@ class RunOptions(Table):
 
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = Field(
         default=1, description=f"an integer from 0 to {2**32 - 1}"
+    )
+    engine: Annotated[str, AfterValidator(registered_engine)] | None = Field(
+        default=None, description="the name of an engine; left out, the fastest that can do it"
     )

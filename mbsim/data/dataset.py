@@ -1,6 +1,6 @@
 """From units of work to the one labelled dataset that users analyse, and from there to one file.
 
-Dimensions are `variables.DIMS`, less the axes of other dynamics, and less its own axes where `[grid]` does
+Dimensions are those of `variables.dims`, less the rule's axes where `[grid]` does
 not list them (they stay as scalar coordinates). The join is outer: where a combination was not asked for, or
 has not run, floats are NaN and `status` is 0. Arrays are allocated whole and filled unit by unit, so that
 opening a run takes the memory of its dataset and of one unit.
@@ -20,10 +20,10 @@ from mbsim.config.configuration import Config
 from mbsim.data import provenance as prov
 from mbsim.data.files import netcdf_bytes, one_line_errors, sync
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import dims_with, labelled, unit_arrays, unit_labels, variables_with
+from mbsim.data.variables import Contents, contents_of, dims, labelled, unit_arrays, unit_labels
 from mbsim.errors import DatasetError, RunFolderError
+from mbsim.physics.observables import order_parameter
 from mbsim.plan.units import Unit, units
-from mbsim.running.rules import RULES
 
 Block = tuple[Unit, Mapping[str, np.ndarray], Mapping[str, str]]  # unit, its arrays, its provenance
 
@@ -52,7 +52,8 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
                 continue
             yield unit, arrays, provenance
 
-    return _joined(folder.config, folder.config_hash, folder.times(), finished())
+    contents = folder.contents(units(folder.config)[0])
+    return _joined(folder.config, folder.config_hash, folder.times(), finished(), contents)
 
 
 def from_results(
@@ -68,7 +69,7 @@ def from_results(
     """
     times = np.asarray(times)
     blocks = ((unit, unit_arrays(unit, result, times), provenance) for unit, result in results.items())
-    return _joined(config, config.hash, times, blocks)
+    return _joined(config, config.hash, times, blocks, contents_of(units(config)[0]))
 
 
 def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
@@ -100,11 +101,13 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
         sync(path.parent)
 
 
-def _joined(config: Config, config_hash: str, times: np.ndarray, blocks: Iterable[Block]) -> xr.Dataset:
+def _joined(
+    config: Config, config_hash: str, times: np.ndarray, blocks: Iterable[Block], contents: Contents
+) -> xr.Dataset:
     labels = _all_labels(config, times)
     whole: dict[str, np.ndarray] = {
         name: np.full([len(labels[dim]) for dim in variable.dims], variable.empty, variable.dtype)
-        for name, variable in variables_with(config.axes, config.data is not None).items()
+        for name, variable in contents.variables().items()
     }
     provenances = []
     for unit, arrays, provenance in blocks:
@@ -112,16 +115,17 @@ def _joined(config: Config, config_hash: str, times: np.ndarray, blocks: Iterabl
         for name, array in arrays.items():
             whole[name][place[: array.ndim]] = array
         provenances.append(provenance)
-    main = RULES[config.algorithm].order_parameter(config)
+    names = [one.name for one in contents.observables]
+    main = order_parameter(config.model.weights, config.model.output == "scalar", names)
     attrs = prov.of_config(config, config_hash) | prov.joined(provenances) | {"order_parameter": main}
-    dataset = labelled(whole, labels, attrs)
+    dataset = labelled(whole, labels, attrs, contents)
     single = [dim for dim in config.axes if getattr(config.grid, dim) is None]
     return dataset.squeeze(single)
 
 
 def _all_labels(config: Config, times: np.ndarray) -> dict[str, np.ndarray]:
     """The ascending values of each dimension over all units of the run."""
-    found: dict[str, list[np.ndarray]] = {dim: [] for dim in dims_with(config.axes)}
+    found: dict[str, list[np.ndarray]] = {dim: [] for dim in dims(tuple(config.axes))}
     for unit in units(config):
         for dim, values in unit_labels(unit, times).items():
             found[dim].append(values)
@@ -130,7 +134,7 @@ def _all_labels(config: Config, times: np.ndarray) -> dict[str, np.ndarray]:
 
 def _place(unit: Unit, labels: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
     """The index of the unit's block. Its m may lie among those of other (N, d); the rest is dense."""
-    place: dict[str, Any] = dict.fromkeys(dims_with(unit.axes), slice(None))
+    place: dict[str, Any] = dict.fromkeys(dims(tuple(unit.axes)), slice(None))
     for dim, value in (("N", unit.N), ("d", unit.d), ("teacher", unit.teacher)):
         i = int(np.searchsorted(labels[dim], value))
         place[dim] = slice(i, i + 1)

@@ -1,7 +1,7 @@
 """Where numbers come from: the attributes that every file and every dataset of mbsim carries.
 
-What the configuration says (`config` as JSON, `config_hash`, `name`, `model`, `seed`) is the same for all
-units of a run. What computed them (`FIELDS`: versions, device, generator, commit) may differ from unit to
+What the configuration says (`config` as JSON, `config_hash`, `name`, `model`, `rule`, `seed`) is the same for all
+units of a run. What computed them (`FIELDS`: versions, device, engine, generator, commit) may differ from unit to
 unit when a run is resumed elsewhere; `joined` then keeps the distinct values. Every value but `seed` is text,
 "" where not known.
 """
@@ -21,6 +21,7 @@ FIELDS = (
     "jaxlib_version",
     "numpy_version",
     "device_kind",
+    "engine",
     "prng",
     "git_commit",
 )
@@ -52,6 +53,7 @@ def of_config(config: Config, config_hash: str) -> dict[str, Any]:
         "config_hash": config_hash,
         "name": config.name,
         "model": config.model.kind_name,
+        "rule": config.rule.name,
         "seed": config.run.seed,
     }
 

@@ -2,6 +2,7 @@ r"""A run as a folder: each unit of work is one file, which either verifies or c
 
     config.toml        the resolved configuration, under a header with its hash; written once
     <unit.stem>.nc     a finished unit: a self-contained netCDF-4 file, a block of the dataset, then a seal
+    registered.json    what it uses of a user's own observables, activations and optimisers, if anything
     .lock              locked (flock) by the one process that writes
     .tmp-*             being written, or left over by a process that was killed
 
@@ -33,10 +34,11 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from mbsim.config.configuration import Config, load_config
+from mbsim.config import Config, stored_config
 from mbsim.data import provenance as prov
 from mbsim.data.files import LOCK, TEMPORARY, locked, netcdf_bytes, one_line_errors, sync, write_atomically
-from mbsim.data.variables import labelled, unit_arrays, unit_labels, variables_of
+from mbsim.data.registered import REGISTERED, as_json, changed, described
+from mbsim.data.variables import Contents, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.errors import RunFolderError
 from mbsim.plan.units import Unit, measurement_times
 
@@ -58,6 +60,7 @@ class RunFolder:
     path: Path
     config: Config
     config_hash: str
+    registered: bytes = b""  # the content of `REGISTERED`
 
     @classmethod
     def create_or_open(cls, path: str | os.PathLike[str], config: Config) -> Self:
@@ -73,7 +76,8 @@ class RunFolder:
             if not (path / CONFIG).exists():
                 _create(path, config)
         folder = cls.open(path)
-        if differing := _differences(folder.config, config):
+        differing = _differences(folder.config, config) or changed(folder.registered, config)
+        if differing:
             raise RunFolderError(
                 f"{path} holds a run of another configuration; choose another folder, or make equal: "
                 + "; ".join(differing)
@@ -99,7 +103,12 @@ class RunFolder:
             raise RunFolderError(
                 f"{path / CONFIG} was changed since the run began: put it back, or use another folder"
             )
-        return cls(path, load_config(tomllib.loads(body)), header[1])
+        own = (path / REGISTERED).read_bytes() if (path / REGISTERED).exists() else b""
+        return cls(path, stored_config(tomllib.loads(body)), header[1], own)
+
+    def contents(self, unit: Unit) -> Contents:
+        """What the unit's variables are."""
+        return contents_of(unit, described(self.registered))
 
     def unit_path(self, unit: Unit) -> Path:
         """Where the unit's file is or will be."""
@@ -142,9 +151,10 @@ class RunFolder:
         times = np.asarray(times)
         if not np.array_equal(times, self.times()):
             raise ValueError(f"the measured times of {unit.stem} are not those of the configuration")
-        arrays, labels = unit_arrays(unit, result, times), unit_labels(unit, times)
+        contents = self.contents(unit)
+        arrays, labels = unit_arrays(unit, result, times, contents), unit_labels(unit, times)
         attrs = prov.of_config(self.config, self.config_hash) | prov.joined([provenance])
-        payload = netcdf_bytes(labelled(arrays, labels, attrs))
+        payload = netcdf_bytes(labelled(arrays, labels, attrs, contents))
         seal = f"\nmbsim sha256 {_digest(payload, self.identity(unit))}\n".encode()
         write_atomically(self.unit_path(unit), payload, seal)
 
@@ -157,12 +167,12 @@ class RunFolder:
         """
         arrays, provenance = self.read_arrays(unit)
         attrs = prov.of_config(self.config, self.config_hash) | provenance
-        return labelled(arrays, unit_labels(unit, self.times()), attrs)
+        return labelled(arrays, unit_labels(unit, self.times()), attrs, self.contents(unit))
 
     def read_arrays(self, unit: Unit) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """As `read`, but plain arrays and the provenance: ten times faster, for hundreds of units."""
         with h5py.File(io.BytesIO(self._verified(unit)), "r") as file:
-            arrays = {name: file[name][...] for name in variables_of(unit) if name in file}
+            arrays = {name: file[name][...] for name in self.contents(unit).variables() if name in file}
             return arrays, prov.joined([{field: str(file.attrs.get(field, "")) for field in prov.FIELDS}])
 
     def clean_temporaries(self) -> None:
@@ -199,8 +209,12 @@ def _create(path: Path, config: Config) -> None:
     if path.exists():
         if not path.is_dir():
             raise RunFolderError(f"{path} is a file, not a folder: choose another name for the run")
-        own = (LOCK, TEMPORARY)  # all that is there when a run was killed before it wrote its configuration
-        if strangers := sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(own)):
+        left = (
+            LOCK,
+            TEMPORARY,
+            REGISTERED,
+        )  # all that is there when a run was killed before it wrote its configuration
+        if strangers := sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(left)):
             raise RunFolderError(f"{path} holds {strangers[0]} but no run: choose an empty or a new folder")
     path.mkdir(parents=True, exist_ok=True)
     sync(path.parent)
@@ -208,12 +222,14 @@ def _create(path: Path, config: Config) -> None:
     header = HEADER.format(config_hash=config.hash, sha256=hashlib.sha256(body.encode()).hexdigest())
     with locked(path):
         if not (path / CONFIG).exists():
+            if own := as_json(config):
+                write_atomically(path / REGISTERED, own)
             write_atomically(path / CONFIG, header.encode(), body.encode())
 
 
 def _differences(there: Config, here: Config) -> list[str]:
     """One text for each key whose values differ."""
-    old, new = _flat(there.resolved()), _flat(here.resolved())
+    old, new = _flat(there.identity()), _flat(here.identity())
     return [
         f"{key} is {_short(old, key)} there and {_short(new, key)} here"
         for key in dict.fromkeys([*old, *new])

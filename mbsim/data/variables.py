@@ -1,39 +1,31 @@
 """What a dataset of mbsim holds: its dimensions and variables, their types, long names and units.
 
-A unit of work is a block of the whole: the same dimensions, in the order of `DIMS`, with fewer labels. The
-axes between d and m are those of the unit's dynamics (`rules`); the others are not there.
+A work unit is a block of the whole: the same dimensions, in the order of `dims`, with fewer labels. The axes
+between d and m are those of the rule. Variables follow from the observables that are measured (`Contents`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from mbsim.physics.observables import OBSERVABLES, Observable
+from mbsim.physics.rules import RULES, Rule, axes
 from mbsim.plan.units import Unit
-from mbsim.running.rules import RULES, rule_with
 
-_AXES = {name: (*words, np.float64) for rule in RULES.values() for name, words in rule.AXES.items()}
-COORDINATES = {  # in the order of the dimensions: long name, units, type
+FIRST = {
     "N": ("number of inputs", "1", np.int64),
     "d": ("in-degree, links into each unit", "1", np.int64),
-    **_AXES,
+}
+LAST = {
     "m": ("mini-batch size", "1", np.int64),
     "teacher": ("teacher, the quenched disorder", "1", np.int64),
     "replica": ("student of that teacher", "1", np.int64),
-    "time": ("time", "", np.int64),  # units: those of the dynamics
+    "time": ("time", "", np.int64),  # units: those of the rule
 }
-DIMS = tuple(COORDINATES)
-SERIES = {
-    "generalization_error": "generalisation error, on fresh examples",
-    "training_error": "training error, on the mini-batch before it is used",
-    "overlap": "overlap of student and teacher",
-}
-TAILS = {
-    "overlap": "overlap",
-    "output_overlap": "overlap of the outputs",  # 0 for a guess, 1 for the teacher
-    "generalization_error": "generalisation error",
-}
+MOMENTS = {"mean": ("mean", 1), "second": ("second moment", 2), "fourth": ("fourth moment", 4)}
 GAP = "generalization_gap"  # where the training set is finite
 
 
@@ -47,59 +39,108 @@ class Variable(NamedTuple):
     units: str = "1"
 
 
-def dims_with(axes: Collection[str]) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Contents:
+    """What a run leaves: its rule, the axes of its grid, and the observables that it measures.
+
+    finite: whether the training set is.
+    """
+
+    rule: Rule
+    axes: tuple[str, ...]
+    observables: tuple[Observable, ...]
+    finite: bool
+
+    @property
+    def series(self) -> tuple[Observable, ...]:
+        """What is kept over time."""
+        gap = [OBSERVABLES[GAP]] if self.finite and OBSERVABLES[GAP] not in self.observables else []
+        return (*self.observables, *gap)
+
+    @property
+    def tails(self) -> tuple[Observable, ...]:
+        """What moments over the last quarter of the run are kept of."""
+        names = {one.name for one in self.observables}
+        derived = [one for one in OBSERVABLES.values() if not one.series and names.issuperset(one.needs)]
+        return tuple(one for one in (*self.observables, *derived) if one.tail)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The dimensions, in order."""
+        return dims(self.axes)
+
+    def variables(self) -> dict[str, Variable]:
+        """Every variable, by name."""
+        whole, each = self.dims, self.dims[:-1]
+        moments = {
+            f"{one.name}_{moment}": Variable(
+                each,
+                np.float64,
+                np.nan,
+                f"{words} of the {one.tail_name} in the last quarter of the run",
+                one.units,
+            )
+            for one in self.tails
+            for moment, (words, _) in MOMENTS.items()
+        }
+        time = self.rule.time.one
+        return {
+            **{
+                one.name: Variable(whole, np.float32, np.nan, one.long_name, one.units) for one in self.series
+            },
+            "success": Variable(each, np.float64, np.nan, "whether training succeeded: 1 yes, 0 no"),
+            "success_time": Variable(each, np.float64, np.nan, "first time of success, NaN if never", time),
+            "status": Variable(each, np.int8, 0, "status: 0 not run, 1 finished, 2 diverged"),
+            **moments,
+        }
+
+
+def contents_of(unit: Unit, described: Mapping[str, Observable] | None = None) -> Contents:
+    """What a unit holds; `described` has the observables that a run folder tells of and no script registers."""
+    known = {**(described or {}), **OBSERVABLES}
+    observables = tuple(known[name] for name in unit.observables)
+    return Contents(RULES[unit.rule], tuple(unit.axes), observables, unit.examples is not None)
+
+
+def coordinates() -> dict[str, tuple[str, str, type]]:
+    """Long name, units and type of each dimension, in order."""
+    own = {name: (key.axis.long_name, key.axis.units, np.float64) for name, key in axes().items() if key.axis}
+    return {**FIRST, **own, **LAST}
+
+
+def dims(names: tuple[str, ...]) -> tuple[str, ...]:
     """The dimensions of a dataset with these axes, in order."""
-    return tuple(dim for dim in DIMS if dim not in _AXES or dim in axes)
-
-
-def variables_with(axes: Collection[str], finite: bool = False) -> dict[str, Variable]:
-    """The variables of a dataset whose dynamics has these axes; `finite`: the training set is."""
-    rule, dims = rule_with(axes), dims_with(axes)
-    lane = dims[:-1]
-    series = SERIES | rule.SERIES
-    if finite:
-        series |= {GAP: "generalisation error minus training error"}
-    moments = {
-        f"{name}_{moment}": Variable(
-            lane, np.float64, np.nan, f"{words} of the {of} in the last quarter of the run"
-        )
-        for name, of in TAILS.items()
-        for moment, words in (("mean", "mean"), ("second", "second moment"), ("fourth", "fourth moment"))
-    }
-    time = rule.TIME[0]
-    return {
-        **{name: Variable(dims, np.float32, np.nan, text) for name, text in series.items()},
-        "success": Variable(lane, np.float64, np.nan, "whether training succeeded: 1 yes, 0 no"),
-        "success_time": Variable(lane, np.float64, np.nan, "first time of success, NaN if never", time),
-        "status": Variable(lane, np.int8, 0, "status: 0 not run, 1 finished, 2 diverged"),
-        **moments,
-    }
+    own = axes()
+    return tuple(dim for dim in coordinates() if dim not in own or dim in names)
 
 
 def variables_of(unit: Unit) -> dict[str, Variable]:
     """The variables that a unit holds."""
-    return variables_with(unit.axes, unit.examples is not None)
+    return contents_of(unit).variables()
 
 
 def unit_labels(unit: Unit, times: np.ndarray) -> dict[str, np.ndarray]:
     """The unit's values of each of its dimensions, in order."""
     single = {"N": [unit.N], "d": [unit.d], **unit.axes, "m": unit.m, "teacher": [unit.teacher]}
     values: dict[str, Any] = {**single, "replica": range(unit.replicas), "time": times}
-    return {dim: np.array(values[dim], COORDINATES[dim][2]) for dim in dims_with(unit.axes)}
+    return {dim: np.array(values[dim], coordinates()[dim][2]) for dim in dims(tuple(unit.axes))}
 
 
-def unit_arrays(unit: Unit, result: Mapping[str, Any], times: np.ndarray) -> dict[str, np.ndarray]:
+def unit_arrays(
+    unit: Unit, result: Mapping[str, Any], times: np.ndarray, contents: Contents | None = None
+) -> dict[str, np.ndarray]:
     """The unit's result as a block of the dataset: its dimensions, and the types of its variables.
 
     Args:
         unit: what was computed.
-        result: for each of `variables_of` an array, shape (axes, m, replica[, time]).
+        result: for each of its variables an array, shape (axes, m, replica[, time]).
         times: the measured times.
+        contents: of the run; by default what follows from the unit.
 
     Raises:
         ValueError: when a variable is missing, unknown or of another shape: a fault of the caller.
     """
-    variables = variables_of(unit)
+    variables = (contents or contents_of(unit)).variables()
     if result.keys() != variables.keys():
         wrong = sorted(result.keys() ^ variables.keys())
         raise ValueError(f"missing or unknown variables in the result of {unit.stem}: {', '.join(wrong)}")
@@ -116,21 +157,18 @@ def unit_arrays(unit: Unit, result: Mapping[str, Any], times: np.ndarray) -> dic
 
 
 def labelled(
-    arrays: Mapping[str, np.ndarray], labels: Mapping[str, Any], attrs: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray], labels: Mapping[str, Any], attrs: Mapping[str, Any], contents: Contents
 ) -> xr.Dataset:
     """Arrays with the dimensions of `labels` as a dataset whose every variable has a long name and units."""
-    time_units = {"time": rule_with(labels).TIME[0]}
+    units = {"time": contents.rule.time.one}
+    known = coordinates()
     coords = {
-        dim: (
-            dim,
-            values,
-            {"long_name": COORDINATES[dim][0], "units": time_units.get(dim, COORDINATES[dim][1])},
-        )
+        dim: (dim, values, {"long_name": known[dim][0], "units": units.get(dim, known[dim][1])})
         for dim, values in labels.items()
     }
     variables = {
         name: (variable.dims, arrays[name], {"long_name": variable.long_name, "units": variable.units})
-        for name, variable in variables_with(labels, finite=True).items()
+        for name, variable in contents.variables().items()
         if name in arrays  # what an older mbsim wrote may lack some
     }
     return xr.Dataset(variables, coords, dict(attrs))

@@ -7,12 +7,9 @@ with `mbsim.activation`.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from jax.scipy.special import erf
 
+from mbsim.lazy import Array, jax, jnp
 from mbsim.physics.registry import RegistrationError, Registry, needs_function
 
 Function = Callable[[Array], Array]
@@ -68,9 +65,9 @@ def activation(name: str) -> Callable[[Function], Function]:
 
 
 for _name, _activation in {
-    "tanh": Activation(jnp.tanh, lambda z, h: 1 - h * h),
+    "tanh": Activation(lambda z: jnp.tanh(z), lambda z, h: 1 - h * h),
     "erf": Activation(
-        lambda z: erf(z * np.float32(np.sqrt(0.5))),
+        lambda z: jax.scipy.special.erf(z * np.float32(np.sqrt(0.5))),
         lambda z, h: np.float32(np.sqrt(2 / np.pi)) * jnp.exp(-0.5 * z * z),
     ),
     "relu": Activation(lambda z: jnp.maximum(z, 0), lambda z, h: (z > 0).astype(z.dtype)),

@@ -12,10 +12,9 @@ that what a flip touches lies together: x (N, slots), g (K, slots), s and y* (M,
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
+from mbsim.lazy import Array, jnp, lax
 from mbsim.physics.graphs import readers_of
 from mbsim.physics.problem import Problem, Teacher, Weights
 from mbsim.physics.students import output_weights
@@ -73,44 +72,67 @@ def cost(before: Array, after: Array, y: Array, used: Array) -> Array:
     return jnp.where(used[None], change, 0).sum(dtype=jnp.int32)
 
 
+class Trial(NamedTuple):
+    """What a flip would change: the sum g (slots,) of hidden unit k, and the sums s (R, slots) of outputs o (R,).
+
+    Where fewer outputs are touched, or no hidden unit, M or K stands in their place: those are not there, and not
+    written.
+    """
+
+    k: Array
+    g: Array
+    o: Array
+    before: Array
+    after: Array
+
+
 def flip(world: World, now: Network, rows: Rows, link: Array, decide: Decide) -> tuple[Network, Array]:
     """Flip the trained weight with number `link` if `decide(ΔE)`; returns also whether it was."""
     first = first_hidden(world.problem)
+    hidden = jnp.maximum(link - first, 0)
     if first == 0:
-        return flip_hidden(world, now, rows, link, decide)
-    return lax.cond(
-        link < first,
-        lambda: flip_output(world, now, rows, link, decide),
-        lambda: flip_hidden(world, now, rows, jnp.maximum(link - first, 0), decide),
-    )
+        trial = try_hidden(world, now, rows, hidden)
+    else:
+        of_output, of_hidden = (
+            (lambda: try_output(world, now, link)),
+            (lambda: try_hidden(world, now, rows, hidden)),
+        )
+        trial = lax.cond(link < first, of_output, of_hidden)
+    y = rows.y.at[trial.o].get(mode="fill", fill_value=0)
+    accept = decide(cost(trial.before, trial.after, y, rows.used))
+    sign = jnp.where(accept, -1.0, 1.0)
+    w, v = now.weights
+    if first > 0:
+        v = v.reshape(-1).at[link].multiply(sign, mode="drop").reshape(v.shape)
+    w = w.reshape(-1).at[jnp.where(link < first, w.size, hidden)].multiply(sign, mode="drop").reshape(w.shape)
+    g = now.g.at[trial.k].set(jnp.where(accept, trial.g, now.g.at[trial.k].get(mode="clip")), mode="drop")
+    s = now.s.at[trial.o].set(jnp.where(accept, trial.after, trial.before), mode="drop")
+    return Network(Weights(w, v), g, s), accept
 
 
-def flip_output(world: World, now: Network, rows: Rows, link: Array, decide: Decide) -> tuple[Network, Array]:
-    """Flip output link o*D + a: s_o becomes s_o − 2 v_oa h."""
-    o, a = link // world.problem.output_degree, link % world.problem.output_degree
-    h = jnp.sign(now.g[world.teacher.output_sources[o, a]])
-    before = now.s[o]
-    after = before - 2 * now.weights.v[o, a] * h
-    accept = decide(cost(before[None], after[None], rows.y[o][None], rows.used))
-    v = now.weights.v.at[o, a].multiply(jnp.where(accept, -1, 1))
-    s = now.s.at[o].set(jnp.where(accept, after, before))
-    return now._replace(weights=now.weights._replace(v=v), s=s), accept
+def try_output(world: World, now: Network, link: Array) -> Trial:
+    """Output link o*D + a: s_o would be s_o − 2 v_oa h."""
+    problem, most = world.problem, world.shared["readers"].shape[1]
+    link = jnp.minimum(link, first_hidden(problem) - 1)
+    o = link // problem.output_degree
+    h = jnp.sign(now.g[world.teacher.output_sources.reshape(-1)[link]])
+    before = jnp.zeros((most, len(h))).at[0].set(now.s[o])
+    after = before.at[0].add(-2 * now.weights.v.reshape(-1)[link] * h)
+    touched = jnp.full(most, problem.M, jnp.int32).at[0].set(o)
+    return Trial(jnp.int32(problem.K), h, touched, before, after)
 
 
-def flip_hidden(world: World, now: Network, rows: Rows, link: Array, decide: Decide) -> tuple[Network, Array]:
-    """Flip hidden link k*d + b: g_k becomes g_k − 2 w_kb x, and the outputs that read k follow."""
+def try_hidden(world: World, now: Network, rows: Rows, link: Array) -> Trial:
+    """Hidden link k*d + b: g_k would be g_k − 2 w_kb x, and the outputs that read k would follow."""
     problem, sources = world.problem, world.teacher.output_sources
-    k, b = link // problem.d, link % problem.d
-    g = now.g[k] - 2 * now.weights.w[k, b] * rows.x[world.teacher.hidden_sources[k, b]]
+    k = link // problem.d
+    g = (
+        now.g[k]
+        - 2 * now.weights.w.reshape(-1)[link] * rows.x[world.teacher.hidden_sources.reshape(-1)[link]]
+    )
     moved = jnp.sign(g) - jnp.sign(now.g[k])
     reading = world.shared["readers"][k]
-    # Where k has fewer readers than others, output M stands in their place: it is not there, and not written.
     o = jnp.where(reading < sources.size, reading // problem.output_degree, problem.M)
     v = output_weights(world, now.weights).reshape(-1).at[reading].get(mode="fill", fill_value=0)
     before = now.s.at[o].get(mode="fill", fill_value=0)
-    after = before + v[:, None] * moved[None]
-    accept = decide(cost(before, after, rows.y.at[o].get(mode="fill", fill_value=0), rows.used))
-    w = now.weights.w.at[k, b].multiply(jnp.where(accept, -1, 1))
-    s = now.s.at[o].set(jnp.where(accept, after, before), mode="drop")
-    g = now.g.at[k].set(jnp.where(accept, g, now.g[k]))
-    return Network(now.weights._replace(w=w), g, s), accept
+    return Trial(k, g, o, before, before + v[:, None] * moved[None])

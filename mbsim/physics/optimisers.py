@@ -6,19 +6,20 @@ Users register any constructor of optax with `mbsim.optimizer`.
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 
+from mbsim.lazy import jax, jnp, optax
+from mbsim.physics.problem import Problem
 from mbsim.physics.registry import RegistrationError, Registry, needs_function
+from mbsim.physics.students import fan_in, fan_out
 
-Maker = Callable[..., optax.GradientTransformation]
-"""From a learning rate (a number, or a traced one) to the transformation."""
+Maker = Callable[..., Any]
+"""From a learning rate (a number, or a traced one) to an `optax.GradientTransformation`."""
 
 OPTIMISERS: Registry[Maker] = Registry("optimizer")
+MUP = ("sgd", "adam")  # optimisers whose multipliers `mup_multiplier` knows
 
 
 def optimizer(name: str, make: Maker | None = None) -> Maker | Callable[[Maker], Maker]:
@@ -60,11 +61,10 @@ def optimizer(name: str, make: Maker | None = None) -> Maker | Callable[[Maker],
     return register if make is None else register(make)
 
 
-OPTIMISERS.add("sgd", optax.sgd, built_in=True)
-OPTIMISERS.add("adam", optax.adam, built_in=True)
+OPTIMISERS.add("sgd", lambda rate, **more: optax.sgd(rate, **more), built_in=True)
+OPTIMISERS.add("adam", lambda rate: optax.adam(rate), built_in=True)
 
 LrScaling = Literal["constant", "linear", "sqrt"]
-Scaling = Literal["standard", "ntk"]
 
 
 class Optimizer(NamedTuple):
@@ -78,7 +78,7 @@ class Optimizer(NamedTuple):
     beta2: float = 0.999
     epsilon: float = 1e-8
 
-    def transformation(self) -> optax.GradientTransformation:
+    def transformation(self) -> Any:
         """What turns gradients into directions; the learning rate is not in it."""
         if self.name == "adam":
             return optax.scale_by_adam(self.beta1, self.beta2, self.epsilon)
@@ -92,7 +92,7 @@ def scaled_rate(lr: np.ndarray, m: np.ndarray, scaling: LrScaling) -> np.ndarray
     return lr * {"constant": 1.0, "linear": m, "sqrt": np.sqrt(m)}[scaling]
 
 
-def mup_multiplier(optimizer: Optimizer, scaling: Scaling, fan_in: int, fan_out: int) -> float:
+def mup_multiplier(optimizer: Optimizer, scaling: str, fan_in: int, fan_out: int) -> float:
     """The factor on a layer's learning rate with which its features move as much at any width.
 
     With weights of no factor, fan_out / fan_in for SGD and 1 / fan_in for Adam; where sums carry a factor
@@ -103,3 +103,13 @@ def mup_multiplier(optimizer: Optimizer, scaling: Scaling, fan_in: int, fan_out:
     if optimizer.name == "adam":
         return fan_in**-0.5 if scaling == "ntk" else 1 / fan_in
     return float(fan_out) if scaling == "ntk" else fan_out / fan_in
+
+
+def multipliers(problem: Problem) -> tuple[float, float]:
+    """The factors on the learning rates of the two layers."""
+    if problem.options["lr_multipliers"] == "none":
+        return 1.0, 1.0
+    optimiser = Optimizer(problem.options["optimizer"], problem.options["momentum"])
+    fans = zip(fan_in(problem), fan_out(problem), strict=True)
+    hidden, output = (mup_multiplier(optimiser, problem.scaling, *fan) for fan in fans)
+    return hidden, output

@@ -8,11 +8,9 @@ has as many proposals as there are trained weights. Replicas of a teacher share 
     sequential  every trained weight once, output layer first, in one fixed order
 """
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from mbsim.lazy import Array, jax
 from mbsim.physics import graphs
 
 

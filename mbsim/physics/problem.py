@@ -26,9 +26,9 @@ class Problem:
 
     N inputs, K hidden units and M outputs of the teacher, in-degree d; `student_hidden` hidden units of the
     student. teacher, student, rule: keys of the registries. train_output: whether output weights are trained.
-    activation, teacher_activation, scaling, inputs, teacher_weights: of real weights (`students`, `teachers`). noisy: labels carry
-    noise. sampling: how batches are drawn from a finite training set; None for fresh examples.
-    options: the keys of the rule's table that are no axes.
+    activation, teacher_activation, scaling, inputs, teacher_weights: of real weights (`students`, `teachers`).
+    noise: standard deviation of what is added to labels. sampling: how batches are drawn from a finite training
+    set; None for fresh examples. options: the keys of the rule's table that are no axes.
     """
 
     N: int
@@ -46,13 +46,18 @@ class Problem:
     scaling: str = "standard"
     inputs: str = "sign"
     teacher_weights: str = "sign"
-    noisy: bool = False
+    noise: float = 0.0
     sampling: Sampling | None = None
 
     @property
     def scalar(self) -> bool:
         """Whether a single output reads every hidden unit."""
         return self.M == 1
+
+    @property
+    def noisy(self) -> bool:
+        """Whether labels carry noise."""
+        return self.noise > 0
 
     @property
     def binary(self) -> bool:
@@ -111,7 +116,7 @@ def labels_of(
     *,
     seed: int,
     teacher: int,
-    examples: int | None,
+    examples: int | None = None,
 ) -> Labels:
     """The labels of many students of one teacher, every array (students,), on the host.
 
@@ -125,7 +130,14 @@ def labels_of(
         examples: size of the training set, None for fresh examples.
     """
     root = folded(seed, problem.N, problem.d, m, teacher, replica)
-    purposes = Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE, Purpose.CHOICE, Purpose.NOISE
+    purposes = (
+        Purpose.WEIGHTS,
+        Purpose.EXAMPLES,
+        Purpose.TEST,
+        Purpose.ACCEPTANCE,
+        Purpose.CHOICE,
+        Purpose.NOISE,
+    )
     size = example_set(1 if examples is None else examples)
     sizes = type(size)(*(np.broadcast_to(number, m.shape) for number in size))
     return Labels(m.astype(np.int32), sizes, Keys(*(fold(root, purpose) for purpose in purposes)), dict(own))

@@ -13,25 +13,54 @@ Reference: R. Marino, F. Ricci-Tersenghi, arXiv:2305.06435; for the scalings, A.
 arXiv:1806.07572.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from mbsim.lazy import Array, jnp
 from mbsim.physics.activations import ACTIVATIONS
+from mbsim.physics.keys import LARGEST, Key, OneOf, Real, Whole
 from mbsim.physics.problem import Problem, Weights
 from mbsim.physics.registry import Registry
 from mbsim.physics.teachers import linked
 from mbsim.physics.world import World
 from mbsim.sampling.streams import normal, threefry, uniform
 
+REAL_KEYS = (
+    Key("activation", OneOf(lambda: tuple(ACTIVATIONS)), "tanh", help='"erf", "relu", "linear"'),
+    Key(
+        "teacher_activation",
+        OneOf(lambda: tuple(ACTIVATIONS)),
+        help="the teacher's, if another than the student's",
+    ),
+    Key("inputs", OneOf(("sign", "normal")), "sign", help='or "normal"'),
+    Key("scaling", OneOf(("standard", "ntk")), "standard", help='or "ntk"'),
+    Key("teacher_weights", OneOf(("sign", "normal")), "sign", help='or "normal"'),
+    Key(
+        "noise",
+        Real(least=0),
+        0.0,
+        words="a number not below 0, the standard deviation of the noise that is added to labels",
+        help="added to labels, its standard deviation",
+    ),
+)
+STUDENT_HIDDEN = Key(
+    "student_hidden",
+    Whole(1, LARGEST),
+    words=f"an integer from 1 to {LARGEST}; leave it out for as many as the teacher has",
+    help="hidden units of the student, instead of the teacher's",
+)
+
 
 class StudentKind(Protocol):
-    """A kind of network: how its weights start, and what it answers. title: for the report."""
+    """A kind of network: how its weights start, and what it answers.
+
+    name: key of the registry. title: for the report. keys: of `[model]` that it has.
+    """
 
     name: str
     title: str
+    keys: tuple[Key, ...]
 
     def init(self, world: World) -> Weights:
         """Weights at time 0."""
@@ -44,7 +73,7 @@ STUDENTS: Registry[StudentKind] = Registry("student")
 
 
 def output_weights(world: World, weights: Weights) -> Array:
-    """v (M, D): the trained output weights, or ones."""
+    """V (M, D): the trained output weights, or ones."""
     problem = world.problem
     if weights.v is not None:
         return weights.v
@@ -58,11 +87,12 @@ def words_of_layer(world: World, layer: int, links: int) -> Array:
     return threefry(world.labels.keys.weights, jnp.full_like(link, layer), link)[0]
 
 
-class Binary(NamedTuple):
+class Binary:
     """±1 weights on the teacher's links, float32."""
 
     name: str = "binary"
     title: str = "sparse network with ±1 weights"
+    keys: tuple[Key, ...] = ()
 
     def init(self, world: World) -> Weights:
         """Each weight is the teacher's with probability (1 + q0)/2."""
@@ -76,13 +106,13 @@ class Binary(NamedTuple):
         return Weights(layer(0, world.teacher.w), v)
 
     def outputs(self, world: World, weights: Weights, x: Array) -> Array:
-        """y = sign( v · sign( w · x ) )."""
+        """Y = sign( v · sign( w · x ) )."""
         hidden = jnp.sign(linked(weights.w, x, world.teacher.hidden_sources))
         return jnp.sign(linked(output_weights(world, weights), hidden, world.teacher.output_sources))
 
 
 def factors(problem: Problem) -> tuple[float, float]:
-    """s and t of a student with real weights."""
+    """S and t of a student with real weights."""
     inner, outer = (n**-0.5 if problem.scaling == "ntk" else 1.0 for n in fan_in(problem))
     return inner, outer if problem.train_output else problem.output_degree**-0.5
 
@@ -108,11 +138,12 @@ def normal_layer(world: World, layer: int, rows: int, columns: int) -> Array:
     return values if problem.scaling == "ntk" else values * np.float32(fan_in(problem)[layer] ** -0.5)
 
 
-class Sparse(NamedTuple):
+class Sparse:
     """Real weights on the teacher's links."""
 
     name: str = "sparse"
     title: str = "sparse network with real weights"
+    keys: tuple[Key, ...] = REAL_KEYS
 
     def init(self, world: World) -> Weights:
         """Normal weights."""
@@ -122,18 +153,19 @@ class Sparse(NamedTuple):
         return Weights(w, v)
 
     def outputs(self, world: World, weights: Weights, x: Array) -> Array:
-        """y = t v · φ( s w · x )."""
+        """Y = t v · φ( s w · x )."""
         s, t = map(np.float32, factors(world.problem))
         activation = ACTIVATIONS[world.problem.activation].value
         hidden = activation(s * linked(weights.w, x, world.teacher.hidden_sources))
         return t * linked(output_weights(world, weights), hidden, world.teacher.output_sources)
 
 
-class Dense(NamedTuple):
+class Dense:
     """Real weights on every link."""
 
     name: str = "dense"
     title: str = "dense network with real weights"
+    keys: tuple[Key, ...] = (STUDENT_HIDDEN, *REAL_KEYS)
 
     def init(self, world: World) -> Weights:
         """Normal weights; drawn input by input, so number i of a layer is that of the transposed matrix."""
@@ -143,7 +175,7 @@ class Dense(NamedTuple):
         return Weights(w, v)
 
     def outputs(self, world: World, weights: Weights, x: Array) -> Array:
-        """y = t v φ( s w x )."""
+        """Y = t v φ( s w x )."""
         s, t = map(np.float32, factors(world.problem))
         hidden = ACTIVATIONS[world.problem.activation].value(s * (x @ weights.w.T))
         return t * (hidden @ output_weights(world, weights).T)

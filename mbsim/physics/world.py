@@ -5,10 +5,9 @@ Rules and observables are written for one world; an engine maps them over many s
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from mbsim.lazy import Array, jnp
 from mbsim.physics.problem import Labels, Problem, Teacher
 from mbsim.physics.teachers import TEACHERS
 from mbsim.sampling import examples

@@ -1,29 +1,22 @@
-"""Cuts a configuration into units of work, chooses the times of measurement, and asks whether it all fits.
+"""Cuts a configuration into work units, and chooses the times of measurement.
 
 A unit is one (N, d, teacher) with a block of mini-batch sizes m, all replicas, and all values of the other
 axes (initial overlaps and temperatures with ±1 weights, learning rates with real ones): one launch, one file,
 computed and resumed whole. Blocks of m go by powers of two, so that a small m does not pay for the words of a
 large one: m ≤ 32, then 33 to 64, 65 to 128, ...
 
-The lanes of a unit lie in C order over (axes, m, replica). Times are in sweeps or steps. Memory is in bytes,
-shown in GiB.
+The students of a unit lie in C order over (axes, m, replica). Times are in sweeps or steps.
 """
 
 import math
-import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 
 from mbsim.config.configuration import Config
-from mbsim.errors import ConfigError
 
-AXES = ("init_overlap", "temperature", "lr")
 NARROWEST_BLOCK = 5  # log2 of the largest m of the first block: one 32-bit word
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -37,15 +30,15 @@ class Unit:
     teacher: int
     m: tuple[int, ...]
     replicas: int
-    init_overlap: tuple[float, ...] = ()
-    temperature: tuple[float, ...] = ()
-    lr: tuple[float, ...] = ()
+    axis_values: tuple[tuple[str, tuple[float, ...]], ...] = ()  # of the rule, in the order of the dataset
     examples: int | None = None  # in the training set; None: always fresh ones
+    rule: str = "metropolis"
+    observables: tuple[str, ...] = ()
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
-        """The values of each axis that the dynamics of this unit has."""
-        return {name: values for name in AXES if (values := getattr(self, name))}
+        """The values of each axis of its rule."""
+        return dict(self.axis_values)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,7 +46,7 @@ class Unit:
         return *(len(values) for values in self.axes.values()), len(self.m), self.replicas
 
     @property
-    def lanes(self) -> int:
+    def students(self) -> int:
         """How many students are trained."""
         return math.prod(self.shape)
 
@@ -65,7 +58,7 @@ class Unit:
 
 
 def units(config: Config) -> tuple[Unit, ...]:
-    """All units of a run, ascending in N, d, teacher, m: every lane of the grid is in exactly one."""
+    """All units of a run, ascending in N, d, teacher, m: every student of the grid is in exactly one."""
     return tuple(
         Unit(
             N=N,
@@ -76,7 +69,9 @@ def units(config: Config) -> tuple[Unit, ...]:
             m=tuple(block),
             replicas=config.grid.replicas,
             examples=config.training_set(N, d),
-            **config.axes,
+            rule=config.rule.name,
+            observables=config.observables,
+            axis_values=tuple(config.axes.items()),
         )
         for N in config.grid.N
         for d in config.grid.d
@@ -120,85 +115,3 @@ def measurement_times(sweeps: int, measurements: int) -> np.ndarray:
             break
         times.append(time)
     return np.array(times + tail, dtype=np.int64)
-
-
-def dataset_bytes(config: Config) -> int:
-    """Estimate of the size of the whole dataset in memory, time series and per-lane results.
-
-    Dimensions N, d, teacher, m (the union over all (N, d)), replica and the axes; for each lane at most five
-    float32 series over time, eleven float64 and one int8.
-    """
-    grid = config.grid
-    m = {m for N in grid.N for d in grid.d for m in config.m_values(N, d)}
-    systems = len(grid.N) * len(grid.d) * grid.teachers
-    lanes = systems * len(m) * grid.replicas * math.prod(map(len, config.axes.values()))
-    times = min(config.measure.measurements, config.dynamics.length + 1)
-    return lanes * (4 * (5 if config.model.real else 4) * times + 11 * 8 + 1)
-
-
-def check_dataset(config: Config, available: int) -> None:
-    """Refuses a run whose dataset exceeds `available` bytes: `ConfigError`, one line with the estimate."""
-    if (needed := dataset_bytes(config)) > available:
-        grid = config.grid
-        raise ConfigError(
-            f"grid.replicas = {grid.replicas}: the dataset (with grid.teachers = {grid.teachers}, "
-            f"measure.measurements = {config.measure.measurements}) needs about {_gib(needed)} of memory, "
-            f"and {_gib(available)} is there; lower one of these, or cut the grid into several runs"
-        )
-
-
-def check_memory(units: Iterable[Unit], bytes_per_unit: Callable[[Unit], int], available: int) -> None:
-    """Refuses a run whose largest unit does not fit; units run one after another, so the largest decides.
-
-    Args:
-        units: the units of the run.
-        bytes_per_unit: estimate of the memory that one unit takes, not decreasing with its replicas.
-        available: bytes of memory of the device.
-
-    Raises:
-        ConfigError: one line with the estimate, what is available, and how many replicas would fit.
-    """
-    # Teachers differ in no size, and there may be thousands of them.
-    sizes = {replace(unit, teacher=0): None for unit in units}
-    if not sizes:
-        return
-    unit = max(sizes, key=bytes_per_unit)
-    if (needed := bytes_per_unit(unit)) <= available:
-        return
-
-    fits, too_many = 0, unit.replicas
-    while too_many - fits > 1:
-        middle = (fits + too_many) // 2
-        if bytes_per_unit(replace(unit, replicas=middle)) <= available:
-            fits = middle
-        else:
-            too_many = middle
-    remedy = (
-        f"at most {fits} replicas fit"
-        if fits
-        else "not even one replica fits; lower grid.N, or give fewer values of grid.m"
-    )
-    raise ConfigError(
-        f"grid.replicas = {unit.replicas}: {unit.lanes} lanes at N = {unit.N}, d = {unit.d}, "
-        f"m = {unit.m[0]} to {unit.m[-1]} need about {_gib(needed)} of memory, "
-        f"and {_gib(available)} is there; {remedy}"
-    )
-
-
-def host_memory() -> int:
-    """Bytes of memory that this process may come to use: the machine's, or its container's if that is less.
-
-    Where the system does not tell, a number so large that everything fits.
-    """
-    try:
-        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        machine = 2**63 - 1
-    try:
-        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no container, or its limit is the word "max"
-        return machine
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.3g} GiB"

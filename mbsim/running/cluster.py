@@ -88,7 +88,7 @@ def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[
     from mbsim.running import runner
 
     _check_once(unit.M == 1, config)
-    return runner.train_unit(unit, config), runner.origin()
+    return runner.train_unit(unit, config), runner.origin(config, unit)
 
 
 @functools.cache

@@ -51,7 +51,7 @@ def examine(say: Callable[[str], None]) -> bool:
 def facts() -> Iterator[tuple[str, str]]:
     """Names and values: versions, then the devices, which starts JAX."""
     from mbsim.data import provenance
-    from mbsim.plan.units import host_memory
+    from mbsim.plan.memory import host_memory
     from mbsim.sampling.streams import GENERATOR
 
     yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"

@@ -18,13 +18,15 @@ import xarray as xr
 from mbsim.config.configuration import Config, load_config
 from mbsim.data import dataset, provenance
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import GAP, variables_of
+from mbsim.engines import choose
 from mbsim.errors import MbsimError
-from mbsim.plan.units import Unit, check_dataset, check_memory, host_memory, measurement_times, units
+from mbsim.plan.memory import check_dataset, check_memory, host_memory
+from mbsim.plan.tasks import task_of, work_of
+from mbsim.plan.units import Unit, measurement_times, units
+from mbsim.running import checks, results
 from mbsim.running import cluster as distributed
 from mbsim.running.interrupts import raise_if_asked
 from mbsim.running.progress import Progress, Report, Reporter
-from mbsim.running.rules import RULES
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -52,6 +54,7 @@ def run(
     overrides: tuple[str, ...] = (),
     report: Report | None = None,
     dask: str | None = None,
+    engine: str | None = None,
 ) -> xr.Dataset:
     """Train the whole grid of a configuration and return its dataset.
 
@@ -61,6 +64,7 @@ def run(
             is written.
         overrides: settings such as "grid.d=[3,5]", as the command line's --set.
         report: called with a `Progress` now and then.
+        engine: which engine trains, in place of `run.engine`.
         dask: address of a dask scheduler, such as "tcp://head:8786", whose workers compute the units; by
         default
             this process does, on all its devices.
@@ -75,7 +79,8 @@ def run(
         DiskFull: the disk is full; run again when there is space.
         Interrupted: a signal, within `interrupts.interruptible`. (Elsewhere Ctrl-C raises KeyboardInterrupt.)
     """
-    settings = load_config(config, overrides)
+    chosen = () if engine is None else (f"run.engine={engine}",)
+    settings = load_config(config, (*overrides, *chosen))
     check(settings)
     if dask is None:
         return _run(settings, out, report, _compute)
@@ -86,7 +91,8 @@ def run(
 def _run(
     settings: Config, out: str | os.PathLike[str] | None, report: Report | None, compute: Compute
 ) -> xr.Dataset:
-    everything, times = units(settings), _times(settings)
+    everything = units(settings)
+    times = measurement_times(settings.dynamics.length, settings.measure.measurements)
     if out is None:
         results: dict[Unit, dict[str, np.ndarray]] = {}
         origins: list[dict[str, str]] = []
@@ -116,14 +122,18 @@ def _run(
 
 
 def check(config: Config) -> None:
-    """Refuse a run whose counts exceed integers or which exceeds the memory, before anything is written.
+    """Refuse a run whose counts exceed integers, which exceeds the memory, or names what is not registered, before
+    anything is written.
 
     Raises ConfigError, one line with what would fit.
     """
-    RULES[config.algorithm].check(config, units(config))
+    everything = units(config)
+    checks.counts(config, everything)
+    checks.registered(config)
+    checks.engine(config, everything[0])
     available = host_memory()
     check_dataset(config, available)
-    check_memory(units(config), lambda unit: unit_bytes(unit, config), available)
+    check_memory(everything, lambda unit: unit_bytes(unit, config), available)
 
 
 def outset(config: Config, todo: Sequence[Unit], damaged: int = 0) -> Progress:
@@ -131,36 +141,26 @@ def outset(config: Config, todo: Sequence[Unit], damaged: int = 0) -> Progress:
     everything = units(config)
     total = sum(work_of(unit, config) for unit in everything)
     left = sum(work_of(unit, config) for unit in todo)
-    counted = RULES[config.algorithm].WORK[1]
+    counted = config.rule.work.many
     done = len(everything) - len(todo), len(everything), total - left, total, damaged
     return Progress(*done, counted=counted)
 
 
 def unit_bytes(unit: Unit, config: Config) -> int:
-    """Estimate of the host's memory for one unit."""
-    return RULES[config.algorithm].unit_bytes(unit, config, _times(config))
-
-
-def work_of(unit: Unit, config: Config) -> int:
-    """How much work a unit is, in what its dynamics counts."""
-    return RULES[config.algorithm].work_of(unit, config)
+    """Estimate of the host's memory for one unit: records and final weights, and what trains."""
+    task = task_of(unit, config)
+    records = unit.students * len(task.times) * 8 * 8
+    weights = unit.students * 2 * (unit.K * unit.d + unit.M * task.problem.output_degree)
+    return records + weights + choose(task, config.run.engine, here=False).engine.host_bytes(task)
 
 
 def train_unit(
     unit: Unit, config: Config, progress: Callable[[int], None] = lambda work: None
 ) -> dict[str, np.ndarray]:
-    """Train the lanes of one unit on all devices; returns arrays as `variables.unit_arrays` takes them."""
-    times = _times(config)
-    found = RULES[config.algorithm].train_unit(unit, config, times, progress)
-    if unit.examples is not None:
-        found[GAP] = found["generalization_error"] - found["training_error"]
-    result = {}
-    for name, variable in variables_of(unit).items():
-        values = found[name]
-        shape = (*unit.shape, len(times)) if "time" in variable.dims else unit.shape
-        values = values.astype(variable.dtype) if "time" in variable.dims else values
-        result[name] = values.reshape(shape)
-    return result
+    """Train the students of one unit on all devices; returns arrays as `variables.unit_arrays` takes them."""
+    task = task_of(unit, config)
+    trained = choose(task, config.run.engine).engine.train(task, progress)
+    return results.variables(unit, config, trained)
 
 
 def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporter) -> dict[Unit, str]:
@@ -177,9 +177,10 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
         reporter.advance(work)
 
     devices.use_all_cores()
-    reporter.begin("checking known answers of the kernels")
+    choice = choose(task_of(todo[0], config), config.run.engine)
+    reporter.begin(f"checking known answers of the engine {choice.engine.name} ({choice.reason})")
     self_check(config, todo[0])
-    here = origin()
+    here = origin(config, todo[0])
     failed: dict[Unit, str] = {}
     for unit in todo:
         raise_if_asked()
@@ -223,7 +224,8 @@ def _disk_full_is_told(out: str | os.PathLike[str]) -> Iterator[None]:
 
 def self_check(config: Config, unit: Unit) -> None:
     """Raise `SelfCheckFailed` unless the kernel that a unit needs gives its known answers on this device."""
-    kind, passed = RULES[config.algorithm].self_check(unit, config)
+    task = task_of(unit, config)
+    kind, passed = choose(task, config.run.engine).engine.known_answers(task)
     if not passed:
         raise SelfCheckFailed(
             f"the compiled {kind} kernel gives wrong numbers on this device: nothing was computed; "
@@ -236,14 +238,11 @@ def _raise_failed(failed: Mapping[Unit, str]) -> None:
         raise UnitsFailed(*(f"{unit.stem}: {reason}" for unit, reason in failed.items()))
 
 
-def _times(config: Config) -> np.ndarray:
-    return measurement_times(config.dynamics.length, config.measure.measurements)
-
-
-def origin() -> dict[str, str]:
-    """What computes in this process: versions, device, generator, commit."""
+def origin(config: Config, unit: Unit) -> dict[str, str]:
+    """What computes a unit in this process: versions, device, engine, generator, commit."""
     from mbsim.engines import devices
     from mbsim.sampling.streams import GENERATOR
 
     devices.use_all_cores()
-    return provenance.collect(prng=GENERATOR)
+    engine = choose(task_of(unit, config), config.run.engine).engine.name
+    return provenance.collect(prng=GENERATOR) | {"engine": engine}

@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Literal
 
 from mbsim.data.store import CONFIG, RunFolder
+from mbsim.plan.tasks import work_of
 from mbsim.plan.units import Unit, units
-from mbsim.running.runner import work_of
 from mbsim.text import aligned, counted, duration
 
 State = Literal["done", "damaged", "left"]

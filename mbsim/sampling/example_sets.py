@@ -17,10 +17,9 @@ Reference: J. Black and P. Rogaway, "Ciphers with arbitrary finite domains", CT-
 import math
 from typing import Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
+from mbsim.lazy import Array, jnp, lax
 from mbsim.sampling.streams import Key, Leaf, fold, threefry
 
 Sampling = Literal["with", "without", "epochs"]

@@ -12,10 +12,9 @@ Two ways to label the random words, threefry on a counter under the student's ke
 A bit 1 stands for -1. What a slot holds depends on no other slot and not on how many there are.
 """
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from mbsim.lazy import Array, jnp
 from mbsim.sampling.streams import Key, normal, threefry
 
 

@@ -13,10 +13,9 @@ Keys are raw: pairs of uint32 arrays, the two halves of a threefry key.
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeAlias
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from jax.lax import erf_inv
+
+from mbsim.lazy import Array, jnp, lax
 
 GENERATOR = "threefry2x32"
 
@@ -88,7 +87,7 @@ def normal(bits: Array) -> Array:
     u is exact and never reaches ±1; |z| ends at 5.4, which in truth one number in 2^24 exceeds.
     """
     centred = (bits >> np.uint32(8)).astype(jnp.int32) * 2 - np.int32(2**24 - 1)
-    return np.float32(np.sqrt(2)) * erf_inv(centred.astype(jnp.float32) * np.float32(2.0**-24))
+    return np.float32(np.sqrt(2)) * lax.erf_inv(centred.astype(jnp.float32) * np.float32(2.0**-24))
 
 
 def uniform(bits: Array) -> Array:

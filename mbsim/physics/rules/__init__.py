@@ -5,6 +5,6 @@ two functions of ONE student: `init(world)` and `step(world, state, moment)`.
 """
 
 from mbsim.physics.rules import heat_bath, metropolis, sgd
-from mbsim.physics.rules.protocol import RULES, Rule, Words
+from mbsim.physics.rules.protocol import RULES, Rule, Words, axes, rules_for
 
-__all__ = ["RULES", "Rule", "Words", "heat_bath", "metropolis", "sgd"]
+__all__ = ["RULES", "Rule", "Words", "axes", "heat_bath", "metropolis", "rules_for", "sgd"]

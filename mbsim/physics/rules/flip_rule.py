@@ -29,7 +29,10 @@ def chances(law: Law, temperatures: np.ndarray, most: int) -> np.ndarray:
     return np.where(T > 0, np.maximum(exact, 1), exact).astype(np.uint32)
 
 
-@dataclass(frozen=True)
+SWEEPS, PROPOSALS = Words("sweep", "sweeps"), Words("proposal", "proposals")
+
+
+@dataclass(eq=False)
 class FlipRule:
     """Names, keys and preparation of a rule that accepts single flips by a law P(ΔE, T)."""
 
@@ -38,8 +41,8 @@ class FlipRule:
     equation: str
     law: Law
     weights: str = "binary"
-    time: Words = Words("sweep", "sweeps")
-    work: Words = Words("proposal", "proposals")
+    time: Words = SWEEPS
+    work: Words = PROPOSALS
     length: str = "sweeps"
     keys: tuple[Key, ...] = (
         Key(
@@ -61,7 +64,7 @@ class FlipRule:
             Real(least=0),
             0.0,
             help="in wrong outputs; a list goes in [grid]",
-            axis=Axis("temperature of the {title} dynamics"),
+            axis=Axis("temperature of the Metropolis dynamics"),
             plural="temperatures",
         ),
         Key(

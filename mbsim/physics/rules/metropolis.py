@@ -13,11 +13,9 @@ Reference: R. Marino, F. Ricci-Tersenghi, arXiv:2305.06435; N. Metropolis et al.
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
+from mbsim.lazy import Array, jax, jnp, lax
 from mbsim.physics.flips import Network, Rows, flip, network, proposals
 from mbsim.physics.order import random_order
 from mbsim.physics.problem import Weights

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from jax import Array
 
+from mbsim.lazy import Array
 from mbsim.physics.keys import Key
 from mbsim.physics.problem import Problem, Teacher, Weights
 from mbsim.physics.registry import Registry
@@ -65,7 +65,8 @@ class Rule(Protocol):
             teacher: the draw.
             m: mini-batch sizes (students,).
             axes: values (students,) of each axis.
-            seed, label: root of random numbers, and number of the teacher.
+            seed: root of all random numbers.
+            label: number of the teacher.
         """
 
     def moment(self, problem: Problem, time: int) -> Moment:
@@ -85,4 +86,23 @@ class Rule(Protocol):
 
 
 RULES: Registry[Rule] = Registry("rule")
-AXES = ("init_overlap", "temperature", "lr")  # in the order of the dataset; those of other rules come after
+FIRST_AXES = (
+    "init_overlap",
+    "temperature",
+    "lr",
+)  # in the order of the dataset; those of other rules come after
+
+
+def rules_for(weights: str) -> tuple[str, ...]:
+    """Names of the rules that train "binary" or "real" weights; the first is the default."""
+    return tuple(name for name, rule in RULES.items() if rule.weights == weights)
+
+
+def axes() -> dict[str, Key]:
+    """The keys of all rules that may be axes of the grid, in the order of the dataset's dimensions."""
+    found = {key.name: key for rule in RULES.values() for key in rule.keys if key.axis is not None}
+    order = [
+        *(name for name in FIRST_AXES if name in found),
+        *(name for name in found if name not in FIRST_AXES),
+    ]
+    return {name: found[name] for name in order}

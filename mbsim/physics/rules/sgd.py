@@ -13,20 +13,16 @@ Reference: D. Saad, S. A. Solla, Phys. Rev. E 52, 4225 (1995).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import Array
 
+from mbsim.lazy import Array, jax, jnp, optax
 from mbsim.physics.keys import LARGEST_COUNT, Axis, Key, OneOf, Real, Whole
-from mbsim.physics.optimisers import OPTIMISERS, Optimizer, mup_multiplier, scaled_rate
+from mbsim.physics.optimisers import OPTIMISERS, multipliers, scaled_rate
 from mbsim.physics.problem import Problem, Teacher, Weights
 from mbsim.physics.rules.protocol import RULES, Prepared, Words
-from mbsim.physics.students import STUDENTS, fan_in, fan_out
+from mbsim.physics.students import STUDENTS
 from mbsim.physics.world import Batch, Moment, World
 
 
@@ -45,7 +41,7 @@ def loss(world: World, weights: Weights, batch: Batch) -> Array:
     return 0.5 * square.sum() / world.labels.m.astype(jnp.float32)
 
 
-def optimisers(world: World) -> tuple[optax.GradientTransformation, ...]:
+def optimisers(world: World) -> tuple[Any, ...]:
     """The optimiser of each trained layer, at its own learning rate."""
     options, own = world.problem.options, world.labels.own
     more = {"momentum": options["momentum"]} if options["momentum"] else {}
@@ -53,7 +49,9 @@ def optimisers(world: World) -> tuple[optax.GradientTransformation, ...]:
     return tuple(OPTIMISERS[options["optimizer"]](rate, **more) for rate in rates)
 
 
-@dataclass(frozen=True)
+STEPS = Words("step", "steps")
+
+
 class Sgd:
     """Stochastic gradient descent."""
 
@@ -61,8 +59,8 @@ class Sgd:
     title: str = "SGD"
     equation: str = "w ← w − η ∇_w L, L = ½ |y − y*|² averaged over the mini-batch"
     weights: str = "real"
-    time: Words = Words("step", "steps")
-    work: Words = Words("step", "steps")
+    time: Words = STEPS
+    work: Words = STEPS
     length: str = "steps"
     keys: tuple[Key, ...] = (
         Key(
@@ -109,7 +107,7 @@ class Sgd:
         options = problem.options
         rate = scaled_rate(np.asarray(axes["lr"], float), m, options["lr_scaling"])
         rates = [rate * multiplier for multiplier in multipliers(problem)]
-        own = {"hidden_rate": rates[0], "output_rate": rates[1], "noise": np.full(m.shape, options["noise"])}
+        own = {"hidden_rate": rates[0], "output_rate": rates[1], "noise": np.full(m.shape, problem.noise)}
         return Prepared({}, {name: np.asarray(values, np.float32) for name, values in own.items()})
 
     def moment(self, problem: Problem, time: int) -> Moment:
@@ -152,16 +150,6 @@ class Sgd:
 def layers(weights: Weights) -> list[Array]:
     """The trained layers, hidden first."""
     return [weights.w] if weights.v is None else [weights.w, weights.v]
-
-
-def multipliers(problem: Problem) -> tuple[float, float]:
-    """The factors on the learning rates of the two layers."""
-    if problem.options["lr_multipliers"] == "none":
-        return 1.0, 1.0
-    optimiser = Optimizer(problem.options["optimizer"], problem.options["momentum"])
-    fans = zip(fan_in(problem), fan_out(problem), strict=True)
-    hidden, output = (mup_multiplier(optimiser, problem.scaling, *fan) for fan in fans)
-    return hidden, output
 
 
 SGD = Sgd()

@@ -1,0 +1,73 @@
+"""What the engines of ±1 weights share: from a task to the students of `ensemble.train`, and back."""
+
+import numpy as np
+
+from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.physics.observables import OBSERVABLES
+from mbsim.physics.rules import RULES
+
+MEASURED = ("overlap", "generalization_error", "training_error")
+
+
+def foreign(task: Task) -> str:
+    """What these engines lack that the task needs; empty if nothing."""
+    problem = task.problem
+    if problem.rule != "metropolis":
+        return f"{RULES[problem.rule].title} is not among its rules"
+    if problem.teacher != "sparse":
+        return f'it has no teacher "{problem.teacher}"'
+    return unmeasured(task, MEASURED)
+
+
+def unmeasured(task: Task, known: tuple[str, ...]) -> str:
+    """The observables that an engine which measures `known` lacks."""
+    lacking = [name for name in task.observables if name not in known and OBSERVABLES[name].value is not None]
+    return f"it does not measure {', '.join(lacking)}" if lacking else ""
+
+
+def train(task: Task, engine: str, progress: Progress) -> Trained:
+    """Train by "native" or "xla" of `ensemble.train`."""
+    from mbsim.engines import ensemble
+    from mbsim.engines.task import Dynamics, LaneLabels, TrainingSet
+    from mbsim.physics.teachers import TEACHERS
+
+    problem, students, options = task.problem, task.students, task.problem.options
+    training = None
+    if task.examples is not None and problem.sampling is not None:
+        training = TrainingSet(task.examples, problem.sampling)
+    refresh = None if options["refresh"] == "sweep" else int(options["refresh"])
+    records, weights = ensemble.train(
+        TEACHERS[problem.teacher].draw(problem, task.seed, task.teacher),
+        LaneLabels(students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]),
+        task.times,
+        seed=task.seed,
+        N=problem.N,
+        teacher_label=task.teacher,
+        train_output=problem.train_output,
+        dynamics=Dynamics(options["order"], refresh, training),
+        test_size=task.test_size,
+        progress=progress,
+        engine=engine,
+    )
+    elapsed = np.diff(task.times, prepend=0) * records.proposals
+    series = {
+        "overlap": records.agreement / records.paths,
+        "generalization_error": records.test_wrong / records.test_outputs,
+        "training_error": records.batch_wrong / (students.m * problem.M)[:, None],
+        "accepted": records.accepted,
+        "work": np.broadcast_to(elapsed, records.accepted.shape),
+    }
+    diverged = np.zeros(records.accepted.shape, bool)
+    return Trained(series, diverged, weights.w, weights.v if problem.train_output else None)
+
+
+def known_answers(task: Task, engine: str) -> tuple[str, bool]:
+    """Name of the kernel that a task needs, and whether it gives its known answer."""
+    from mbsim.engines import known_answers
+
+    options = task.problem.options
+    kind = "scalar" if task.problem.scalar else "vector"
+    # With fresh batches within a sweep the sequential order has no program of its own.
+    order = options["order"] if options["refresh"] == "sweep" else "random"
+    thermal = max(task.students.axes["temperature"]) > 0
+    return f"{order}-order {kind}", known_answers.passes(kind, thermal, order, engine)

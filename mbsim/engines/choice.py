@@ -1,0 +1,42 @@
+"""Which engine trains: the first that can, or the one that was asked for."""
+
+from typing import NamedTuple
+
+from mbsim.engines.protocol import ENGINES, Engine, Task
+from mbsim.errors import ConfigError
+
+
+class Choice(NamedTuple):
+    """An engine, and in a few words why it is this one."""
+
+    engine: Engine
+    reason: str
+
+
+def choose(task: Task, asked: str | None = None, here: bool = True) -> Choice:
+    """The engine for a task.
+
+    Args:
+        task: what to train.
+        asked: the name of an engine, which is then the only one considered.
+        here: whether it must run on the devices of this process, which starts JAX to see them.
+
+    Raises:
+        ConfigError: the engine that was asked for cannot do this; the line says why.
+    """
+
+    def lacks(engine: Engine) -> str:
+        return engine.refuses(task) or (engine.unavailable() if here else "")
+
+    if asked is not None:
+        if why := lacks(ENGINES[asked]):
+            able = [name for name, engine in ENGINES.items() if not lacks(engine)]
+            raise ConfigError(f'run.engine = "{asked}": {why}; able are {", ".join(able)}')
+        return Choice(ENGINES[asked], "as asked")
+    passed_over: list[str] = []
+    for name, engine in ENGINES.items():
+        why = lacks(engine)
+        if not why:
+            return Choice(engine, "; ".join(passed_over) or "the fastest here")
+        passed_over.append(f"{name}: {why}")
+    raise AssertionError("the reference engine refuses nothing")

@@ -1,0 +1,85 @@
+"""What an engine is: it is handed students of one teacher, trains them, and hands back what was measured.
+
+The reference engine (`reference.py`) repeats the physics as it is written; the others are faster, and held to
+it: bit for bit with ±1 weights, within rounding with real ones.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from mbsim.physics.problem import Problem
+from mbsim.physics.registry import Registry
+
+Progress = Callable[[int], None]
+"""Called now and then with the work done since the last call, all students together. What it raises ends the
+training."""
+
+
+class Students(NamedTuple):
+    """The students to train, columns (students,): mini-batch size, replica, and the value of each axis."""
+
+    m: np.ndarray
+    replica: np.ndarray
+    axes: Mapping[str, np.ndarray]
+
+
+class Task(NamedTuple):
+    """Students of one teacher, and when to measure them.
+
+    problem: sizes and kinds. teacher: its number. students: as above. times: increasing units of time from 0
+    on, the last the length of the run. seed: root of all random numbers. test_size: fresh examples at each
+    measurement. examples: size of the training set, None where all are fresh. observables: what to measure.
+    """
+
+    problem: Problem
+    teacher: int
+    students: Students
+    times: np.ndarray
+    seed: int
+    test_size: int
+    examples: int | None
+    observables: tuple[str, ...]
+
+
+class Trained(NamedTuple):
+    """What was measured, and the students at the end.
+
+    series: (students, times) float64 of each observable that an engine measures and of what its rule counts.
+    diverged: (students, times) bool. w, v: final weights (students, ...) as `students` has them; v None where
+    output weights are fixed.
+    """
+
+    series: dict[str, np.ndarray]
+    diverged: np.ndarray
+    w: np.ndarray
+    v: np.ndarray | None
+
+
+class Engine(Protocol):
+    """A way to train students.
+
+    name: in `[run] engine`. title: for people, with what it runs on.
+    """
+
+    name: str
+    title: str
+
+    def refuses(self, task: Task) -> str:
+        """Why this engine cannot train the task anywhere, in a few words; empty if it can."""
+
+    def unavailable(self) -> str:
+        """Why this engine cannot run on the devices of this process; empty if it can. May start JAX."""
+
+    def train(self, task: Task, progress: Progress) -> Trained:
+        """Train and measure."""
+
+    def host_bytes(self, task: Task) -> int:
+        """Estimate of the host's memory while it trains, records not counted."""
+
+    def known_answers(self, task: Task) -> tuple[str, bool]:
+        """Name of the compiled kernel that the task needs, and whether it gives its known answers here."""
+
+
+ENGINES: Registry[Engine] = Registry("engine")

@@ -1,0 +1,49 @@
+"""The engine of ±1 weights on CPU: compiled loops over vector registers of students."""
+
+import os
+
+from mbsim.engines import binary
+from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.engines.shapes import shape_of_task
+from mbsim.lazy import jax
+
+
+class Registers:
+    """The engine."""
+
+    name: str = "registers"
+    title: str = "compiled loops over registers of students, on CPU"
+
+    def refuses(self, task: Task) -> str:
+        """Real weights, training sets, other rules and observables."""
+        if not task.problem.binary:
+            return "it trains ±1 weights"
+        if task.examples is not None:
+            return "it has no finite training sets"
+        return binary.foreign(task)
+
+    def unavailable(self) -> str:
+        """Other devices."""
+        return "" if jax.default_backend() == "cpu" else "it runs on CPU"
+
+    def train(self, task: Task, progress: Progress) -> Trained:
+        """A thread on each core takes the next register of students."""
+        return binary.train(task, "native", progress)
+
+    def host_bytes(self, task: Task) -> int:
+        """A block of students on each core."""
+        from mbsim.engines.registers.sizes import core_bytes
+
+        return core_bytes(shape_of_task(task), int(max(task.students.m))) * cores()
+
+    def known_answers(self, task: Task) -> tuple[str, bool]:
+        """Of the kernel that the task needs."""
+        return binary.known_answers(task, "native")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+REGISTERS = Registers()
