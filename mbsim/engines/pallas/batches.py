@@ -1,0 +1,146 @@
+"""Inputs, masks and initial weights in rows of packed students, drawn by XLA from the labels of `streams`.
+
+Arrays of single students are (F, *single), of their keys too; rows as in `layout.py`. Every number is the one that
+the other engines draw: word j of input i is threefry on the counter (i, j) under the key of the student and the
+batch, and a student with at most B examples uses the word's lowest B bits.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from mbsim.engines.pallas.layout import Layout
+from mbsim.engines.task import TrainingSet
+from mbsim.sampling.example_sets import ExampleSet, example_numbers, example_set
+from mbsim.sampling.streams import Key, fold, threefry
+
+
+def as_words(bits: Array) -> Array:
+    """The same 32 bits as int32."""
+    return lax.bitcast_convert_type(bits, jnp.int32)
+
+
+def together(of: Layout, parts: Array) -> Array:
+    """Words (rows, *row) whose field f holds the lowest bits of parts (F, rows, *row), uint32."""
+    if of.fields == 1:
+        return as_words(parts[0])
+    word = jnp.zeros(parts.shape[1:], jnp.uint32)
+    for f in range(of.fields):
+        word |= (parts[f] & np.uint32((1 << of.bits) - 1)) << np.uint32(f * of.bits)
+    return as_words(word)
+
+
+def mask(of: Layout, m: Array) -> Array:
+    """Rows (W, *lanes) with ones at the first m (F, *single) examples of each student."""
+    first = _first_example(of, m.ndim - 1)
+    inside = jnp.clip(m[:, None] - first[None], 0, of.bits).astype(jnp.uint32)
+    low = jnp.minimum(inside, 31)
+    ones = jnp.where(inside == 32, np.uint32(0xFFFFFFFF), (np.uint32(1) << low) - np.uint32(1))
+    return together(of, ones)
+
+
+def folded(keys: Key, label: Array) -> Key:
+    """The keys of one more label, in memory before anything uses them: not once for each of their words."""
+    return Key(*lax.optimization_barrier(tuple(fold(keys, label))))
+
+
+def fresh(of: Layout, key: Key, inputs: int, in_turn: bool) -> Array:
+    """The inputs (N W, *lanes) of a batch with keys (F, *single).
+
+    in_turn: the students of a word one after the other, for compilers that would take long over all at once.
+    """
+    nothing = jnp.uint32(0)
+    if of.fields == 1 or not in_turn:
+        return together(of, raw_words(of, key, inputs, nothing))
+
+    def add(f: Array, word: Array) -> Array:
+        part = raw_words(of, Key(*(half[f][None] for half in key)), inputs, nothing)[0]
+        kept = part & np.uint32((1 << of.bits) - 1)
+        return word | (kept << (f.astype(jnp.uint32) * np.uint32(of.bits)))
+
+    shape = (
+        inputs * of.words,
+        *jnp.broadcast_shapes(key.first.shape[1:], (of.inner,) + (1,) * (key.first.ndim - 2)),
+    )
+    return as_words(lax.fori_loop(0, of.fields, add, jnp.zeros(shape, jnp.uint32)))
+
+
+def raw_words(of: Layout, key: Key, inputs: int, first: Array) -> Array:
+    """Words (F, N W, *lanes) uint32 of inputs, from number `first` on."""
+    rank = key.first.ndim - 1
+    number = jnp.arange(inputs, dtype=jnp.uint32).reshape((1, -1, 1) + (1,) * rank)
+    side = jnp.arange(of.inner, dtype=jnp.uint32).reshape((1, 1, 1, -1) + (1,) * (rank - 1))
+    word = jnp.arange(of.words, dtype=jnp.uint32).reshape((1, 1, -1) + (1,) * rank)
+    students = Key(*(half[:, None, None] for half in key))
+    drawn = threefry(students, number, first + word * np.uint32(of.inner) + side)[0]
+    return drawn.reshape(drawn.shape[0], inputs * of.words, *drawn.shape[3:])
+
+
+def of_a_set(of: Layout, training: TrainingSet, keys: Key, batch: Array, m: Array, inputs: int) -> Array:
+    """As `fresh`, from a finite training set, whose examples are never stored.
+
+    Input n of example p is bit n mod 32 of the word with counter (p, n // 32). An example is here a column of
+    bits, which is turned into rows of examples.
+    """
+    rank = m.ndim - 1
+    choice, contents = (folded(keys, jnp.uint32(n)) for n in (0, 1))
+    slot = jnp.arange(of.bits, dtype=jnp.uint32).reshape((1, 1, -1) + (1,) * rank)
+    slot = slot + _first_example(of, rank)[None, :, None].astype(jnp.uint32)
+    choice, contents = (Key(*(half[:, None, None] for half in key)) for key in (choice, contents))
+    size = ExampleSet(*(jnp.full((1,) * slot.ndim, n, jnp.uint32) for n in example_set(training.size)))
+    moment, count = batch.astype(jnp.uint32), m.astype(jnp.uint32)[:, None, None]
+    number = example_numbers(training.sampling, choice, moment, slot, count, size)
+    number = lax.optimization_barrier(number)
+    words = -(-inputs // 32)
+    column = jnp.arange(words, dtype=jnp.uint32).reshape((-1,) + (1,) * number.ndim)
+    content = Key(*(half[None] for half in contents))
+    drawn = lax.optimization_barrier(threefry(content, number[None], column)[0])
+    # drawn (words of an example, F, W, B, *lanes): example e of a word becomes its bit e.
+    place = jnp.arange(inputs, dtype=jnp.uint32)
+    shift = (place % 32).reshape((-1,) + (1,) * number.ndim)
+    bit = (drawn[place // 32] >> shift) & np.uint32(1)
+    position = jnp.arange(of.bits, dtype=jnp.uint32).reshape((1, 1, 1, -1) + (1,) * rank)
+    rows = (bit << position).sum(axis=3, dtype=jnp.uint32)
+    rows = jnp.moveaxis(rows, 1, 0).reshape(of.fields, inputs * of.words, *rows.shape[3:])
+    return together(of, rows)
+
+
+def initial_weights(of: Layout, key: Key, layer: int, taught: Array, below: Array, degree: int) -> Array:
+    """Packed weights (rows, *lanes) at time 0; each is the teacher's with the student's probability.
+
+    Args:
+        of: the layout.
+        key: of the students' weights, (F, *single).
+        layer: 0 or 1.
+        taught: the teacher's weights (links,), 1 where -1.
+        below: 2^24 times the probability (F, *single), uint32.
+        degree: links of a unit.
+    """
+    rank, bits, each = below.ndim - 1, of.bits, -(-degree // of.bits)
+    units = len(taught) // degree
+    place = jnp.arange(each * bits, dtype=jnp.uint32)[None, :]
+    link = jnp.arange(units, dtype=jnp.uint32)[:, None] * np.uint32(degree) + place
+    link = jnp.minimum(link, np.uint32(len(taught) - 1))
+
+    def shaped(numbers: Array) -> Array:
+        return numbers.reshape((1, units * each, bits) + (1,) * rank)
+
+    weights = Key(*(half[:, None, None] for half in key))
+    drawn = threefry(weights, jnp.full_like(shaped(link), layer), shaped(link))[0]
+    agrees = (drawn >> np.uint32(8)) < below[:, None, None]
+    negative = agrees == (shaped(taught[link]) == 1)
+    there = shaped(jnp.broadcast_to(place < degree, link.shape))
+    bit = jnp.arange(bits, dtype=jnp.uint32).reshape((1, 1, -1) + (1,) * rank)
+    words = ((negative & there).astype(jnp.uint32) << bit).sum(axis=2, dtype=jnp.uint32)
+    return jnp.broadcast_to(together(of, words), (units * each, *_row_of(of, below.shape[1:])))
+
+
+def _row_of(of: Layout, single: tuple[int, ...]) -> tuple[int, ...]:
+    return (of.inner, *single[1:]) if of.inner > 1 else single
+
+
+def _first_example(of: Layout, rank: int) -> Array:
+    """Number (W, *row) of the first example of each word, int32."""
+    word = jnp.arange(of.words, dtype=jnp.int32).reshape((-1,) + (1,) * rank) * of.inner
+    side = jnp.arange(of.inner, dtype=jnp.int32).reshape((1, -1) + (1,) * (rank - 1))
+    return (word + side) * of.bits

@@ -1,0 +1,130 @@
+"""What the body of a kernel sees, and the Metropolis rule on fields.
+
+Rows and words as in `layout.py`, numbers of rows as in `tables.py`, fields as in `bitwise.py`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from mbsim.engines.networks import Shape
+from mbsim.engines.pallas import bitwise
+from mbsim.engines.pallas.layout import Layout
+from mbsim.sampling.streams import Key, Leaf, threefry
+
+UNROLLED_WORDS = 2  # words of a student that are written out one after the other,
+UNROLLED_INPUTS = 32  # unless their links are too many for compilers to be quick
+UNROLLED_TERMS = 96  # terms of the readers of a unit that are written out
+
+
+class Body(NamedTuple):
+    """References to rows and tables; None where this kernel has none.
+
+    order, sources, readers: tables (1, entries). mask (W rows): examples that count. x (N W rows): inputs. w, v:
+    packed weights as the sweep finds them, w_out, v_out as it leaves them. kept, hidden, taught, answers, flips:
+    what the program keeps (`unfold`, `vector`). key (2F rows of single students) and limits (F heat rows): for
+    T > 0. sweep: its number.
+    """
+
+    shape: Shape
+    layout: Layout
+    heat: int
+    order: Leaf = None
+    sources: Leaf = None
+    readers: Leaf = None
+    mask: Leaf = None
+    x: Leaf = None
+    w: Leaf = None
+    v: Leaf = None
+    key: Leaf = None
+    limits: Leaf = None
+    w_out: Leaf = None
+    v_out: Leaf = None
+    kept: Leaf = None
+    hidden: Leaf = None
+    taught: Leaf = None
+    answers: Leaf = None
+    flips: Leaf = None
+    sweep: Leaf = None
+
+
+def words_written_out(shape: Shape, layout: Layout) -> bool:
+    """Whether a proposal is written out for each word of a student; otherwise it loops over them."""
+    return layout.words <= UNROLLED_WORDS and layout.words * shape.d <= UNROLLED_INPUTS
+
+
+def each(first: int, stop: Array | int, do: Callable[[Array], None]) -> None:
+    """Call do(i) for first <= i < stop in a loop of the kernel."""
+
+    def step(i: Array, nothing: Array) -> Array:
+        do(i)
+        return nothing
+
+    lax.fori_loop(first, stop, step, jnp.int32(0))
+
+
+def summed(body: Body, words: Array) -> Array:
+    """The sum of a row over the words of a student that lie side by side."""
+    return words.sum(axis=0, keepdims=True, dtype=jnp.int32) if body.layout.inner > 1 else words
+
+
+def flipped(flips: Array, term: Array) -> list[list[Array]]:
+    """Columns of weights 1 and 2 of one more than the change of errors: 0, 1 or 2 for an example.
+
+    flips: where the sign of a sum changes; term: the term that decides it, times the teacher's answer.
+    """
+    return [[~flips], [flips & ~term]]
+
+
+def decide(body: Body, position: Array, numbers: Array, signs: Array | int) -> Array:
+    """1 in the field of each student that accepts, else 0.
+
+    A proposal is accepted if the change dE in the number of wrong outputs is at most 0, or a whole number
+    of steps e with u < limit_e, u being the proposal's 24-bit number; limits fall with e, so that is dE <= (number
+    of e with u < limit_e).
+
+    Args:
+        body: of the kernel.
+        position: the proposal's place in its sweep.
+        numbers: dE plus the number of signs of sums that were looked at, in each field.
+        signs: that number, in words of a student.
+    """
+    layout = body.layout
+    fields = layout.fields
+    limit = signs * (layout.inner * layout.bits) * bitwise.in_each_field(1, fields)
+    if not body.heat:
+        return bitwise.at_most(numbers, jnp.full_like(numbers, 0) + limit, fields)
+    allowed = jnp.full_like(numbers, 0) + limit
+    zero = jnp.zeros_like(numbers)
+    for f in range(fields):
+        key = Key(*(lax.bitcast_convert_type(body.key[2 * f + half], jnp.uint32) for half in range(2)))
+        counter = (lax.bitcast_convert_type(zero + n, jnp.uint32) for n in (body.sweep, position))
+        word = lax.bitcast_convert_type(threefry(key, *counter)[0], jnp.int32)
+        drawn = lax.shift_right_logical(word, jnp.full_like(word, 8))
+
+        def steps(e: Array, number: Array, f: int = f, drawn: Array = drawn) -> Array:
+            return number + (drawn < body.limits[f * body.heat + e]).astype(jnp.int32)
+
+        allowed += lax.fori_loop(0, body.heat, steps, zero) << (f * layout.bits)
+    return bitwise.at_most(numbers, allowed, fields)
+
+
+def over_words(body: Body, number: Callable[[Array | int], Array]) -> Array:
+    """The sum of number(word) over the words of a student."""
+    words = body.layout.words
+    if words_written_out(body.shape, body.layout):
+        parts = [number(word) for word in range(words)]
+        return sum(parts[1:], parts[0])
+    zero = jnp.zeros(body.layout.row, jnp.int32)
+    return lax.fori_loop(0, words, lambda word, total: total + number(word), zero)
+
+
+def for_words(body: Body, change: Callable[[Array | int], None]) -> None:
+    """change(word) for each word of a student."""
+    if words_written_out(body.shape, body.layout):
+        for word in range(body.layout.words):
+            change(word)
+    else:
+        each(0, body.layout.words, change)

@@ -1,0 +1,234 @@
+"""The compiled programs of a launch: `init`, `advance`, `observe`, made once for each plan.
+
+Each is one `jax.shard_map` over the one axis of a mesh; every device has the same number of programs of a kernel,
+and students never speak to each other. Arrays of a launch as in `layout.py`: rows (rows, *lanes), single students
+(F, *single).
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from mbsim.engines.pallas import batches, kernels, layout, measures
+from mbsim.engines.pallas.kernels import Heat, Rows, Size, Tables
+from mbsim.engines.pallas.tables import order_rows, reader_entries
+from mbsim.engines.pallas.targets import Target
+from mbsim.engines.task import TrainingSet
+from mbsim.physics.order import random_order
+from mbsim.sampling.streams import Key, LaneKeys, Leaf
+
+
+class Plan(NamedTuple):
+    """What programs are compiled for: the kernel's size on one device, test examples, the training set or None,
+    whether orders are random, teachers in a launch on one device, parts of sweeps that `advance` does.
+    """
+
+    size: Size
+    test_size: int
+    training: TrainingSet | None
+    random_order: bool
+    teachers: int
+    parts: int
+
+
+class Students(NamedTuple):
+    """Students of a launch, arrays (F, *single): m, 2^24 times the probability that a weight starts as the
+    teacher's, keys; limits (F heat, *single) of `acceptance`, or None.
+    """
+
+    m: Leaf
+    below: Leaf
+    keys: LaneKeys
+    limits: Leaf
+
+
+class Teachers(NamedTuple):
+    """Teachers of a launch: tables for the kernel; sources of outputs (teachers, M, D) int32; weights
+    (teachers, K, d) and (teachers, M, D), 1 where -1; raw keys of random orders (teachers, 2), or orders
+    (teachers, n).
+    """
+
+    tables: Tables
+    output_sources: Leaf
+    w: Leaf
+    v: Leaf
+    order: Leaf
+
+
+class Programs(NamedTuple):
+    """Compiled functions.
+
+    init(students, teachers) -> (w, v), packed rows
+    advance(students, teachers, w, v, parts) -> (w, v, accepted); parts (S, 4) int32: the number of a sweep, of the
+        batch, the first proposal and the one after the last. Consumes w and v
+    observe(students, teachers, w, v, numbers) -> (agreement, test_wrong, batch_wrong); numbers (2,) int32: the
+        time, the next batch
+    """
+
+    init: Callable[..., tuple[Array, Array]]
+    advance: Callable[..., tuple[Array, Array, Array]]
+    observe: Callable[..., tuple[Array, Array, Array]]
+
+
+def functions(plan: Plan) -> Programs:
+    """The functions as they run on one device, to be traced."""
+    size = plan.size
+    shape, of = size.shape, size.layout
+    # All at once is one kernel on a GPU; the compilers for TPUs and CPUs take long over it.
+    in_turn = size.target != Target("gpu")
+
+    def init(students: Students, teachers: Teachers) -> tuple[Array, Array]:
+        def drawn(layer: int, taught: Array, degree: int) -> Array:
+            def of_teacher(mine: tuple[Key, Array], bits: Array) -> Array:
+                return batches.initial_weights(of, mine[0], layer, bits, mine[1], degree)
+
+            mine = students.keys.weights, students.below
+            return _for_each_teacher(plan, of_teacher, mine, taught.reshape(plan.teachers, -1))
+
+        w = drawn(0, teachers.w, shape.d)
+        if shape.train_output:
+            return w, drawn(1, teachers.v, shape.output_degree)
+        return w, jnp.zeros_like(w[:1])
+
+    def batch_of(students: Students, number: Array) -> Array:
+        keys = students.keys.examples
+        if plan.training is None:
+            return batches.fresh(of, batches.folded(keys, number), shape.N, in_turn)
+        return batches.of_a_set(of, plan.training, keys, number, students.m, shape.N)
+
+    def heat_of(students: Students) -> Heat | None:
+        if not size.heat:
+            return None
+        key = students.keys.acceptance
+        halves = jnp.stack([key.first, key.second], axis=1)
+        return Heat(batches.as_words(halves.reshape(2 * of.fields, *halves.shape[2:])), students.limits)
+
+    def advance(
+        students: Students, teachers: Teachers, w: Array, v: Array, parts: Array
+    ) -> tuple[Array, Array, Array]:
+        mask, heat = batches.mask(of, students.m), heat_of(students)
+
+        def part(carry: tuple[Array, Array, Array], now: Array) -> tuple[tuple[Array, Array, Array], None]:
+            w, v, accepted = carry
+            sweep, batch, begin, end = (now[i] for i in range(4))
+            order = teachers.order
+            if plan.random_order:
+                keys = jax.random.wrap_key_data(order, impl="threefry2x32")
+                order = jax.vmap(lambda key: random_order(key, sweep[None], shape.proposals)[0])(keys)
+            order = order_rows(order, shape, of.words)[:, None]
+            span = jnp.stack([sweep, begin, end])[None, None]
+            rows = Rows(mask, batch_of(students, batch), w, v)
+            w, v, more = kernels.part_of_sweep(size, span, order, teachers.tables, rows, heat)
+            return (w, v, accepted + more), None
+
+        nothing = jnp.zeros(students.m.shape, jnp.int32)
+        if plan.parts == 1:
+            return part((w, v, nothing), parts[0])[0]
+        return lax.scan(part, (w, v, nothing), parts)[0]
+
+    def observe(
+        students: Students, teachers: Teachers, w: Array, v: Array, numbers: Array
+    ) -> tuple[Array, Array, Array]:
+        rows = Rows(batches.mask(of, students.m), batch_of(students, numbers[1]), w, v)
+        batch_wrong = kernels.examine(size, teachers.tables, rows)
+        key = batches.folded(students.keys.test, numbers[0])
+        test_wrong = measures.test_wrong(size, teachers.tables, key, rows, plan.test_size)
+
+        def agreement(mine: tuple[Array, Array], teacher: Teachers) -> Array:
+            return measures.path_agreement(of, shape, *mine, teacher.w, teacher.v, teacher.output_sources)
+
+        return _for_each_teacher(plan, agreement, (w, v), teachers), test_wrong, batch_wrong
+
+    return Programs(init, advance, observe)
+
+
+def _for_each_teacher(plan: Plan, do: Callable[..., Array], students: tuple, teachers: Leaf) -> Array:
+    """do(students, teachers) for each teacher's own students: arrays (rows, *lanes), and arrays (teachers, ...)."""
+    axis, count = 1 + plan.size.layout.axis, plan.teachers
+
+    def apart(array: Array) -> Array:
+        return array.reshape(*array.shape[:axis], count, -1, *array.shape[axis + 1 :])
+
+    result = jax.vmap(do, in_axes=(axis, 0), out_axes=axis)(jax.tree.map(apart, students), teachers)
+    return result.reshape(*result.shape[:axis], -1, *result.shape[axis + 2 :])
+
+
+def specs(plan: Plan, axis_name: str) -> tuple[P, P]:
+    """How arrays of students and arrays of teachers are split over the devices: a single teacher is everybody's."""
+    students = P(*[None] * (1 + plan.size.layout.axis), axis_name)
+    return students, P() if plan.teachers == 1 else P(axis_name)
+
+
+def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
+    """Shapes and places of the arguments of each program, for compiling ahead of time."""
+    size = plan.size
+    shape, of, [axis_name] = size.shape, size.layout, mesh.axis_names
+    students_spec, teachers_spec = specs(plan, axis_name)
+    count = plan.teachers if plan.teachers == 1 else plan.teachers * mesh.devices.size
+
+    def like(dims: tuple[int, ...], dtype, spec: P = students_spec) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(dims, dtype, sharding=NamedSharding(mesh, spec))
+
+    programs = size.programs * mesh.devices.size
+    lanes, single = of.many(of.row, programs), of.many(of.single, programs)
+    half = like((of.fields, *single), np.uint32)
+    key = Key(half, half)
+    limits = like((of.fields * size.heat, *single), np.int32) if size.heat else None
+    students = Students(like((of.fields, *single), np.int32), half, LaneKeys(key, key, key, key), limits)
+
+    def of_teachers(*dims: int, dtype=np.int32) -> jax.ShapeDtypeStruct:
+        return like((count, *dims), dtype, teachers_spec)
+
+    entries = 1 if shape.scalar else shape.K * reader_entries(shape)
+    tables = Tables(of_teachers(1, 2 * (shape.hidden_links + shape.output_links)), of_teachers(1, entries))
+    order = of_teachers(2, dtype=np.uint32) if plan.random_order else of_teachers(shape.proposals)
+    degree = shape.output_degree
+    teachers = Teachers(
+        tables,
+        of_teachers(shape.M, degree),
+        of_teachers(shape.K, shape.d),
+        of_teachers(shape.M, degree),
+        order,
+    )
+    w_rows, v_rows = layout.weight_rows(shape, of)
+    w, v = (like((rows, *lanes), np.int32) for rows in (w_rows, v_rows if shape.train_output else 1))
+    return {
+        "init": (students, teachers),
+        "advance": (students, teachers, w, v, like((plan.parts, 4), np.int32, P())),
+        "observe": (students, teachers, w, v, like((2,), np.int32, P())),
+    }
+
+
+def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
+    """The functions over all devices of a mesh, jitted and not yet traced."""
+    init, advance, observe = functions(plan)
+    [axis_name] = mesh.axis_names
+    rows, teachers = specs(plan, axis_name)
+
+    def over_devices(function, inputs, outputs, **options):
+        # What students share is not known to be shared once it has passed through a kernel: nothing to check.
+        whole = jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False)
+        return jax.jit(whole, **options)
+
+    everything = rows, teachers, rows, rows, P()
+    return {
+        "init": over_devices(init, (rows, teachers), (rows, rows)),
+        "advance": over_devices(advance, everything, (rows, rows, rows), donate_argnums=(2, 3)),
+        "observe": over_devices(observe, everything, (rows, rows, rows)),
+    }
+
+
+@functools.lru_cache(maxsize=64)
+def programs(plan: Plan, mesh: Mesh) -> Programs:
+    """The compiled programs; asking again for the same returns the same."""
+    given, functions = arguments(plan, mesh), mapped(plan, mesh)
+    # An interpreted kernel is there to be compared: quickly compiled is better than quickly run.
+    options = {"xla_backend_optimization_level": 0} if plan.size.target.interpret else None
+    return Programs(*(functions[name].lower(*given[name]).compile(options) for name in Programs._fields))

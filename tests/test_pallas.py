@@ -1,0 +1,258 @@
+"""The Pallas engine, interpreted on CPU, gives the bits of the engine for CPUs in every mode.
+
+Rows have the layout of a GPU or of a TPU. What the compiled kernels of such devices are is read off by
+`benchmarks/aot.py`; that they answer rightly there is seen by the known answers at the start of a run.
+"""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+from students import SEED, labels
+
+from mbsim.engines import ensemble, networks
+from mbsim.engines.mesh import student_mesh
+from mbsim.engines.pallas import batches, bitwise, layout, refusals, tables, training, vector
+from mbsim.engines.pallas.programs import programs
+from mbsim.engines.pallas.targets import Target
+from mbsim.engines.task import Dynamics, Task, TrainingSet
+from mbsim.physics import teachers
+
+GPU, TPU = Target("gpu", interpret=True), Target("tpu", interpret=True)
+SLOW = pytest.mark.slow
+
+
+class Case(NamedTuple):
+    """Sizes (N, K, M, d), values of m, three replicas each with temperatures, and how they are trained."""
+
+    sizes: tuple[int, int, int, int]
+    m: tuple[int, ...]
+    target: Target = GPU
+    temperatures: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    train_output: bool = True
+    init_overlap: float = 0.0
+    dynamics: Dynamics = Dynamics()
+    times: tuple[int, ...] = (0, 1, 3)
+
+
+WARM = (0.0, 0.6, 1.5)
+VECTOR = (12, 12, 12, 3)
+CASES = {
+    # Four students in a word, eight devices.
+    "vector": Case(VECTOR, (5, 8)),
+    # Two in a word; units differ in their readers; batches end within sweeps.
+    "irregular": Case((11, 9, 13, 3), (6,), temperatures=WARM, dynamics=Dynamics("sequential", 7)),
+    # Words one after the other; a batch lasts for several sweeps.
+    "many words": Case(
+        VECTOR, (70,), TPU, train_output=False, init_overlap=0.5, dynamics=Dynamics(refresh=50)
+    ),
+    # Words side by side.
+    "scalar": Case((9, 9, 1, 3), (250,), TPU, WARM),
+    "layouts": pytest.param(Case(VECTOR, (6, 14, 20), temperatures=WARM), marks=SLOW),
+    "layouts of a TPU": pytest.param(Case(VECTOR, (6, 14, 40), TPU, WARM), marks=SLOW),
+    "side by side": pytest.param(Case((10, 10, 10, 5), (250,), TPU, WARM, times=(0, 2)), marks=SLOW),
+    "both ways": pytest.param(Case(VECTOR, (600,), TPU, times=(0, 2)), marks=SLOW),
+    "one input a unit": pytest.param(Case((10, 10, 10, 1), (5,)), marks=SLOW),
+    "seven": pytest.param(Case((15, 15, 15, 7), (5,)), marks=SLOW),
+    "nine": pytest.param(Case((15, 15, 15, 9), (5, 33)), marks=SLOW),
+    "thirty-one": pytest.param(Case((33, 33, 33, 31), (5,), times=(0, 1)), marks=SLOW),
+    "scalar, four in a word": pytest.param(
+        Case((9, 9, 1, 3), (6, 20), temperatures=WARM, train_output=False), marks=SLOW
+    ),
+    "scalar, sequential": pytest.param(
+        Case((9, 9, 1, 3), (40,), dynamics=Dynamics("sequential", 5)), marks=SLOW
+    ),
+    "scalar, one word and one unit more": pytest.param(Case((9, 33, 1, 5), (12, 40)), marks=SLOW),
+    "epochs": pytest.param(
+        Case(VECTOR, (5, 30), dynamics=Dynamics(training=TrainingSet(50, "epochs"))), marks=SLOW
+    ),
+    "without": pytest.param(
+        Case(VECTOR, (40,), TPU, dynamics=Dynamics(training=TrainingSet(50, "without"))), marks=SLOW
+    ),
+    "with": pytest.param(
+        Case((9, 9, 1, 3), (250,), TPU, dynamics=Dynamics(training=TrainingSet(999, "with"))), marks=SLOW
+    ),
+}
+
+
+def task_of(case: Case) -> Task:
+    N, K, M, d = case.sizes
+    teacher = teachers.draw_teacher(N, K, M, d, case.train_output, SEED, 0)
+    lanes = labels(case.m, 3, case.init_overlap, np.tile(case.temperatures, len(case.m)))
+    shape = networks.shape_of(teacher, N, case.train_output)
+    return Task(teacher, shape, lanes, np.array(case.times), SEED, 0, case.dynamics, 100)
+
+
+def expected(task: Task) -> list[np.ndarray]:
+    """What the engine for CPUs makes of a task."""
+    records, weights = ensemble.train(
+        task.teacher,
+        task.labels,
+        task.times,
+        seed=task.seed,
+        N=task.shape.N,
+        teacher_label=task.teacher_label,
+        train_output=task.shape.train_output,
+        dynamics=task.dynamics,
+        test_size=task.test_size,
+        mesh=student_mesh(jax.devices()[:1]),
+        engine=None if task.dynamics.training else "native",
+    )
+    counts = records.agreement, records.test_wrong, records.batch_wrong, records.accepted
+    return [*counts, *(layer.reshape(len(layer), -1) for layer in weights)]
+
+
+def trained(task: Task, target: Target, devices: int = 1, most: int | None = None):
+    return training.train(task, student_mesh(jax.devices()[:devices]), lambda done: None, target, most)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_same_bits(case):
+    task = task_of(case)
+    for column, result, right in zip(
+        ("agreement", "test_wrong", "batch_wrong", "accepted", "w", "v"),
+        trained(task, case.target),
+        expected(task),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(result, right, err_msg=column)
+
+
+def test_eight_devices_and_several_launches_change_nothing():
+    """1,026 students of four a word: two programs of a kernel on one device, or one on each of eight."""
+    task = task_of(CASES["vector"])
+    many = labels((5, 8), 513)
+    task = task._replace(labels=many, times=np.array([0, 2]), test_size=32)
+    one, eight, launches = (trained(task, GPU, *how) for how in ((1,), (8,), (1, 1)))
+    for column in range(len(one)):
+        np.testing.assert_array_equal(one[column], eight[column])
+        np.testing.assert_array_equal(one[column], launches[column])
+    small = task_of(CASES["vector"])._replace(times=np.array([0, 2]), test_size=32)
+    some = np.concatenate([np.arange(3), 513 + np.arange(3)])
+    np.testing.assert_array_equal(one.w[some], trained(small, GPU).w)
+
+
+def test_progress_counts_every_proposal():
+    task = task_of(CASES["vector"])
+    done = []
+    training.train(task, student_mesh(jax.devices()[:1]), done.append, GPU)
+    assert sum(done) == len(task.labels.m) * task.shape.proposals * int(task.times[-1])
+
+
+def reversed_acceptance(patch):
+    patch.setattr(bitwise, "at_most", lambda numbers, limits, fields: AT_MOST(limits, numbers, fields))
+
+
+def stale_readers(patch):
+    """A hidden link flips, but what outputs make of its unit stays as it was."""
+    flip = vector._flip
+    patch.setattr(
+        vector, "flip_hidden", lambda body, own, record, reads, i: FLIP(body, own, record, reads, i)
+    )
+    patch.setattr(vector, "each", lambda first, stop, do: None)
+    seen = []
+
+    def first_only(body, row, where):
+        seen.append(row)
+        if len(seen) % (1 + body.shape.readers) == 1:
+            flip(body, row, where)
+
+    patch.setattr(vector, "_flip", first_only)
+
+
+def forgotten_mask(patch):
+    patch.setattr(batches, "mask", lambda of, m: MASK(of, np.int32(of.examples) + 0 * m))
+
+
+AT_MOST, FLIP, MASK = bitwise.at_most, vector.flip_hidden, batches.mask
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        reversed_acceptance,
+        pytest.param(stale_readers, marks=SLOW),
+        pytest.param(forgotten_mask, marks=SLOW),
+    ],
+)
+def test_mutants_are_noticed(mutant, monkeypatch):
+    monkeypatch.setattr(training, "programs", programs.__wrapped__)
+    mutant(monkeypatch)
+    task = task_of(CASES["vector"])._replace(times=np.array([0, 2]))
+    assert (trained(task, GPU).w != expected(task)[4]).any()
+
+
+@pytest.mark.parametrize(("fields", "most"), [(1, 40), (2, 9), (2, 60), (4, 14)])
+def test_sums_of_fields(fields, most):
+    """Planes of random counts, summed over the examples of each field."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, most + 1, (50, 32))
+    planes = [
+        ((counts >> i & 1) << np.arange(32)).sum(axis=1).astype(np.uint32).view(np.int32)
+        for i in range(most.bit_length())
+    ]
+    total = np.asarray(bitwise.field_sums([jax.numpy.asarray(p) for p in planes], fields, most)).view(
+        np.uint32
+    )
+    width = 32 // fields
+    for f in range(fields):
+        part = total >> np.uint32(f * width) & np.uint32((1 << width) - 1) if fields > 1 else total
+        np.testing.assert_array_equal(part, counts[:, f * width : (f + 1) * width].sum(axis=1))
+
+
+@pytest.mark.parametrize("terms", [1, 3, 5, 7, 9, 13, 31])
+def test_decisive_terms(terms):
+    """A term decides a sum where the others cancel; and a majority is the sign of a sum."""
+    rng = np.random.default_rng(1)
+    bits = rng.integers(0, 2, (terms, 200, 32))
+    words = [
+        jax.numpy.asarray((term << np.arange(32)).sum(axis=1).astype(np.uint32).view(np.int32))
+        for term in bits
+    ]
+
+    def unpacked(word):
+        return np.asarray(word).view(np.uint32)[:, None] >> np.arange(32, dtype=np.uint32) & 1
+
+    signs = 1 - 2 * bits
+    cancel = signs.sum(axis=0) - signs[0] == 0
+    np.testing.assert_array_equal(unpacked(bitwise.decisive(words, words[0])), cancel)
+    np.testing.assert_array_equal(unpacked(bitwise.majority(words)), signs.sum(axis=0) < 0)
+
+
+def test_parts_of_sweeps():
+    """Sweeps of 6 proposals, batches of 4."""
+    assert list(training.parts_of(0, 2, 6, 4)) == [(0, 0, 0, 4), (0, 1, 4, 6), (1, 1, 0, 2), (1, 2, 2, 6)]
+    assert list(training.parts_of(1, 2, 6, 100)) == [(1, 0, 0, 6)]
+
+
+def test_tables_name_rows_of_readers():
+    task = task_of(CASES["irregular"])
+    rows = tables.readers(task.teacher, task.shape, 2).reshape(task.shape.K, -1)
+    for k, (number, *pairs) in enumerate(rows.tolist()):
+        links = np.flatnonzero(task.teacher.output_sources.ravel() == k)
+        assert number == len(links)
+        assert pairs[: 2 * number : 2] == (2 * links).tolist()
+        assert pairs[1 : 2 * number : 2] == (2 * (links // 3 * 3)).tolist()
+
+
+def test_refusals_are_one_line():
+    task = task_of(CASES["vector"])
+    assert refusals.refuses(task, GPU) == refusals.refuses(task, TPU) == ""
+    deep = task._replace(shape=task.shape._replace(d=33))
+    wide = task._replace(shape=task.shape._replace(N=2**14, K=2**14, M=2**14))
+    large = task._replace(shape=task.shape._replace(N=1000, K=1000, M=1000), labels=labels((2048,)))
+    for refused, words in ((deep, "d = 33"), (wide, "N = 16384"), (large, "m = 2048")):
+        reason = refusals.refuses(refused, TPU)
+        assert words in reason and "\n" not in reason
+    with pytest.raises(ValueError, match="d = 33"):
+        training.train(deep, student_mesh(jax.devices()[:1]), lambda done: None, GPU)
+
+
+def test_a_tpu_holds_the_largest_batches():
+    """Batches of 1,024 with many outputs, 4,096 with one."""
+    vector_shape = networks.Shape(128, 128, 128, 3, 3, True, True)
+    scalar_shape = networks.Shape(63, 63, 1, 3, 1, True, False)
+    for shape, m in ((vector_shape, 1024), (scalar_shape, 4096)):
+        of = layout.layout_for(Target("tpu"), shape, m, 10**4)
+        assert of is not None and of.examples >= m
