@@ -70,7 +70,12 @@ def rates(
         N: inputs, for the term of the mean step; infinity leaves it out.
         committee: output weights, noise, activation.
 
-    Time and memory grow as K^2 (K + M)^2: tens of units at most.
+    Time and memory grow as K^2 (K + M)^2: tens of hidden units at most.
+
+    >>> start = OrderParameters(np.eye(1), 0.5 * np.eye(1), np.eye(1))
+    >>> dR, dQ = rates(start, lr=0.5, m=4, committee=Committee(activation="linear"))
+    >>> dR.item()  # eta (T - R)
+    0.25
     """
     committee = Committee() if committee is None else committee
     K, averages = parameters.R.shape[-2], AVERAGES[committee.activation]
@@ -117,10 +122,10 @@ def trajectory(
         TheoryError: an argument is out of range, shapes do not fit, or the solution leaves every bound (a
             linear committee below its critical batch size).
 
-    Example:
-        >>> start = OrderParameters(0.5 * np.eye(2), 0.1 * np.eye(2), np.eye(2))
-        >>> ds = trajectory(start, np.linspace(0, 100, 51), lr=0.5, m=4)
-        >>> ds.generalization_error[-1] < ds.generalization_error[0]
+    >>> start = OrderParameters(0.5 * np.eye(2), 0.1 * np.eye(2), np.eye(2))
+    >>> ds = trajectory(start, np.linspace(0, 20, 11), lr=0.5, m=4)
+    >>> bool(ds.generalization_error[-1] < ds.generalization_error[0])
+    True
 
     Reference: D. Saad and S. A. Solla, Phys. Rev. E 52, 4225 (1995); the module's docstring has the
         equations.

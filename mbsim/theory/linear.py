@@ -32,6 +32,7 @@ import math
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from mbsim.theory import checks
 
@@ -39,7 +40,11 @@ INPUTS = ("sign", "normal")
 
 
 def kappa(N: int, inputs: str = "sign") -> int:
-    """The kappa of <|x|^2 x x^T> = kappa: N for ±1 inputs, N + 2 for normal ones."""
+    """The kappa of <|x|^2 x x^T> = kappa: N for ±1 inputs, N + 2 for normal ones.
+
+    >>> kappa(64), kappa(64, "normal")
+    (64, 66)
+    """
     checks.one_of(INPUTS, inputs=inputs)
     checks.positive(N=N)
     checks.at_least_one(N=N)
@@ -62,8 +67,8 @@ def critical_batch_size(lr: float, N: int, inputs: str = "sign") -> float:
     Raises:
         TheoryError: lr is not positive, N below 1, unknown inputs.
 
-    Example:
-        >>> critical_batch_size(0.5, 64)  # 21.0
+    >>> critical_batch_size(0.5, 64)
+    21.0
 
     Reference: the module's.
     """
@@ -76,6 +81,9 @@ def typical_critical_batch_size(lr: float, N: int, inputs: str = "sign") -> floa
 
     Arguments, infinity and errors as for `critical_batch_size`. It is meant for a run at finite N, half of
     whose replicas learn here after many steps.
+
+    >>> round(typical_critical_batch_size(0.5, 64), 2)
+    20.67
     """
     checks.positive(lr=lr)
     return lr * (kappa(N, inputs) - 1 - 2 * lr) / (2 - lr) if lr < 2 else math.inf
@@ -89,6 +97,12 @@ def multiplier(lr: float, m: float, N: int, inputs: str = "sign") -> float:
         m: examples in a batch; math.inf is gradient descent on the population loss, (1 - eta)^2.
         N: inputs.
         inputs: "sign" or "normal".
+
+    Raises:
+        TheoryError: lr is not positive, m or N below 1, unknown inputs.
+
+    >>> multiplier(0.5, 21, 64)  # at m_c
+    1.0
     """
     checks.positive(lr=lr)
     checks.at_least_one(m=m)
@@ -96,7 +110,7 @@ def multiplier(lr: float, m: float, N: int, inputs: str = "sign") -> float:
 
 
 def trajectory(
-    steps: np.ndarray,
+    steps: ArrayLike,
     *,
     lr: float,
     m: float,
@@ -125,6 +139,10 @@ def trajectory(
 
     Raises:
         TheoryError: an argument is out of range.
+
+    >>> ds = trajectory([0, 100], lr=0.5, m=42, N=64, start=2.0)
+    >>> bool(ds.generalization_error[1] < 1e-5)  # m is twice m_c
+    True
     """
     checks.not_negative(start=start, noise=noise)
     checks.positive(teacher_norm=teacher_norm)

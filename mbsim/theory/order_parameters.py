@@ -45,9 +45,12 @@ class Committee(NamedTuple):
 def overlaps(student: np.ndarray, teacher: np.ndarray) -> OrderParameters:
     """Q, R and T of weights student (..., K, N) and teacher (..., M, N).
 
-    Example:
-        >>> rng = np.random.default_rng(1)
-        >>> start = overlaps(rng.normal(size=(2, 100)), rng.normal(size=(2, 100)))
+    Raises:
+        TheoryError: student and teacher read different numbers of inputs.
+
+    >>> start = overlaps(student=np.ones((2, 100)), teacher=np.eye(3, 100))
+    >>> start.Q.shape, start.R.shape, start.T.shape, float(start.R[0, 0])
+    ((2, 2), (2, 3), (3, 3), 0.01)
     """
     N = student.shape[-1]
     if teacher.shape[-1] != N:
@@ -62,7 +65,11 @@ def overlaps(student: np.ndarray, teacher: np.ndarray) -> OrderParameters:
 
 
 def covariance(parameters: OrderParameters) -> np.ndarray:
-    """C (..., K + M, K + M), of the local fields of student and teacher."""
+    """C (..., K + M, K + M), of the local fields of student and teacher.
+
+    >>> covariance(OrderParameters(np.eye(1), 0.5 * np.eye(1), np.eye(1))).tolist()
+    [[1.0, 0.5], [0.5, 1.0]]
+    """
     Q, R, T = parameters
     T = np.broadcast_to(T, (*R.shape[:-2], *T.shape[-2:]))
     upper = np.concatenate([Q, R], axis=-1)
@@ -70,7 +77,12 @@ def covariance(parameters: OrderParameters) -> np.ndarray:
 
 
 def mean_squared_error(parameters: OrderParameters, committee: Committee | None = None) -> np.ndarray:
-    """<(f - y)^2> of noiseless y: sum_ab s_a s_b I2(a, b), of shape (...). Twice the usual epsilon_g."""
+    """<(f - y)^2> of noiseless y: sum_ab s_a s_b I2(a, b), of shape (...). Twice the usual epsilon_g.
+
+    >>> start = OrderParameters(np.eye(1), 0.5 * np.eye(1), np.eye(1))
+    >>> mean_squared_error(start, Committee(activation="linear")).item()  # <(lambda - rho)^2>
+    1.0
+    """
     committee = Committee() if committee is None else committee
     s = signed_outputs(parameters, committee)
     n = np.arange(len(s))
@@ -79,7 +91,12 @@ def mean_squared_error(parameters: OrderParameters, committee: Committee | None 
 
 
 def teacher_variance(parameters: OrderParameters, committee: Committee | None = None) -> float:
-    """<y^2> of noiseless y, whose mean is zero: what the generalisation error is divided by."""
+    """<y^2> of noiseless y, whose mean is zero: what the generalisation error is divided by.
+
+    >>> start = OrderParameters(np.eye(1), 0.5 * np.eye(1), np.eye(1))
+    >>> round(teacher_variance(start), 3)  # 1/3, for erf
+    0.333
+    """
     committee = Committee() if committee is None else committee
     v = _outputs("teacher_outputs", committee.teacher_outputs, parameters.R.shape[-1])
     n = np.arange(len(v))
@@ -87,7 +104,11 @@ def teacher_variance(parameters: OrderParameters, committee: Committee | None = 
 
 
 def signed_outputs(parameters: OrderParameters, committee: Committee) -> np.ndarray:
-    """The s (K + M,) of f - y: the student's output weights, and minus the teacher's."""
+    """The s (K + M,) of f - y: the student's output weights, and minus the teacher's.
+
+    >>> signed_outputs(OrderParameters(np.eye(2), np.zeros((2, 1)), np.eye(1)), Committee()).tolist()
+    [1.0, 1.0, -1.0]
+    """
     K, M = parameters.R.shape[-2:]
     student = _outputs("student_outputs", committee.student_outputs, K)
     return np.concatenate([student, -_outputs("teacher_outputs", committee.teacher_outputs, M)])

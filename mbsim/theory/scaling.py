@@ -60,8 +60,11 @@ def linear_learning_rate(
         teacher_hidden: hidden units of the teacher, M.
         scaling: "standard" or "ntk".
 
-    Example:
-        >>> linear_learning_rate(0.5, 64), linear_learning_rate(32.0, 64, scaling="ntk")  # 0.5, 0.5
+    Raises:
+        TheoryError: a number is not positive, or the scaling is unknown.
+
+    >>> linear_learning_rate(0.5, 64), linear_learning_rate(32.0, 64, scaling="ntk")
+    (0.5, 0.5)
     """
     checks.one_of(SCALINGS, scaling=scaling)
     checks.positive(lr=lr, in_degree=in_degree, hidden=hidden, teacher_hidden=teacher_hidden)
@@ -77,12 +80,18 @@ def committee_units(lr: float, N: int, *, teacher_hidden: int, scaling: str = "s
         teacher_hidden: hidden units of the teacher, M.
         scaling: "standard" or "ntk".
 
-    Example:
-        >>> units = committee_units(0.01, 128, teacher_hidden=2)
-        >>> units.lr  # and weights are times the root of 128, outputs 1 / the root of 2
-        1.28
-        >>> start = overlaps(units.weights * w, teacher_weights(links, 3))  # w as in the run
-        >>> trajectory(start, alpha, lr=units.lr, m=4, committee=Committee(units.outputs, units.outputs))
+    Raises:
+        TheoryError: a number is not positive, or the scaling is unknown.
+
+    The weights w (K, N) and links (M, N) of a run then start the equations:
+
+    >>> from mbsim.theory.order_parameters import overlaps
+    >>> units = committee_units(0.01, 128, teacher_hidden=2)
+    >>> units.lr, round(units.outputs, 3)
+    (1.28, 0.707)
+    >>> w, links = np.full((2, 128), 0.01), np.eye(2, 128)
+    >>> round(float(overlaps(units.weights * w, teacher_weights(links, in_degree=1)).Q[0, 0]), 4)
+    0.0128
     """
     checks.one_of(SCALINGS, scaling=scaling)
     checks.positive(lr=lr, N=N, teacher_hidden=teacher_hidden)
@@ -99,6 +108,12 @@ def teacher_weights(links: np.ndarray, in_degree: int) -> np.ndarray:
 
     The run's field links . x / sqrt(in_degree) is B . x / sqrt N. It is normal, as the theory has it, where
     the inputs are, and for ±1 inputs only as in_degree grows.
+
+    Raises:
+        TheoryError: in_degree is not positive.
+
+    >>> teacher_weights(np.array([[1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]), in_degree=2)[0, :3].tolist()
+    [2.0, -2.0, 0.0]
     """
     checks.positive(in_degree=in_degree)
     return links * math.sqrt(links.shape[-1] / in_degree)
