@@ -13,9 +13,7 @@ from mbsim.config.configuration import load_config
 from mbsim.data import provenance
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import variables_of
-from mbsim.fss import results
-from mbsim.fss.results import Interval
-from mbsim.fss.table import Critical
+from mbsim.fss import Critical, Interval, laws, note, results
 from mbsim.plan.units import Unit, units
 
 SIZES = np.array([64.0, 128.0, 256.0])
@@ -78,7 +76,8 @@ def summaries() -> xr.Dataset:
         units = "sweep" if name == "success_time" else "1"
         for ending, shift in (("", 0.0), ("_low", -half), ("_high", half)):
             shifted = np.where(ran, value + shift, np.nan)
-            found[name + ending] = (("N", "d", "m"), shifted, {"long_name": LONG_NAMES[name], "units": units})
+            attrs = {"long_name": LONG_NAMES[name], "units": units, "of": "the overlap"}
+            found[name + ending] = (("N", "d", "m"), shifted, attrs)
     coords = {
         "N": ("N", SIZES.astype(int), {"long_name": "number of inputs", "units": "1"}),
         "d": ("d", [3, 5], {"long_name": "in-degree, links into each unit", "units": "1"}),
@@ -99,15 +98,17 @@ def critical() -> list[Critical]:
                     Critical(
                         labels,
                         order="none",
-                        estimator="midpoint of overlap_mean",
-                        reason="nothing ran",
+                        estimator="midpoint",
+                        order_parameter="overlap_mean",
+                        because=(note("nothing ran"),),
                         **nothing,
                     )
                 )
                 continue
             m_c = M_C[d] + N / 1000
             order = {3: "second", 5: "first"}[d]
-            records.append(Critical(labels, m_c, m_c - 0.2, m_c + 0.2, order, "midpoint of overlap_mean"))
+            ends = m_c - 0.2, m_c + 0.2
+            records.append(Critical(labels, m_c, *ends, order, "midpoint", "overlap_mean"))
     records.append(
         Critical(
             {"N": 64, "N_next": 128, "d": 5},
@@ -115,18 +116,20 @@ def critical() -> list[Critical]:
             17.8,
             18.4,
             "first",
-            "crossing of the Binder cumulant of overlap_mean",
+            "binder_crossing",
+            "overlap_mean",
         )
     )
     return records
 
 
-def extrapolation(d=5, estimator="midpoint of overlap_mean") -> results.Extrapolation:
+def extrapolation(d=5, estimator="midpoint") -> laws.Extrapolation:
     values = M_C[d] + SIZES / 1000
     line = np.linspace(64, 256, 20)
-    return results.Extrapolation(
+    return laws.Extrapolation(
         labels={"d": d},
         estimator=estimator,
+        order_parameter="overlap_mean",
         law="power correction",
         m_c=interval(M_C[d] + 0.3, 0.15),
         parameters={
@@ -136,7 +139,7 @@ def extrapolation(d=5, estimator="midpoint of overlap_mean") -> results.Extrapol
         },
         weights={"constant": 0.2, "power correction": 0.8},
         chi2_per_dof=0.9,
-        stability=[results.Stability(128.0, interval(M_C[d] + 0.3, 0.3))],
+        stability=[laws.Stability(128.0, interval(M_C[d] + 0.3, 0.3))],
         sizes=SIZES,
         values=values,
         low=values - 0.2,
@@ -146,12 +149,14 @@ def extrapolation(d=5, estimator="midpoint of overlap_mean") -> results.Extrapol
     )
 
 
-def connectivity() -> results.ConnectivityLaw:
+def connectivity() -> laws.ConnectivityLaw:
     d, line = np.array([3.0, 5.0, 7.0]), np.linspace(3, 7, 30)
     m_c = np.array([7.0, 18.0, 35.5])
-    return results.ConnectivityLaw(
+    return laws.ConnectivityLaw(
         labels={},
-        source="m_c(∞) of the midpoint",
+        estimator="midpoint",
+        order_parameter="overlap_mean",
+        at=np.inf,
         law="power",
         exponent=interval(1.91, 0.06),
         weights={"linear": 0.03, "power": 0.97},
@@ -265,7 +270,7 @@ def nothing() -> results.Analysis:
     """Every part is missing, with a reason."""
     parts = ("critical", "extrapolations", "connectivity", "collapses", "verdicts", "hysteresis")
     return results.Analysis(
-        summaries(), [], [], [], [], [], [], {part: f"one size only, no {part}" for part in parts}
+        summaries(), [], [], [], [], [], [], {part: (note(f"one size only, no {part}"),) for part in parts}
     )
 
 

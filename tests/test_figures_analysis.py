@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mbsim import figures
 from mbsim.errors import DatasetError
-from mbsim.fss.results import Interval
+from mbsim.fss import Interval, note
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_the_strips_of_loops_lie_apart_and_above_the_branches_and_the_control_is
 
 
 def test_m_c_against_n_stands_at_its_size_with_its_limit():
-    two = [made_up.extrapolation(), made_up.extrapolation(estimator="peak of the susceptibility of overlap")]
+    two = [made_up.extrapolation(), made_up.extrapolation(estimator="susceptibility")]
     ax = figures.size_figure(two)
     drawn = curves(ax)
     assert list(drawn) == ["midpoint", "peak of χ"]
@@ -258,20 +258,22 @@ def test_columns_of_a_phase_diagram_may_have_grids_of_their_own(summaries):
 def test_where_there_is_nothing_to_draw_the_axes_say_why():
     nothing = {"x": np.zeros(0)}
     assert (
-        sentence(figures.collapse_figure(replace(made_up.collapse(), reason="one size", **nothing)))
+        sentence(figures.collapse_figure(replace(made_up.collapse(), because=(note("one size"),), **nothing)))
         == "one size"
     )
     assert "fixed" in sentence(figures.landscape_figure(replace(made_up.collapse(), landscape=None)))
-    empty = replace(made_up.verdict(3), histograms=[], peak_heights=np.zeros(0), reason="all failed")
+    empty = replace(
+        made_up.verdict(3), histograms=[], peak_heights=np.zeros(0), because=(note("all failed"),)
+    )
     assert sentence(figures.histogram_figure(empty)) == "all failed"
     assert "no barrier" in sentence(figures.barrier_figure([empty]))
     assert "two sizes" in sentence(figures.growth_figure([empty]))
     lost = np.full(len(made_up.GRID), np.nan)
-    loop = replace(made_up.loop(64), random_mean=lost, reason="one start only")
+    loop = replace(made_up.loop(64), random_mean=lost, because=(note("one start only"),))
     assert sentence(figures.hysteresis_figure([loop])) == "one start only"
-    none = replace(made_up.extrapolation(), values=np.full(3, np.nan), reason="no transition")
+    none = replace(made_up.extrapolation(), values=np.full(3, np.nan), because=(note("no transition"),))
     assert sentence(figures.size_figure([none])) == "no transition"
-    law = replace(made_up.connectivity(), m_c=np.full(3, np.nan), reason="one d only")
+    law = replace(made_up.connectivity(), m_c=np.full(3, np.nan), because=(note("one d only"),))
     assert sentence(figures.connectivity_figure(law)) == "one d only"
 
 

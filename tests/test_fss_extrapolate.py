@@ -15,7 +15,7 @@ def records(values, errors, sizes=SIZES, **labels):
     errors = np.broadcast_to(errors, np.shape(values))
     return [
         Critical(
-            {"N": float(size), **labels}, m, m - 1.96 * error, m + 1.96 * error, "undecided", "midpoint of q"
+            {"N": float(size), **labels}, m, m - 1.96 * error, m + 1.96 * error, "undecided", "midpoint", "q"
         )
         for size, m, error in zip(sizes, values, errors, strict=True)
     ]
@@ -96,7 +96,7 @@ def test_crossings_are_weighed_with_what_they_share():
         draws[1] = sign * 0.9 * draws[0] + np.sqrt(1 - 0.81) * draws[1]
         crossings = [
             Critical(
-                {"N": float(n), "N_next": 2.0 * n}, 18.0, 17.804, 18.196, "undecided", "crossing",
+                {"N": float(n), "N_next": 2.0 * n}, 18.0, 17.804, 18.196, "undecided", "success_crossing",
                 draws=18 + one,
             )
             for n, one in zip((32, 64, 128, 256), draws, strict=True)
@@ -111,7 +111,11 @@ def test_crossings_are_weighed_with_what_they_share():
 @pytest.mark.parametrize(("count", "text"), [(0, "0 sizes"), (1, "1 sizes"), (2, "2 sizes")])
 def test_fewer_than_three_sizes_have_no_law(count, text):
     known = records([18.0, 18.1][:count], 0.1, SIZES[:count])
-    lost = [Critical({"N": 1024.0}, np.nan, np.nan, np.nan, "none", "midpoint of q", reason="grid ends")]
+    lost = [
+        Critical(
+            {"N": 1024.0}, np.nan, np.nan, np.nan, "none", "midpoint", "q", because=(fss.note("grid ends"),)
+        )
+    ]
     [found] = fss.extrapolate(known + lost)
     assert not found.m_c.known
     assert found.reason == f"{text} have m_c with an interval, at least 3 are needed (grid ends)"
@@ -119,7 +123,16 @@ def test_fewer_than_three_sizes_have_no_law(count, text):
 
 def test_records_without_an_interval_do_not_count():
     one_teacher = [
-        Critical({"N": float(n)}, 18.0, np.nan, np.nan, "undecided", "midpoint of q", reason="one teacher")
+        Critical(
+            {"N": float(n)},
+            18.0,
+            np.nan,
+            np.nan,
+            "undecided",
+            "midpoint",
+            "q",
+            because=(fss.note("one teacher"),),
+        )
         for n in SIZES
     ]
     [found] = fss.extrapolate(one_teacher)

@@ -1,15 +1,15 @@
-"""What a histogram says of a second peak that holds too few lanes for a barrier."""
+"""What a histogram says of a second peak that holds too few students for a barrier."""
 
 import numpy as np
 import pytest
 
 from mbsim.fss.coexistence import histogram
-from mbsim.fss.lanes import Cell
+from mbsim.fss.samples import Ensemble
 
 
 def reason(values):
-    cell = Cell({"N": 64}, 64.0, np.array([5.0]), {"q": values[..., None]})
-    drawn, _ = histogram(cell, "q", 0, False, (0.0, 1.0), 200, np.random.default_rng(1))
+    students = Ensemble({"N": 64}, 64.0, np.array([5.0]), {"q": values[..., None]})
+    drawn, _ = histogram(students, "q", 0, False, (0.0, 1.0), 200, np.random.default_rng(1))
     assert not drawn.barrier.known
     return drawn.reason
 
@@ -17,7 +17,7 @@ def reason(values):
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_second_peak_beyond_a_gap_is_named_with_its_share(flip):
     values = np.random.default_rng(0).normal(0.3, 0.03, (8, 32))
-    values[:, ::16] = 0.98  # 16 of 256 lanes, and a tenth is needed for a valley
+    values[:, ::16] = 0.98  # 16 of 256 students, and a tenth is needed for a valley
     said = reason(1 - values if flip else values)
     assert said == "a second peak holds 6% of the lanes, too few to measure a barrier"
 

@@ -11,7 +11,7 @@ from mbsim.fss.smooth import smoother
 
 
 def spins(ds):
-    """One where a lane succeeds, uniform about zero where it fails: U4 rises with the success, 0.4 to 2/3."""
+    """One where a student succeeds, uniform about zero where it fails: U4 rises with the success, 0.4 to 2/3."""
     noise = np.random.default_rng(9).uniform(-np.sqrt(3), np.sqrt(3), ds.success.shape)
     return ds.assign(q=ds.success.where(ds.success != 0, noise))
 
@@ -40,18 +40,18 @@ def test_summaries_are_what_they_are_called(planted):
     assert found["mean"].sel(N=256, m=8).isnull()
 
 
-def test_a_susceptibility_is_bounded_where_hardly_a_lane_differs():
+def test_a_susceptibility_is_bounded_where_hardly_a_student_differs():
     grid = np.arange(12)
     rng = np.random.default_rng(0)
     values = (np.broadcast_to(grid, (4, 25, 12)) >= 6) * 1.0
-    values[0, :1, 2] = 1.0  # one lane of a hundred went over
+    values[0, :1, 2] = 1.0  # one student of a hundred went over
     values[:, :, 6] = rng.random((4, 25)) < 0.5
     ds = xr.Dataset({"q": (("teacher", "replica", "m"), values)}, {"m": grid, "N": 64})
     found = fss.summaries(ds, "q", bootstrap=200).squeeze()
     flat = np.flatnonzero(~np.isin(grid, (2, 6)))
     assert (found.susceptibility[flat] == 0).all()
     assert np.isnan(found.susceptibility_low[flat]).all() and np.isnan(found.susceptibility_high[flat]).all()
-    assert np.isnan(found.susceptibility_high[2])  # a third of the resamples lack the lane
+    assert np.isnan(found.susceptibility_high[2])  # a third of the resamples lack the student
     assert found.susceptibility_low[6] <= found.susceptibility[6] <= found.susceptibility_high[6] <= 17
     whole = fss.analyze(continuous(GRIDS, noise=0.0, gaps=0.95, teachers=4, seed=6), "q", bootstrap=100)
     high = whole.summaries.susceptibility_high
@@ -116,8 +116,11 @@ def test_every_estimator_finds_the_planted_m_c():
     near = continuous(FAR_APART, teachers=16, replicas=200, scatter=(0.15, 0.5), seed=2)
     found = fss.estimates(near, ["midpoint", "susceptibility", "success_crossing", "perfect_recovery"], "q")
     names = [record.estimator for record in found]
-    assert len(set(names)) == 4
-    crossing = found[names.index("crossing of the success probability")]
+    assert (
+        names == ["midpoint"] * 2 + ["susceptibility"] * 2 + ["success_crossing"] + ["perfect_recovery"] * 2
+    )
+    crossing = found[names.index("success_crossing")]
+    assert crossing.title == "crossing of the success probability"
     assert (crossing.labels["N"], crossing.labels["N_next"]) == (64, 1024)
     for record in found:
         assert record.low <= M_C <= record.high, record
@@ -172,11 +175,11 @@ def test_binder_curves_that_cross_on_a_plateau_have_no_crossing():
     # U4 of the smaller size dips as it begins to rise, through that of the larger one, still on its plateau.
     grid = np.arange(0, 60.0, 2)
     rng = np.random.default_rng(0)
-    lanes = []
+    students = []
     for middle, noise in ((20.0, 0.02), (45.0, 0.08)):
         went = rng.random((16, 64, len(grid))) < 1 / (1 + np.exp(-(grid - middle) / 2.5))
-        lanes.append(np.where(went, 1.0, 0.2 + noise * rng.normal(size=went.shape)))
-    ds = xr.Dataset({"q": (("N", "teacher", "replica", "m"), lanes)}, {"N": [64, 128], "m": grid})
+        students.append(np.where(went, 1.0, 0.2 + noise * rng.normal(size=went.shape)))
+    ds = xr.Dataset({"q": (("N", "teacher", "replica", "m"), students)}, {"N": [64, 128], "m": grid})
     [record] = fss.estimates(ds, ["binder_crossing"], "q", bootstrap=200)
     assert np.isnan(record.m_c)
     assert "N = 128: the sizes drift apart, no crossing" in record.reason

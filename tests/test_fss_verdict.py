@@ -38,9 +38,9 @@ def test_a_first_order_transition_has_no_exponents():
 
 def test_the_whole_analysis_is_that_of_its_parts_and_summarises_once(monkeypatch):
     calls, module = [], importlib.import_module("mbsim.fss.summaries")
-    cells = module.cells
+    ensembles = module.ensembles
     with monkeypatch.context() as patch:
-        patch.setattr(module, "cells", lambda *args: calls.append(args) or cells(*args))
+        patch.setattr(module, "ensembles", lambda *args: calls.append(args) or ensembles(*args))
         found = fss.analyze(WIDE, "q", bootstrap=200)
     assert len(calls) == 1
     parts = fss.estimates(WIDE, order_parameter="q", bootstrap=200)
@@ -197,7 +197,7 @@ def test_the_whole_analysis_hangs_together():
     found = fss.analyze(ds, "q", bootstrap=200)
     assert [one.labels for one in found.verdicts] == [{"d": 3}, {"d": 5}, {"d": 7}]
     assert {one.order for one in found.verdicts} <= {"second", "undecided"}
-    midpoints = [one for one in found.critical if one.estimator == "midpoint of q"]
+    midpoints = [one for one in found.critical if one.estimator == "midpoint"]
     for record in midpoints:
         shift = {3: 0, 5: 12, 7: 24}[record.labels["d"]]
         assert abs(record.m_c - M_C - shift) < 1

@@ -26,14 +26,14 @@ def overlap(m, m_c, width=1.0, low=0.2, slope=0.0):
     return (low + slope * (m - m_c)) * (1 - s) + s
 
 
-def lanes(m_c=PLANTED, m=GRID, teachers=4, replicas=8, noise=0.02, seed=0, **shape):
-    """Lanes (teacher, replica, point) of one planted curve, with noise in every lane."""
+def students(m_c=PLANTED, m=GRID, teachers=4, replicas=8, noise=0.02, seed=0, **shape):
+    """Students (teacher, replica, point) of one planted curve, with noise in every one."""
     rng = np.random.default_rng(seed)
     return overlap(m, m_c, **shape) + noise * rng.normal(size=(teachers, replicas, len(m)))
 
 
 def dataset(by_size, m=GRID, **coords):
-    """A dataset from {N: lanes}."""
+    """A dataset from {N: students}."""
     values = np.stack(list(by_size.values()))
     return xr.Dataset(
         {"overlap_mean": (("N", "teacher", "replica", "m"), values)}, coords={"N": list(by_size), "m": m}
@@ -51,7 +51,7 @@ def only(ds, **options):
 @pytest.mark.parametrize("m_c", [13.4, 16.0, 17.3, 21.7])
 @pytest.mark.parametrize("width", [0.3, 0.6, 1.0])
 def test_a_planted_midpoint_is_recovered(m_c, width):
-    record = only(dataset({64: lanes(m_c, width=width)}))
+    record = only(dataset({64: students(m_c, width=width)}))
     assert record.m_c == pytest.approx(m_c, abs=0.1)
     assert record.m_c - 0.5 < record.low < record.m_c < record.high < record.m_c + 0.5
     assert record.value == pytest.approx(0.6, abs=0.03)
@@ -60,12 +60,12 @@ def test_a_planted_midpoint_is_recovered(m_c, width):
 
 
 def test_a_broad_rise_is_recovered():
-    record = only(dataset({64: lanes(m=np.arange(6, 30), width=1.8)}, m=np.arange(6, 30)))
+    record = only(dataset({64: students(m=np.arange(6, 30), width=1.8)}, m=np.arange(6, 30)))
     assert record.m_c == pytest.approx(PLANTED, abs=0.25)
 
 
 def test_a_sloping_lower_branch_does_not_move_m_c_with_the_start_of_the_grid():
-    ds = dataset({64: lanes(low=0.35, slope=0.025, width=0.5, noise=0.0)})
+    ds = dataset({64: students(low=0.35, slope=0.025, width=0.5, noise=0.0)})
     found = [only(ds.isel(m=slice(start, None))).m_c for start in range(6)]
     assert found == pytest.approx(6 * [PLANTED], abs=0.05)
 
@@ -89,7 +89,7 @@ def test_a_jump_between_two_points_is_known_to_half_the_gap(left):
 @pytest.mark.parametrize("m_c", np.arange(16.2, 19.0, 0.2))
 def test_on_a_coarse_grid_the_interval_still_covers_a_steep_rise(m_c):
     coarse = GRID[::3]
-    record = only(dataset({64: lanes(m_c, coarse, width=0.3, low=0.3, slope=0.02, noise=0.005)}, m=coarse))
+    record = only(dataset({64: students(m_c, coarse, width=0.3, low=0.3, slope=0.02, noise=0.005)}, m=coarse))
     assert record.low <= m_c <= record.high
 
 
@@ -103,7 +103,7 @@ def test_teachers_that_jump_at_different_m_are_averaged():
 
 
 def test_only_the_rise_counts_where_the_order_parameter_falls_again():
-    values = lanes(14.0) - 0.6 * logistic((GRID - 22.0) / 0.3)
+    values = students(14.0) - 0.6 * logistic((GRID - 22.0) / 0.3)
     record = only(dataset({64: values}))
     assert record.m_c == pytest.approx(14.0, abs=0.1)
     assert "falls again from m = 22 on" in record.reason
@@ -115,8 +115,8 @@ def test_only_the_rise_counts_where_the_order_parameter_falls_again():
 def test_there_is_one_record_for_each_label_and_gaps_change_nothing():
     small, large = GRID[:13], GRID[3::2]
     alone = {
-        64: dataset({64: lanes(15.0, small)}, m=small),
-        128: dataset({128: lanes(19.0, large, seed=1)}, m=large),
+        64: dataset({64: students(15.0, small)}, m=small),
+        128: dataset({128: students(19.0, large, seed=1)}, m=large),
     }
     ragged = xr.concat([alone[64], alone[128]], dim="N", join="outer")
     ragged["overlap_mean"] = ragged["overlap_mean"].transpose("m", "replica", "N", "teacher")
@@ -127,7 +127,7 @@ def test_there_is_one_record_for_each_label_and_gaps_change_nothing():
 
 def test_every_other_dimension_is_a_label():
     learnt = np.ones((4, 8, len(GRID)))
-    values = np.stack([lanes(), learnt])[None, None]
+    values = np.stack([students(), learnt])[None, None]
     dims = ("N", "d", "init_overlap", "teacher", "replica", "m")
     ds = xr.Dataset(
         {"overlap_mean": (dims, values)}, coords={"N": [64], "d": [5], "init_overlap": [0.0, 1.0], "m": GRID}
@@ -139,13 +139,13 @@ def test_every_other_dimension_is_a_label():
 
 
 def test_a_teacher_that_did_not_run_is_not_counted():
-    values = lanes()
+    values = students()
     more = np.concatenate([values, np.full((2, 8, len(GRID)), np.nan)])
     assert only(dataset({64: more})) == only(dataset({64: values}))
 
 
 def test_values_of_m_that_few_teachers_have_are_left_out():
-    values = lanes()
+    values = students()
     spoilt = values.copy()
     spoilt[1:, :, 7] = np.nan  # one teacher of four is left at m = 17
     spoilt[0, :, 7] = 0.0
@@ -153,15 +153,15 @@ def test_values_of_m_that_few_teachers_have_are_left_out():
     assert only(dataset({64: spoilt})) == only(dataset({64: values}).isel(m=others))
 
 
-def test_missing_lanes_are_left_out_of_the_mean():
-    values = lanes(noise=0.0)
+def test_missing_students_are_left_out_of_the_mean():
+    values = students(noise=0.0)
     holes = np.random.default_rng(5).random(values.shape) < 0.3
     record = only(dataset({64: np.where(holes, np.nan, values)}))
     assert record.m_c == pytest.approx(only(dataset({64: values})).m_c, abs=1e-6)
 
 
 def test_the_seed_decides_the_interval_and_nothing_else_does():
-    ds = dataset({64: lanes(), 128: lanes(seed=1)})
+    ds = dataset({64: students(), 128: students(seed=1)})
     first = fss.midpoint(ds, seed=3)
     assert fss.midpoint(ds, seed=3) == first
     assert fss.midpoint(ds.isel(N=[1]), seed=3) == first[1:]
@@ -225,7 +225,7 @@ def test_noise_is_not_a_transition(seed):
     assert only(dataset({64: 0.5 + noise})).order == "none"
 
 
-def test_two_lanes_that_disagree_on_everything_are_not_significant():
+def test_two_students_that_disagree_on_everything_are_not_significant():
     fails, learns = np.full(len(GRID), 0.2), overlap(GRID, PLANTED, width=0.3)
     record = only(dataset({64: np.stack([fails, learns])[:, None]}))
     assert record.order == "none"
@@ -234,7 +234,7 @@ def test_two_lanes_that_disagree_on_everything_are_not_significant():
 
 @pytest.mark.parametrize("replicas", [1, 8])
 def test_one_teacher_gives_a_reason_and_no_number(replicas):
-    record = only(dataset({64: lanes(teachers=1, replicas=replicas, noise=0.005)}))
+    record = only(dataset({64: students(teachers=1, replicas=replicas, noise=0.005)}))
     assert all(math.isnan(number) for number in (record.m_c, record.low, record.high, record.width))
     assert record.order == "undecided"  # both branches are there: it is not that none is seen
     assert record.reason == "one teacher tells nothing of the others"
@@ -243,18 +243,18 @@ def test_one_teacher_gives_a_reason_and_no_number(replicas):
 
 
 def test_one_replica_of_each_teacher_is_enough():
-    record = only(dataset({64: lanes(replicas=1)}))
+    record = only(dataset({64: students(replicas=1)}))
     assert record.low < PLANTED < record.high
 
 
 # ---------------------------------------------------------------- coverage
 
 
-def coverage(teachers, repeats, seed, teacher_scatter=0.5, lane_scatter=0.5, bootstrap=100):
-    """Share of the intervals that hold the planted m_c, which differs between teachers and between lanes."""
+def coverage(teachers, repeats, seed, teacher_scatter=0.5, student_scatter=0.5, bootstrap=100):
+    """Share of the intervals that hold the planted m_c, which differs between teachers and between students."""
     rng, m = np.random.default_rng(seed), np.arange(12, 24)
     own = PLANTED + teacher_scatter * rng.normal(size=(repeats, teachers, 1, 1))
-    own = own + lane_scatter * rng.normal(size=(repeats, teachers, 8, 1))
+    own = own + student_scatter * rng.normal(size=(repeats, teachers, 8, 1))
     values = overlap(m, own, width=0.8) + 0.02 * rng.normal(size=(*own.shape[:3], len(m)))
     found = fss.midpoint(dataset(dict(enumerate(values)), m=m), bootstrap=bootstrap)
     return np.mean([record.low <= PLANTED <= record.high for record in found])
@@ -267,10 +267,10 @@ def test_intervals_cover():
 @pytest.mark.slow
 @pytest.mark.parametrize("teachers", [4, 8, 16])
 @pytest.mark.parametrize(
-    ("teacher_scatter", "lane_scatter"), [(0.5, 0.5), (0.0, 0.5), (0.5, 0.0), (0.2, 0.5)]
+    ("teacher_scatter", "student_scatter"), [(0.5, 0.5), (0.0, 0.5), (0.5, 0.0), (0.2, 0.5)]
 )
-def test_intervals_cover_whatever_the_scatter(teachers, teacher_scatter, lane_scatter):
-    covered = coverage(teachers, 300, 1, teacher_scatter, lane_scatter, bootstrap=200)
+def test_intervals_cover_whatever_the_scatter(teachers, teacher_scatter, student_scatter):
+    covered = coverage(teachers, 300, 1, teacher_scatter, student_scatter, bootstrap=200)
     assert 0.90 <= covered <= 0.99
 
 
@@ -323,7 +323,7 @@ def test_resampled_means_have_the_variances_of_a_two_level_bootstrap():
     np.testing.assert_allclose(both.var(axis=0), within + between, rtol=0.05)
 
 
-def test_resampled_teachers_weigh_alike_however_many_lanes_they_lack():
+def test_resampled_teachers_weigh_alike_however_many_students_they_lack():
     values = np.zeros((2, 6, 1))
     values[1] = 1.0
     values[1, 4:] = np.nan
@@ -372,7 +372,7 @@ def test_noise_on_the_branches_does_not_place_a_jump():
 
 def test_fits_neither_touch_each_other_nor_depend_on_the_unit():
     x = GRID.astype(float)
-    y = lanes(noise=0.05).reshape(-1, len(GRID))
+    y = students(noise=0.05).reshape(-1, len(GRID))
     together = curve.fit(x, y)
     np.testing.assert_allclose(curve.fit(x, y[3:4]).centre, together.centre[3:4], rtol=1e-9)
     scaled = curve.fit(x, 7 * y - 2)
@@ -386,15 +386,16 @@ def test_fits_neither_touch_each_other_nor_depend_on_the_unit():
 
 
 def test_records_as_json_and_as_text():
-    ds = dataset({64: lanes(), 128: np.full((4, 8, len(GRID)), np.nan)}).expand_dims(d=[5])
+    ds = dataset({64: students(), 128: np.full((4, 8, len(GRID)), np.nan)}).expand_dims(d=[5])
     found = fss.midpoint(ds)
     first, second = json.loads(json.dumps(fss.as_json(found), allow_nan=False))
-    assert list(first) == ["d", "N", "m_c", "low", "high", "order", "estimator"]
+    assert list(first) == ["d", "N", "m_c", "low", "high", "order", "estimator", "estimator_key"]
     assert (first["N"], first["d"], first["order"]) == (64, 5, "undecided")
     assert first["low"] < first["m_c"] < first["high"]
-    assert first["estimator"] == "midpoint of overlap_mean"
+    assert (first["estimator"], first["estimator_key"]) == ("midpoint of overlap_mean", "midpoint")
     assert (second["m_c"], second["low"], second["high"], second["order"]) == (None, None, None, "none")
     assert second["reason"].startswith("0 values of m hold data")
+    assert second["reason_keys"] == ["few_points"]
     heading, *lines = fss.as_text(found).splitlines()
     assert heading.split() == ["d", "N", "m_c", "95%", "interval", "order"]
     assert lines[0].split()[:2] == ["5", "64"]
@@ -403,7 +404,7 @@ def test_records_as_json_and_as_text():
 
 
 def test_the_order_parameter_is_the_bulk_overlap():
-    ds = dataset({64: lanes()})
+    ds = dataset({64: students()})
     assert fss.order_parameter_of(ds.assign(success=ds["overlap_mean"])) == "overlap_mean"
     # Unless the dataset says otherwise: where many weights give one function they do not tell.
     assert fss.order_parameter_of(ds.assign(e=ds["overlap_mean"]).assign_attrs(order_parameter="e")) == "e"
@@ -422,5 +423,5 @@ def test_the_order_parameter_is_the_bulk_overlap():
 )
 def test_what_cannot_be_analysed_is_refused_in_one_line(options, message):
     with pytest.raises(DatasetError, match=message) as refused:
-        fss.midpoint(dataset({64: lanes()}, m=GRID - 17), **options)
+        fss.midpoint(dataset({64: students()}, m=GRID - 17), **options)
     assert "\n" not in str(refused.value)

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from mbsim import fss
 from mbsim.cli import main
 from mbsim.config.configuration import load_config
-from mbsim.fss import Critical
+from mbsim.fss import Critical, because
 from mbsim.report import Source, drawings, findings, html, page, tables, words
 
 ABSENT = {"extrapolations", "connectivity", "collapses", "verdicts", "hysteresis", "critical"}
@@ -177,7 +177,7 @@ def test_of_a_discontinuous_transition_both_spinodals_are_told_and_none_is_calle
 
 def test_the_growth_between_the_ends_is_the_exponent_of_a_power():
     records = [
-        fss.Critical({"N": N, "d": 3}, 2 * N**1.4, 1.98 * N**1.4, 2.02 * N**1.4, "undecided", "midpoint of q")
+        fss.Critical({"N": N, "d": 3}, 2 * N**1.4, 1.98 * N**1.4, 2.02 * N**1.4, "undecided", "midpoint", "q")
         for N in (31, 63, 127)
     ]
     assert "to 1763 (1746 to 1781) at N = 127, as N^x with x = 1.400 (1.390 to 1.410)" in findings.growth(
@@ -211,9 +211,9 @@ def test_where_a_part_is_absent_it_says_the_reason_and_shows_no_figure(bare):
 
 
 def test_no_part_of_an_analysis_is_forgotten():
-    parts = {field.name for field in fields(fss.Analysis)} - {"summaries", "reasons"}
+    parts = {field.name for field in fields(fss.Analysis)} - {"summaries", "because"}
     assert parts == ABSENT == set(page.MISSING)
-    unexplained = Page(html(dataset(), replace(blank(), reasons={})))
+    unexplained = Page(html(dataset(), replace(blank(), because={})))
     for sentence in page.MISSING.values():
         assert plain(words.sentence(sentence)).replace("m_c", "mc") in unexplained.text
 
@@ -308,7 +308,7 @@ def test_the_table_of_m_c_has_a_row_for_each_network_and_a_note_for_each_reason(
 
 
 def test_an_estimator_without_m_c_does_not_blur_the_order():
-    lost = Critical({"N": 64, "d": 3}, np.nan, np.nan, np.nan, "undecided", "crossing of the success")
+    lost = Critical({"N": 64, "d": 3}, np.nan, np.nan, np.nan, "undecided", "success_crossing")
     assert tables.critical_table([*made_up.critical(), lost]).rows[0][-1].text == "second"
 
 
@@ -363,7 +363,7 @@ def test_an_unfinished_run_is_reported_as_far_as_it_is(finished_run, tmp_path, m
     [
         (["--out", "page.txt"], "error: --out page.txt: the ending must be one of .html, .htm"),
         (["--out", "none/page.html"], "error: --out none/page.html: none is no folder"),
-        (["--order-parameter", "overlap"], "error: --order-parameter overlap: must be one of "),
+        (["--order-parameter", "loss"], "error: --order-parameter loss: must be one of "),
         (["--bootstrap", "3"], "error: --bootstrap 3: must be an integer, 100 or more"),
     ],
 )
@@ -416,11 +416,17 @@ def test_captions_call_no_spinodal_m_c_and_no_spinodal_coexistence():
 
 
 def test_rows_that_say_the_same_share_a_footnote():
-    apart = "the sizes do not tell the laws apart"
-    reason = f"a drift of up to {{}} log N is not excluded; {apart} (weights: constant {{}})"
-    none = f"no m_c(∞): laws without a limit (logarithm) hold 67% of the weight; {apart}"
-    known = [replace(made_up.extrapolation(d), reason=reason.format(d / 10, d)) for d in (3, 5)]
-    table = tables.extrapolation_table([*known, replace(made_up.extrapolation(3), reason=none)])
+    def apart(weight):
+        return because("laws_of_size", weights={"constant": weight})
+
+    def drift(most):
+        return because("drift", most=most, size="N")
+
+    none = because("no_limit", laws=("logarithm",), share=0.67)
+    known = [replace(made_up.extrapolation(d), because=(drift(d / 10), apart(d))) for d in (3, 5)]
+    table = tables.extrapolation_table(
+        [*known, replace(made_up.extrapolation(3), because=(none, apart(0.2)))]
+    )
     texts = [text for mark, text in table.notes if mark]
     assert texts == [
         "the sizes do not tell the laws apart",
@@ -430,7 +436,7 @@ def test_rows_that_say_the_same_share_a_footnote():
     cells = [cell.below for row in table.rows for cell in row]
     assert "7.15 to 7.45\ndrift ≤ 0.3 log N" in cells and "18.15 to 18.45\ndrift ≤ 0.5 log N" in cells
     poor = [
-        replace(made_up.connectivity(), reason=f"neither law fits: χ²/dof = {x} for the better, power")
-        for x in (9, 34)
+        replace(made_up.connectivity(), because=(because("neither_fits", chi2=x, law="power"),))
+        for x in (9.0, 34.0)
     ]
     assert tables.connectivity_table(poor).notes == [("a", "neither law fits")]

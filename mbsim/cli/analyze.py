@@ -4,20 +4,21 @@ The object has "model" and "name" of the run, "order_parameter", "run_length" ("
 records, each with its labels and, if there is something to say, "reason":
 
 * "critical": m_c of the midpoint for each (N, d) and any other dimension of the grid: m_c, low, high, order,
-  estimator. Where the order is "first" it is the spinodal of that start, and "hysteresis" has both.
+  estimator in words, and its key. Where the order is "first" it is the spinodal of that start, and
+  "hysteresis" has both.
 * "estimators": the same of the other estimators; a crossing has "N_next" too.
 * "verdicts", one for each d: order, evidence as sentences.
 * "extrapolations": estimator, law, m_c(∞) as [value, low, high], weights, chi2_per_dof.
 * "connectivity": source, law, exponent as [value, low, high], weights, chi2_per_dof.
 * "hysteresis": random, planted and width, each [value, low, high].
 
+"reason" is a sentence, and "reason_keys" says the same for programs (`mbsim.fss.reasons`).
 Then "findings" (sentences), "units" (total, done, damaged, left) and "note" (empty for a finished run).
 Unknown numbers are null.
 """
 
 import io
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -31,8 +32,11 @@ from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors
 from mbsim.data.store import RunFolder
 from mbsim.errors import DatasetError
+from mbsim.fss.interval import null_if_nan
+from mbsim.fss.names import MIDPOINT
+from mbsim.fss.table import reason_json
 from mbsim.report import findings
-from mbsim.run import status
+from mbsim.running import status
 
 FIGURES = (".png", ".pdf", ".svg")
 
@@ -97,20 +101,16 @@ def analyze(path: Path, wanted: Wanted) -> None:
 
 def _split(critical: Sequence[fss.Critical]) -> tuple[list[fss.Critical], list[fss.Critical]]:
     """The midpoints, which are one for each (N, d), and all other records."""
-    midpoints = [one for one in critical if one.estimator.startswith("midpoint")]
-    return midpoints, [one for one in critical if not one.estimator.startswith("midpoint")]
+    midpoints = [one for one in critical if one.estimator == MIDPOINT]
+    return midpoints, [one for one in critical if one.estimator != MIDPOINT]
 
 
-def _reason(record: fss.Verdict | fss.Extrapolation | fss.ConnectivityLaw | fss.Hysteresis) -> dict[str, str]:
-    return {"reason": record.reason} if record.reason else {}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _reason(record: fss.Verdict | fss.Extrapolation | fss.ConnectivityLaw | fss.Hysteresis) -> dict[str, Any]:
+    return reason_json(record.because, record.reason)
 
 
 def _numbers(values: Iterable[float]) -> list[float | None]:
-    return [_number(value) for value in values]
+    return [null_if_nan(value) for value in values]
 
 
 def _verdict_json(verdict: fss.Verdict) -> dict[str, Any]:
@@ -120,11 +120,12 @@ def _verdict_json(verdict: fss.Verdict) -> dict[str, Any]:
 def _extrapolation_json(one: fss.Extrapolation) -> dict[str, Any]:
     return {
         **one.labels,
-        "estimator": one.estimator,
+        "estimator": one.title,
+        "estimator_key": one.estimator,
         "law": one.law,
         "m_c": _numbers(one.m_c),
         "weights": one.weights,
-        "chi2_per_dof": _number(one.chi2_per_dof),
+        "chi2_per_dof": null_if_nan(one.chi2_per_dof),
         **_reason(one),
     }
 
@@ -133,10 +134,11 @@ def _connectivity_json(law: fss.ConnectivityLaw) -> dict[str, Any]:
     return {
         **law.labels,
         "source": law.source,
+        "estimator_key": law.estimator,
         "law": law.law,
         "exponent": _numbers(law.exponent),
         "weights": law.weights,
-        "chi2_per_dof": _number(law.chi2_per_dof),
+        "chi2_per_dof": null_if_nan(law.chi2_per_dof),
         **_reason(law),
     }
 
@@ -171,12 +173,16 @@ def unfinished(units: Mapping[str, int]) -> str:
 def check_variable(dataset: xr.Dataset, name: str | None) -> str:
     """The variable to analyse: the one named, or what the dataset says.
 
+    Of a measured series it is the mean of the last quarter, where that is kept: "overlap" is "overlap_mean".
+
     Raises:
-        DatasetError: it is not in the dataset, or is a time series; the nearest one is named.
+        DatasetError: it is not in the dataset, or is a series without such a mean; the nearest is named.
     """
     if name is None:
         return fss.order_parameter_of(dataset)
     variables = {str(key): value for key, value in dataset.data_vars.items() if "time" not in value.dims}
+    if name not in variables and f"{name}_mean" in variables:
+        return f"{name}_mean"
     if name not in variables:
         nearest = get_close_matches(name, variables, n=1, cutoff=0.0)[0]
         raise DatasetError(

@@ -20,6 +20,7 @@ from mbsim.figures.style import (
     say_instead,
     symbol,
 )
+from mbsim.fss.design import need_records
 from mbsim.fss.results import Verdict
 
 
@@ -39,6 +40,11 @@ def histogram_figure(
         size: the symbol of the size.
         control: the symbol of the control.
         quantity: what the order parameter is called.
+
+    >>> from mbsim import figures, fss
+    >>> [verdict] = fss.transition_order(fss.planted(jump=True), bootstrap=100)
+    >>> figures.histogram_figure(verdict, quantity="q").get_xlabel()
+    'q'
     """
     ax = axes(ax)
     if not any(one.counts.sum() for one in verdict.histograms):
@@ -74,8 +80,17 @@ def barrier_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size:
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         size: the symbol of the size.
 
+    Raises:
+        DatasetError: `verdicts` holds no records.
+
+    >>> from mbsim import figures, fss
+    >>> verdicts = fss.transition_order(fss.planted(jump=True), bootstrap=100)
+    >>> figures.barrier_figure(verdicts).get_xlabel()
+    'size $N$'
+
     Reference: J. Lee and J. M. Kosterlitz, Phys. Rev. Lett. 65, 137 (1990).
     """
+    verdicts = need_records(verdicts, "verdicts", "mbsim.fss.transition_order(ds)")
     ax = axes(ax)
     ax.axhline(0, **GUIDE)
     some = False
@@ -125,7 +140,15 @@ def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: 
         verdicts: of `fss.transition_order`; where none has two sizes the axes say so.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         size: the symbol of the size.
+
+    Raises:
+        DatasetError: `verdicts` holds no records.
+
+    >>> from mbsim import figures, fss
+    >>> figures.growth_figure(fss.transition_order(fss.planted(), bootstrap=100)).get_xlabel()
+    'size $N$'
     """
+    verdicts = need_records(verdicts, "verdicts", "mbsim.fss.transition_order(ds)")
     ax = axes(ax)
     drawn = {place: one for place, one in enumerate(verdicts) if np.isfinite(one.peak_heights).sum() > 1}
     if not drawn:

@@ -5,19 +5,25 @@ from matplotlib.axes import Axes
 
 from mbsim.figures.names import QUANTITIES
 from mbsim.figures.style import CURVE, axes, critical_symbol, look, number, say_instead, symbol
-from mbsim.fss.results import Collapse, Interval
+from mbsim.fss.interval import Interval
+from mbsim.fss.results import Collapse
 
 
 def collapse_figure(
     collapse: Collapse, ax: Axes | None = None, *, size: str = "N", control: str = "m"
 ) -> Axes:
-    """Y = A N^(β/ν) against x = (m - m_c) N^(1/ν), with the master curve behind the points.
+    r"""Y = A N^(β/ν) against x = (m - m_c) N^(1/ν), with the master curve behind the points.
 
     Args:
         collapse: of `fss.collapse`; where it holds no points the axes say why.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         size: the symbol of the size.
         control: the symbol of the control.
+
+    >>> from mbsim import figures, fss
+    >>> [found] = fss.collapse(fss.planted(), bootstrap=100)
+    >>> figures.collapse_figure(found).get_xlabel()
+    '$($$m$ $-$ $m_c$$)\\,N^{1/\\nu}$'
     """
     ax = axes(ax)
     if not len(collapse.x):
@@ -44,12 +50,17 @@ def collapse_figure(
 
 
 def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str = "m") -> Axes:
-    """χ² per degree of freedom over (m_c, 1/ν), with the best fit and its intervals.
+    r"""χ² per degree of freedom over (m_c, 1/ν), with the best fit and its intervals.
 
     Args:
         collapse: of `fss.collapse`; where it holds no landscape the axes say so.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         control: the symbol of the control.
+
+    >>> from mbsim import figures, fss
+    >>> [found] = fss.collapse(fss.planted(), bootstrap=100)
+    >>> figures.landscape_figure(found).get_ylabel()
+    '$1/\\nu$'
     """
     ax = axes(ax)
     found = collapse.landscape

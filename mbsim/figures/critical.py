@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from mbsim.figures.names import ESTIMATORS, estimator_name
 from mbsim.figures.style import (
     CURVE,
     axes,
@@ -18,7 +17,9 @@ from mbsim.figures.style import (
     say_instead,
     symbol,
 )
-from mbsim.fss.results import ConnectivityLaw, Extrapolation
+from mbsim.fss import names
+from mbsim.fss.design import need_records
+from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 
 BEYOND = 1.5
 """A law is drawn up to this many times the largest size: further on it would dwarf the points."""
@@ -39,21 +40,30 @@ def size_figure(
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         size: the symbol of the size.
         control: the symbol of the control.
+
+    Raises:
+        DatasetError: `extrapolations` holds no records.
+
+    >>> from mbsim import figures, fss
+    >>> records = fss.estimates(fss.planted(), ["midpoint", "susceptibility"], bootstrap=100)
+    >>> ax = figures.size_figure(fss.extrapolate(records))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['midpoint', 'peak of χ']
     """
+    extrapolations = need_records(extrapolations, "extrapolations", "mbsim.fss.extrapolate(records)")
     ax = axes(ax)
     drawn = [one for one in extrapolations if np.isfinite(one.values).any()]
-    names = [*ESTIMATORS, *(one.estimator for one in drawn)]
+    places = list(dict.fromkeys([*names.keys(), *(one.estimator for one in drawn)]))
     if not drawn:
         reasons = (one.reason for one in extrapolations if one.reason)
         return say_instead(ax, next(reasons, f"no size has a {critical_symbol(control)}"))
     for place, one in enumerate(drawn):
-        name = estimator_name(one.estimator)
-        style = look(names.index(name) if name in names else names.index(one.estimator))
+        style = look(places.index(one.estimator))  # the same in every panel
         ax.errorbar(
             one.sizes * dodge(place, len(drawn)),
             one.values,
             yerr=bars(one.values, one.low, one.high),
-            label=name,
+            label=names.short_of(one.estimator),
             **(style._asdict() | {"linestyle": "none"}),
             **CURVE,
         )
@@ -87,6 +97,12 @@ def connectivity_figure(
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         connectivity: the symbol of the connectivity.
         control: the symbol of the control.
+
+    >>> from mbsim import figures, fss
+    >>> points = [fss.Critical({"N": 64, "d": d}, d**2, d**2 - 0.2, d**2 + 0.2, "undecided", "midpoint", "q")
+    ...           for d in (3, 5, 7, 9)]
+    >>> figures.connectivity_figure(fss.connectivity_law(points)[0]).get_ylabel()
+    '$m_c$'
     """
     ax = axes(ax)
     if not np.isfinite(law.m_c).any():

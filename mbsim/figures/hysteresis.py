@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mbsim.figures.style import CURVE, axes, integer_ticks, look, number, say_instead, symbol
+from mbsim.fss.design import need_records
 from mbsim.fss.results import Hysteresis
 
 RANDOM: dict[str, Any] = {"linestyle": "-"}
@@ -36,7 +37,16 @@ def hysteresis_figure(
         size: the label that tells the loops apart.
         control: the symbol of the control.
         quantity: what the order parameter is called.
+
+    Raises:
+        DatasetError: `loops` holds no records.
+
+    >>> from mbsim import figures, fss
+    >>> loops = fss.hysteresis(fss.planted(jump=True, starts=True), bootstrap=100)
+    >>> figures.hysteresis_figure(loops).get_xlabel()
+    'mini-batch size, $m$'
     """
+    loops = need_records(loops, "loops", "mbsim.fss.hysteresis(ds)")
     ax = axes(ax)
     drawn = [loop for loop in loops if np.isfinite(loop.random_mean).any()]
     if not drawn:

@@ -16,8 +16,11 @@ from matplotlib.figure import Figure
 from mbsim.errors import DatasetError
 from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS, axis_label, critical_symbol, symbol
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, lanes, order_parameter_of
-from mbsim.fss.table import Critical, Label, number_and_interval
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import SAMPLES, Design, need_dataset, need_records
+from mbsim.fss.interval import Label
+from mbsim.fss.samples import order_parameter_of, samples_of
+from mbsim.fss.table import number_and_interval
 
 PANELS_ACROSS = 3
 LABEL_WIDTH = 52  # letters that fit along the axis
@@ -25,7 +28,7 @@ LABEL_WIDTH = 52  # letters that fit along the axis
 
 def order_parameter_figure(
     ds: xr.Dataset,
-    critical: Sequence[Critical],
+    critical: Sequence[Critical] = (),
     ax: Axes | None = None,
     *,
     order_parameter: str | None = None,
@@ -46,10 +49,17 @@ def order_parameter_figure(
         control: the dimension to draw along.
 
     Raises:
-        DatasetError: the variable is not there, or has more than one value of another label.
+        DatasetError: `ds` is no dataset; the variable is not there, or has more than one value of another
+            label.
+
+    >>> from mbsim import figures, fss
+    >>> ds = fss.planted([64, 256])
+    >>> figures.order_parameter_figure(ds, fss.midpoint(ds, bootstrap=100)).get_title()
+    'planted'
     """
-    order_parameter = order_parameter_of(ds, order_parameter)
-    values = lanes(ds, order_parameter, control)
+    order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
+    critical = need_records(critical, "critical", "mbsim.fss.midpoint(ds)")
+    values = samples_of(ds, order_parameter, Design(size, control))
     fixed = _labels(values, size, control)
     for name in fixed:
         if values.sizes[name] > 1:
@@ -100,7 +110,7 @@ def order_parameter_figure(
 
 def order_parameter_panels(
     ds: xr.Dataset,
-    critical: Sequence[Critical],
+    critical: Sequence[Critical] = (),
     *,
     order_parameter: str | None = None,
     size: str = "N",
@@ -116,10 +126,16 @@ def order_parameter_panels(
         control: the dimension to draw along.
 
     Raises:
-        DatasetError: the variable is not there.
+        DatasetError: `ds` is no dataset, or the variable is not there.
+
+    >>> from mbsim import figures, fss
+    >>> ds = fss.planted([64], jump=True, starts=True)
+    >>> len(figures.order_parameter_panels(ds, fss.midpoint(ds, bootstrap=100)).axes)
+    2
     """
-    order_parameter = order_parameter_of(ds, order_parameter)
-    values = lanes(ds, order_parameter, control)
+    order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
+    critical = need_records(critical, "critical", "mbsim.fss.midpoint(ds)")
+    values = samples_of(ds, order_parameter, Design(size, control))
     names = list(_labels(values, size, control))
     panels = list(np.ndindex(*(values.sizes[name] for name in names)))
     across = min(PANELS_ACROSS, len(panels))

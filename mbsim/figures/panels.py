@@ -1,7 +1,4 @@
-"""A figure of several panels: the same drawing for each choice of labels, one legend for all.
-
-figure = panels([{"d": 3}, {"d": 5}], lambda labels, ax: summary_figure(found.sel(labels), ax=ax))
-"""
+"""A figure of several panels: the same drawing for each choice of labels, one legend for all."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +37,14 @@ def panels(
         same_y: whether all panels share one vertical axis.
         same_legend: whether one legend, below, holds for all panels; otherwise each keeps its own.
         titles: whether the labels stand above the panels, or what else does; the letters do in any case.
+
+    >>> from mbsim import figures, fss
+    >>> found = fss.summaries(fss.planted(jump=True, starts=True), bootstrap=100)
+    >>> def draw(labels, ax):
+    ...     return figures.summary_figure(found.sel(labels), "mean", ax)
+    >>> figure = figures.panels([{"init_overlap": 0.0}, {"init_overlap": 1.0}], draw)
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['(a) init overlap = 0', '(b) init overlap = 1']
     """
     across = 2 if len(choices) == 4 and across == 3 else min(across, len(choices))
     down = math.ceil(len(choices) / across)

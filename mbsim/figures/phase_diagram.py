@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.figures.style import axes, axis_label, geometric, number, quantity_label
-from mbsim.fss.table import Critical
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import need_dataset, need_records
 
 Array = NDArray[np.float64]
 
@@ -34,8 +35,15 @@ def phase_diagram(
         control: the dimension to draw upwards.
 
     Raises:
-        DatasetError: the quantity is not there, or has more than one value of another label.
+        DatasetError: `summaries` is no dataset; the quantity is not there, or has more than one value of
+            another label.
+
+    >>> from mbsim import figures, fss
+    >>> figures.phase_diagram(fss.summaries(fss.planted(), bootstrap=100), "N").get_xlabel()
+    '$N$'
     """
+    need_dataset(summaries, "summaries")
+    critical = need_records(critical, "critical", "mbsim.fss.estimates(ds)")
     if quantity not in summaries:
         held = ", ".join(sorted(map(str, summaries.data_vars))) or "nothing"
         raise DatasetError(f"{quantity!r} is not among the summaries, which hold {held}")

@@ -26,7 +26,9 @@ from mbsim.figures.style import (
     quantity_label,
     symbol,
 )
-from mbsim.fss.table import Critical, Label
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import need_dataset, need_records
+from mbsim.fss.interval import Label
 
 Array = NDArray[np.float64]
 
@@ -62,8 +64,15 @@ def summary_figure(
         control: the dimension to draw along.
 
     Raises:
-        DatasetError: the quantity is not there, or has more than one value of another label.
+        DatasetError: `summaries` is no dataset; the quantity is not there, or has more than one value of
+            another label.
+
+    >>> from mbsim import figures, fss
+    >>> figures.summary_figure(fss.summaries(fss.planted(), bootstrap=100), "binder").get_ylabel()
+    'Binder cumulant $U_4$'
     """
+    need_dataset(summaries, "summaries")
+    critical = need_records(critical, "critical", "mbsim.fss.estimates(ds)")
     values, low, high = (_curves(summaries, quantity + end, size, control) for end in ("", "_low", "_high"))
     ax = axes(ax)
     x = values[control].to_numpy()

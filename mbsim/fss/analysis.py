@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from mbsim.fss.collapse import collapse_of_summaries
 from mbsim.fss.connectivity import connectivity_law
-from mbsim.fss.estimates import ESTIMATORS, estimates_of_summaries
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import SAMPLES, Design, need_dataset, need_records
+from mbsim.fss.estimates import estimates_of
+from mbsim.fss.estimators import Study
 from mbsim.fss.extrapolate import extrapolate
-from mbsim.fss.lanes import SAMPLES, grouped, order_parameter_of
-from mbsim.fss.loop import hysteresis
+from mbsim.fss.laws import ConnectivityLaw, Extrapolation
+from mbsim.fss.loop import loops
+from mbsim.fss.names import MIDPOINT
+from mbsim.fss.reasons import Reason, because
+from mbsim.fss.records import Records
 from mbsim.fss.results import Analysis, Collapse, Verdict
-from mbsim.fss.summaries import Summary, as_dataset, lowest, summarise
-from mbsim.fss.table import Critical
+from mbsim.fss.samples import order_parameter_of
+from mbsim.fss.summaries import Summary, as_dataset, grouped, lowest
 from mbsim.fss.verdict import judge
 
 WINDOW = 1.5
@@ -48,48 +53,56 @@ def analyze(
         seed: of the resamples.
 
     Raises:
-        DatasetError: a variable, a dimension or the size is not there.
+        DatasetError: `ds` is no dataset; a variable, a dimension or the size is not there.
+
+    >>> from mbsim import fss
+    >>> found = fss.analyze(fss.planted([64, 256]), bootstrap=100)
+    >>> found.critical[0]
+    <Critical N = 64: m_c = 17.98 (17.71 to 18.23), midpoint of q>
+    >>> found.reasons["connectivity"]
+    'no label d'
     """
-    options: dict[str, Any] = {
-        "size": size,
-        "control": control,
-        "samples": samples,
-        "bootstrap": bootstrap,
-        "seed": seed,
-    }
-    order_parameter = order_parameter_of(ds, order_parameter)
+    design = Design(size, control, samples, bootstrap, seed)
+    order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
     # Summaries and loops take most of the time: once for all that follows.
-    curves = summarise(ds, order_parameter, times=True, **options)
-    random = lowest(curves, label)
-    loops = hysteresis(ds, order_parameter, label=label, **options)
-    verdicts = judge(ds, random, loops, order_parameter, label, **options)
-    records = estimates_of_summaries(ds, curves, ESTIMATORS, order_parameter, **options)
-    critical = judged(records, verdicts, size)
+    study = Study(ds, order_parameter, design, times=True)
+    random = lowest(study.curves, label)
+    hysteresis = loops(ds, order_parameter, label, design)
+    verdicts = judge(ds, random, hysteresis, order_parameter, label, design)
+    critical = judged(estimates_of(study), verdicts, size)
     extrapolations = extrapolate(critical, size=size)
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
     at_size = connectivity_law(critical, size=size, connectivity=connectivity)
-    laws = [law for law in (*limits, *at_size) if np.isfinite(law.chi2_per_dof)]
-    collapses = _collapses(random, critical, verdicts, label, size, control)
-    reasons = {}
+    laws = Records(law for law in (*limits, *at_size) if np.isfinite(law.chi2_per_dof))
+    collapses = _collapses(random, critical, verdicts, label, design)
+    missing: dict[str, tuple[Reason, ...]] = {}
     if not laws:
-        why = next((law.reason for law in (*at_size, *limits) if law.reason), f"no label {connectivity}")
-        reasons["connectivity"] = why
-    if not loops:
-        reasons["hysteresis"] = (
-            f"one start only: a list of two values of {label} shows whether there is a loop"
-        )
+        missing["connectivity"] = _first([*at_size, *limits], because("no_label", name=connectivity))
+    if not hysteresis:
+        missing["hysteresis"] = (because("one_start", label=label),)
     if not any(one.m_c.known or one.law != "undecided" for one in extrapolations):
-        reasons["extrapolations"] = next((one.reason for one in extrapolations), "no m_c to extrapolate")
+        missing["extrapolations"] = _first(extrapolations[:1], because("nothing_to_extrapolate"))
     if not any(one.inverse_nu.known for one in collapses):
-        reasons["collapses"] = next((one.reason for one in collapses), "no data to collapse")
-    found = as_dataset(ds, curves, order_parameter, size, control)
-    return Analysis(found, critical, extrapolations, laws, collapses, verdicts, loops, reasons)
+        missing["collapses"] = _first(collapses[:1], because("nothing_to_collapse"))
+    summaries = as_dataset(ds, study.curves, order_parameter, design)
+    return Analysis(summaries, critical, extrapolations, laws, collapses, verdicts, hysteresis, missing)
 
 
-def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str = "N") -> list[Critical]:
-    """The records with the order of the verdict on their labels, where they have m_c."""
-    found = []
-    for record in critical:
+def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str = "N") -> Records[Critical]:
+    """The records with the order of the verdict on their labels, where they have m_c.
+
+    Raises:
+        DatasetError: `critical` or `verdicts` holds no records.
+
+    >>> from mbsim import fss
+    >>> ds = fss.planted(jump=True, starts=True)
+    >>> records = fss.midpoint(ds, bootstrap=100)
+    >>> fss.judged(records, fss.transition_order(ds, bootstrap=100))[0].order
+    'first'
+    """
+    need_records(verdicts, "verdicts", "mbsim.fss.transition_order(ds)")
+    found = Records[Critical]()
+    for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
         own = {name: value for name, value in record.labels.items() if name not in (size, f"{size}_next")}
         verdict = next((one for one in verdicts if one.labels.items() <= own.items()), None)
         known = np.isfinite(record.m_c) and verdict is not None and verdict.order != "none"
@@ -97,39 +110,43 @@ def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str 
     return found
 
 
+def _first(
+    records: Sequence[Collapse] | Sequence[Extrapolation] | Sequence[ConnectivityLaw], otherwise: Reason
+) -> tuple[Reason, ...]:
+    """Why the first of the records that says so holds nothing."""
+    return next((one.because for one in records if one.because), (otherwise,))
+
+
 def _collapses(
     random: list[Summary],
-    critical: list[Critical],
-    verdicts: list[Verdict],
+    critical: Sequence[Critical],
+    verdicts: Sequence[Verdict],
     label: str,
-    size: str,
-    control: str,
-) -> list[Collapse]:
+    design: Design,
+) -> Records[Collapse]:
     """A collapse for each combination of labels, about the midpoints of its sizes."""
     lowest_start = min((float(one.labels[label]) for one in critical if label in one.labels), default=0.0)
-    by_cell = {id(one.cell): one for one in random}
-    found: list[Collapse] = []
-    for labels, group in grouped([one.cell for one in random], size):
+    found = Records[Collapse]()
+    for labels, group in grouped(random, design.size):
         rises = [
             one
             for one in critical
-            if labels.items() <= one.labels.items()
-            and one.estimator.startswith("midpoint")
+            if one.estimator == MIDPOINT
+            and labels.items() <= one.labels.items()
             and np.isfinite(one.m_c)
             and one.labels.get(label, lowest_start) == lowest_start
         ]
         if any(one.labels == labels and one.order == "first" for one in verdicts):
-            why = "a first-order transition has no critical exponents: nothing to collapse with"
-            found.append(Collapse(labels, "mean", reason=why))
+            found.append(Collapse(labels, "mean", because=(because("first_order"),)))
             continue
         if len(rises) < 2:
-            why = f"{len(rises)} sizes show a transition, two are needed for a collapse"
-            found.append(Collapse(labels, "mean", reason=why))
+            few = because("few_transitions", count=len(rises))
+            found.append(Collapse(labels, "mean", because=(few,)))
             continue
         window = (
             min(one.m_c - WINDOW * one.width for one in rises),
             max(one.m_c + WINDOW * one.width for one in rises),
         )
-        curves = [by_cell[id(cell)] for cell in group]
-        found.append(collapse_of_summaries(labels, curves, "mean", (None,) * 3, None, window, control))
+        given = (None, None, None)
+        found.append(collapse_of_summaries(labels, group, "mean", given, None, window, design.control))
     return found

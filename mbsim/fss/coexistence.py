@@ -10,10 +10,11 @@ of the two logarithms as it moves a valley half-way between them.
 
 Conventions
 -----------
-* The density lives on nodes at equal distances; each lane is shared by its two nearest nodes in proportion,
-  so that an order parameter with few values makes no comb, and the density is smoothed with (1, 2, 1)/4.
+* The density lives on nodes at equal distances; each student is shared by its two nearest nodes in
+  proportion, so that an order parameter with few values makes no comb, and the density is smoothed with
+  (1, 2, 1)/4.
 * The valley is the node with the greatest depth below the lower of the highest nodes on its two sides, of
-  those with a tenth of the lanes or more on each side.
+  those with a tenth of the students or more on each side.
 
 Reference: J. Lee and J. M. Kosterlitz, Phys. Rev. Lett. 65, 137 (1990).
 """
@@ -22,25 +23,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from mbsim.fss.lanes import Cell
+from mbsim.fss.interval import UNKNOWN, Interval
+from mbsim.fss.reasons import Reason, because
 from mbsim.fss.resampled import Resampled
-from mbsim.fss.results import Histogram, Interval
+from mbsim.fss.results import Histogram
+from mbsim.fss.samples import Ensemble
 
 Array = NDArray[np.float64]
 
 NODES = 25
-FEWEST_LANES = 100
+FEWEST_STUDENTS = 100
 LEAST_WEIGHT = 0.1
-"""Each phase must hold this share of the lanes for its peak to be seen."""
+"""Each phase must hold this share of the students for its peak to be seen."""
 SIGNIFICANCE = 3.0
 OUTSTANDING = 2.5
 """A second peak is mentioned if it rises so many errors, and threefold, above the valley."""
 FEWEST_IN_VALLEY = 5.0
-"""A valley with fewer lanes at its node only bounds the barrier."""
+"""A valley with fewer students at its node only bounds the barrier."""
 
 
 def histogram(
-    cell: Cell,
+    students: Ensemble,
     name: str,
     at: int,
     resolved: bool,
@@ -48,58 +51,57 @@ def histogram(
     bootstrap: int,
     rng: np.random.Generator,
 ) -> tuple[Histogram, Resampled]:
-    """The histogram of field `name` of the cell at its point `at`, and the resampled barrier, a scalar.
+    """The histogram of field `name` of the ensemble at its point `at`, and the resampled barrier, a scalar.
 
     `resolved` says whether the grid shows the peak of the susceptibility, `span` are the ends of the order
     parameter over all sizes.
     """
-    values = cell.fields[name][..., at]
-    lanes = int(np.isfinite(values).sum())
+    values = students.fields[name][..., at]
+    count = int(np.isfinite(values).sum())
     edges = np.linspace(*span, NODES)
     counts = np.histogram(values[np.isfinite(values)], bins=edges)[0].astype(float)
-    density = Resampled.means(_shares(values, span), bootstrap, rng).map(lambda batch: _density(batch, lanes))
+    density = Resampled.means(_shares(values, span), bootstrap, rng).map(lambda batch: _density(batch, count))
     place, depth = _valley(density.estimate[None])
     valley = int(place[0])
     depths = density.map(lambda batch: _valley(batch)[1])
     barrier = density.map(_barrier)
-    m = float(cell.m[at])
-    reason = ""
-    if lanes < FEWEST_LANES:
-        reason = f"{lanes} lanes are too few for a histogram, at least {FEWEST_LANES} are needed"
-    elif len(np.unique(values[np.isfinite(values)])) <= 2:
-        reason = "the order parameter has two values only: its histogram tells nothing"
-    if reason:
-        return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), barrier
+    m = float(students.m[at])
+
+    def without(reason: Reason, known: Interval = UNKNOWN) -> Histogram:
+        return Histogram(students.size, m, edges, counts, known, because=(reason,))
+
+    if count < FEWEST_STUDENTS:
+        return without(because("few_lanes", count=count, needed=FEWEST_STUDENTS)), barrier
+    if len(np.unique(values[np.isfinite(values)])) <= 2:
+        return without(because("two_values")), barrier
     if depth[0] <= SIGNIFICANCE * depths.both.std():
         zero = Interval(0.0, 0.0, max(0.0, barrier.interval().high))
         flat = barrier._replace(estimate=np.zeros(()))
         if not resolved:
             second = _second_peak(counts)
-            reason = "one peak, but the grid steps over the transition"
-            if second > 0:
-                reason = f"a second peak holds {second:.0%} of the lanes, too few to measure a barrier"
-            return Histogram(cell.size, m, edges, counts, Interval(), reason=reason), flat
-        return Histogram(cell.size, m, edges, counts, zero, reason="one peak"), flat
+            seen = because("second_peak", share=second) if second > 0 else because("grid_steps_over")
+            return without(seen), flat
+        return without(because("one_peak"), zero), flat
     nodes, share = np.linspace(*span, NODES), density.estimate
     left, right = int(np.argmax(share[:valley])), valley + 1 + int(np.argmax(share[valley + 1 :]))
-    within = lanes * float(_shares(values, span)[..., valley].mean())
+    within = count * float(_shares(values, span)[..., valley].mean())
     above = float(np.mean(values[np.isfinite(values)] > nodes[valley]))
     interval = barrier.interval()
     unresolved = within < FEWEST_IN_VALLEY
     if unresolved:
-        most = float(chdtri(2 * within + 2, 0.025) / 2) / lanes
+        most = float(chdtri(2 * within + 2, 0.025) / 2) / count
         bound = 0.5 * np.log(share[left] * share[right]) - np.log(most)
         interval = Interval(interval.value, min(interval.low, float(bound)), np.inf)
     found = Histogram(
-        cell.size, m, edges, counts, interval, above, float(nodes[valley]),
+        students.size, m, edges, counts, interval, above, float(nodes[valley]),
         (float(nodes[left]), float(nodes[right])), unresolved,
-        "hardly a lane lies in the valley: the barrier is bounded below only" if unresolved else "",
+        (because("empty_valley"),) if unresolved else (),
     )  # fmt: skip
     return found, barrier
 
 
 def _second_peak(counts: Array) -> float:
-    """The share of lanes in a peak that stands out beside the highest, beyond the valley; 0 without one."""
+    """The share of students in a peak that stands out beside the highest, beyond the valley, or 0."""
     top = int(np.argmax(counts))
     best, share = 0.0, 0.0
     for side in (counts[top:], counts[top::-1]):
@@ -113,20 +115,20 @@ def _second_peak(counts: Array) -> float:
 
 
 def _shares(values: Array, span: tuple[float, float]) -> Array:
-    """Each lane shared by its two nearest nodes, shape (teacher, replica, node); NaN where it did not run."""
+    """Each student shared by its two nearest nodes, (teacher, replica, node); NaN where it did not run."""
     low, high = span
     at = (values - low) / max(high - low, np.finfo(float).tiny) * (NODES - 1)
     shares = np.clip(1 - np.abs(at[..., None] - np.arange(NODES)), 0, None)
     return np.where(np.isfinite(values)[..., None], shares, np.nan)
 
 
-def _density(shares: Array, lanes: int) -> Array:
-    """Smoothed density at the nodes, shape (batch, node); half a lane is added, as no node is known empty."""
+def _density(shares: Array, count: int) -> Array:
+    """Smoothed density at the nodes, (batch, node); half a student is added: no node is known empty."""
     ends = np.full(NODES, 1.0)
     ends[[0, -1]] = 2.0  # the nodes at the ends collect from one side
     padded = np.pad(shares * ends, ((0, 0), (1, 1)), mode="edge")
     smooth = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
-    return smooth + 0.5 / lanes
+    return smooth + 0.5 / count
 
 
 def _valley(density: Array) -> tuple[NDArray[np.int64], Array]:

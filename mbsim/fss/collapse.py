@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import master
-from mbsim.fss.lanes import SAMPLES, grouped, order_parameter_of
+from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.interval import Interval, Label
+from mbsim.fss.reasons import because
+from mbsim.fss.records import Records
 from mbsim.fss.resampled import Resampled
-from mbsim.fss.results import Collapse, Interval, Landscape
-from mbsim.fss.summaries import Summary, summarise
-from mbsim.fss.table import Label
+from mbsim.fss.results import Collapse, Landscape
+from mbsim.fss.samples import order_parameter_of
+from mbsim.fss.summaries import Summary, grouped, summarise
 
 Array = NDArray[np.float64]
 
@@ -53,7 +56,7 @@ def collapse(
     samples: tuple[str, str] = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
-) -> list[Collapse]:
+) -> Records[Collapse]:
     """A collapse A N^(β/ν) = f((m - m_c) N^(1/ν)) for each combination of labels.
 
     Args:
@@ -75,6 +78,11 @@ def collapse(
     Raises:
         DatasetError: an unknown quantity, an exponent that is not allowed, or what `summaries` refuses.
 
+    >>> from mbsim import fss
+    >>> [found] = fss.collapse(fss.planted(), bootstrap=100)
+    >>> round(found.m_c.value), round(found.nu.value, 1)
+    (18, 2.0)
+
     Reference: S. M. Bhattacharjee and F. Seno, J. Phys. A 34, 6375 (2001); K. Harada, Phys. Rev. E 84, 056704
     (2011), on likelihood in place of a measure of overlap.
     """
@@ -84,16 +92,12 @@ def collapse(
         raise DatasetError(f"nu = {nu:g}: must be positive")
     if beta is None and quantity in ("binder", "success"):
         beta = 0.0
-    order_parameter = order_parameter_of(ds, order_parameter)
-    curves = summarise(ds, order_parameter, size, control, samples, bootstrap, seed)
-    by_cell = {id(one.cell): one for one in curves}
-    found = []
-    for labels, group in grouped([one.cell for one in curves], size):
-        summaries = [by_cell[id(cell)] for cell in group]
-        found.append(
-            collapse_of_summaries(labels, summaries, quantity, (m_c, nu, beta), correction, window, control)
-        )
-    return found
+    design = Design(size, control, samples, bootstrap, seed)
+    curves = summarise(ds, order_parameter_of(need_dataset(ds), order_parameter), design)
+    return Records(
+        collapse_of_summaries(labels, group, quantity, (m_c, nu, beta), correction, window, control)
+        for labels, group in grouped(curves, size)
+    )
 
 
 def collapse_of_summaries(
@@ -111,26 +115,22 @@ def collapse_of_summaries(
     parts = [_part(one, quantity, window) for one in summaries]
     kept = [part for part in parts if part is not None]
     if len(kept) < 2:
-        why = f"{len(kept)} sizes have {FEWEST_PER_SIZE} values of {control} with an error, two are needed"
-        return replace(empty, reason=why)
+        few = because("few_curves", count=len(kept), needed=FEWEST_PER_SIZE, control=control)
+        return replace(empty, because=(few,))
     m, sizes, data, error = _joined(kept)
     if np.ptp(data.estimate) < 5 * np.median(error):
-        return replace(
-            empty, reason=f"{quantity} is the same everywhere to within its errors: nothing to collapse"
-        )
+        return replace(empty, because=(because("flat", quantity=quantity),))
     narrow = _unresolved(kept)
     if narrow:
-        sizes_text = ", ".join(f"{one:g}" for one in narrow)
-        why = f"fewer than {FEWEST_IN_RISE} values of {control} lie in the rise at size {sizes_text}"
-        return replace(empty, reason=f"{why}: the grid is too coarse for a collapse")
+        coarse = because("coarse_grid", needed=FEWEST_IN_RISE, control=control, sizes=tuple(narrow))
+        return replace(empty, because=(coarse,))
     middle = float(np.exp(np.log(np.unique(sizes)).mean()))
     bounds, starts = _search_space(m, given)
     points, theta, cost = _best(m, sizes / middle, error, data.estimate, bounds, starts, correction)
     count = points.functions + (3 if correction is not None else 0) + int(bounds.free.sum())
     freedom = len(m) - count
     if freedom < FEWEST_FREEDOM:
-        why = f"{len(m)} points for {count} parameters: too few to tell a collapse from a coincidence"
-        return replace(empty, reason=why)
+        return replace(empty, because=(because("coincidence", points=len(m), parameters=count),))
     x = master.scaled(points, theta[None])[0] * middle ** theta[1]
     lift = sizes ** theta[2]
     grid, curve = _curve(points, theta, data.estimate, middle)
@@ -139,8 +139,7 @@ def collapse_of_summaries(
         master_x=grid, master_y=curve,
     )  # fmt: skip
     if cost / freedom > REFUTED:
-        why = f"the points do not collapse, χ²/dof = {cost / freedom:.3g}: no exponents"
-        return replace(drawn, reason=f"{why}; a window of {control} about m_c may help")
+        return replace(drawn, because=(because("no_collapse", chi2=cost / freedom, control=control),))
     fitted = data.map(lambda batch: master.one_step(points, theta, batch, data.estimate, bounds))
     return replace(drawn, **_parameters(fitted, given, bounds, points, theta, data.estimate, freedom))
 
@@ -150,18 +149,18 @@ def _part(
 ) -> tuple[Array, float, Resampled, Array] | None:
     """Points of one size: control, size, resampled quantity and errors; None if there are too few."""
     resampled = one.quantities.get(quantity)
-    if resampled is None or one.cell.shape[0] < 2:
+    if resampled is None or one.ensemble.shape[0] < 2:
         return None
-    m, teachers, lanes = one.cell.m, one.cell.shape[0], one.cell.shape[0] * max(1, one.cell.shape[1])
+    m, (teachers, replicas) = one.ensemble.m, one.ensemble.shape
     error = resampled.both.std(axis=0) * np.sqrt(teachers / (teachers - 1))
-    # Where every lane agrees the error is not zero: one lane more might differ by the whole range.
-    error = np.maximum(error, np.ptp(resampled.estimate) / lanes)
+    # Where all students agree the error is not zero: one more might differ by the whole range.
+    error = np.maximum(error, np.ptp(resampled.estimate) / (teachers * max(1, replicas)))
     inside = np.isfinite(resampled.estimate) & np.isfinite(resampled.both).all(axis=0) & (error > 0)
     if window is not None:
         inside &= (m >= window[0]) & (m <= window[1])
     if inside.sum() < FEWEST_PER_SIZE:
         return None
-    return m[inside], one.cell.size, resampled.part(inside), error[inside]
+    return m[inside], one.ensemble.size, resampled.part(inside), error[inside]
 
 
 def _joined(parts: list[tuple[Array, float, Resampled, Array]]) -> tuple[Array, Array, Resampled, Array]:
@@ -258,19 +257,19 @@ def _parameters(
     for name, at in (("m_c", 0), ("inverse_nu", 1), ("beta_over_nu", 2)):
         interval = found[name]
         if bounds.free[at] and not (bounds.low[at] < interval.low and interval.high < bounds.high[at]):
-            reasons.append(f"{name} is not determined: its interval reaches the end of what was searched")
+            reasons.append(because("parameter_at_end", name=name))
             found[name] = Interval()
     if not found["inverse_nu"].known:
         found["nu"] = found["beta"] = Interval()
         if bounds.free[0]:  # curves that need no rescaling of m coincide about any m_c
             found["m_c"] = Interval()
-            reasons.append("the curves coincide without rescaling of the control: m_c is not determined")
+            reasons.append(because("no_rescaling"))
     if not found["beta_over_nu"].known:
         found["beta"] = Interval() if beta is None else found["beta"]
     landscape = None
     if m_c is None and nu is None and found["m_c"].known and found["inverse_nu"].known:
         landscape = _landscape(points, theta, data, bounds, found["m_c"], found["inverse_nu"], freedom)
-    return {**found, "landscape": landscape, "reason": "; ".join(reasons)}
+    return {**found, "landscape": landscape, "because": tuple(reasons)}
 
 
 def _ratio(theta: Array) -> Array:

@@ -8,14 +8,18 @@ exponent are stated.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri, fdtri
 
-from mbsim.fss.results import ConnectivityLaw, Extrapolation, Interval
-from mbsim.fss.table import Critical, Label
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import need_records
+from mbsim.fss.interval import Interval, Label
+from mbsim.fss.laws import ConnectivityLaw, Extrapolation
+from mbsim.fss.reasons import because
+from mbsim.fss.records import Records
 
 Array = NDArray[np.float64]
 
@@ -28,7 +32,7 @@ BAD_FIT = 1e-3
 
 def connectivity_law(
     critical: Sequence[Critical] | Sequence[Extrapolation], *, size: str = "N", connectivity: str = "d"
-) -> list[ConnectivityLaw]:
+) -> Records[ConnectivityLaw]:
     """The law of m_c against d, for each estimator and each size (records) or of m_c(∞) (extrapolations).
 
     Args:
@@ -39,48 +43,52 @@ def connectivity_law(
 
     Returns:
         One law for each estimator and each combination of other labels; three values of d are needed.
+
+    Raises:
+        DatasetError: `critical` holds no records.
+
+    >>> from mbsim import fss
+    >>> points = [fss.Critical({"N": 64, "d": d}, d**2, d**2 - 0.2, d**2 + 0.2, "undecided", "midpoint", "q")
+    ...           for d in (3, 5, 7, 9)]
+    >>> fss.connectivity_law(points)
+    [<ConnectivityLaw law power, d^x with x = 2.000 (1.990 to 2.010), m_c at N = 64, midpoint of q>]
     """
-    groups: dict[tuple[tuple[str, Label], ...], list[Critical | Extrapolation]] = {}
-    for record in critical:
+    groups: dict[tuple[str, str, tuple[tuple[str, Label], ...]], list[Critical | Extrapolation]] = {}
+    for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
         if connectivity in record.labels and f"{size}_next" not in record.labels:
             others = {k: v for k, v in record.labels.items() if k not in (size, connectivity)}
-            groups.setdefault((("estimator", record.estimator), *others.items()), []).append(record)
-    return [_one(dict(key[1:]), str(key[0][1]), group, size, connectivity) for key, group in groups.items()]
+            key = record.estimator, record.order_parameter, tuple(others.items())
+            groups.setdefault(key, []).append(record)
+    return Records(
+        _one(ConnectivityLaw(dict(others), estimator, order_parameter, size), group, connectivity)
+        for (estimator, order_parameter, others), group in groups.items()
+    )
 
 
-def _one(
-    labels: dict[str, Label],
-    estimator: str,
-    group: list[Critical | Extrapolation],
-    size: str,
-    connectivity: str,
-) -> ConnectivityLaw:
+def _one(empty: ConnectivityLaw, group: list[Critical | Extrapolation], connectivity: str) -> ConnectivityLaw:
     points: dict[float, dict[float, Interval]] = {}
     for one in group:
         if isinstance(one, Critical):
-            interval, here = Interval(one.m_c, one.low, one.high), float(one.labels.get(size, np.inf))
+            interval, here = one.interval, float(one.labels.get(empty.size, np.inf))
         else:
             interval, here = one.m_c, np.inf
         if np.isfinite(interval.value) and np.isfinite(interval.high - interval.low):
             points.setdefault(here, {})[float(one.labels[connectivity])] = interval
     if not points:
-        return ConnectivityLaw(
-            labels, estimator, reason=f"no value of {connectivity} has m_c with an interval"
-        )
+        return replace(empty, because=(because("no_degree", connectivity=connectivity),))
     chosen = max(points, key=lambda here: (len(points[here]), here))
-    source = f"m_c(∞), {estimator}" if np.isinf(chosen) else f"m_c at {size} = {chosen:g}, {estimator}"
     d = np.array(sorted(points[chosen]))
     m_c, low, high = np.array([points[chosen][at] for at in d]).T
-    base: dict[str, Any] = {"d": d, "m_c": m_c, "low": low, "high": high}
+    base = replace(empty, at=chosen, d=d, m_c=m_c, low=low, high=high)
     if len(d) < FEWEST_POINTS:
-        reason = f"{len(d)} values of {connectivity} have m_c with an interval, {FEWEST_POINTS} are needed"
-        return ConnectivityLaw(labels, source, reason=reason, **base)
-    return _fitted(labels, source, d, m_c, np.maximum((high - low) / (2 * 1.96), 1e-9), base)
+        few = because("few_degrees", count=len(d), connectivity=connectivity, needed=FEWEST_POINTS)
+        return replace(base, because=(few,))
+    return _fitted(base, np.maximum((high - low) / (2 * 1.96), 1e-9))
 
 
-def _fitted(
-    labels: dict[str, Label], source: str, d: Array, m_c: Array, errors: Array, base: dict[str, Any]
-) -> ConnectivityLaw:
+def _fitted(base: ConnectivityLaw, errors: Array) -> ConnectivityLaw:
+    """Both laws through the points of `base`, with these standard errors."""
+    d, m_c = base.d, base.m_c
     design = np.stack([np.ones_like(d), d], axis=-1) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)
     linear = covariance @ design.T @ (m_c / errors)
@@ -92,10 +100,9 @@ def _fitted(
     freedom = len(d) - 2
     best = min(least, key=lambda law: least[law])
     scale = max(1.0, least[best] / freedom)
-    base = {**base, "chi2_per_dof": least[best] / freedom}
+    base = replace(base, chi2_per_dof=least[best] / freedom)
     if chdtrc(freedom, least[best]) < BAD_FIT:
-        why = f"neither law fits: χ²/dof = {least[best] / freedom:.3g} for the better, {best}"
-        return ConnectivityLaw(labels, source, reason=why, **base)
+        return replace(base, because=(because("neither_fits", chi2=base.chi2_per_dof, law=best),))
     # Of the χ² of one parameter: known errors, or errors known from how the points scatter about the law.
     threshold = float(chdtri(1, 1 - LEVEL) if scale == 1 else fdtri(1, freedom, LEVEL)) * scale
     raw = {law: np.exp(-(cost - least[best]) / (2 * scale)) for law, cost in least.items()}
@@ -112,18 +119,18 @@ def _fitted(
     reasons = []
     if near[0] or near[-1]:
         exponent = factor = Interval()
-        reasons.append("the exponent is not determined: its interval reaches the end of what was searched")
+        reasons.append(because("exponent_at_end"))
     if scale > 1:
-        reasons.append(f"neither law fits to within the errors, which are scaled by {np.sqrt(scale):.2g}")
+        reasons.append(because("errors_scaled", factor=float(np.sqrt(scale))))
     if weights[best] < SURE:
-        reasons.append(f"the points do not tell the laws apart (weight of {best}: {weights[best]:.2f})")
-    return ConnectivityLaw(
-        labels, source,
+        reasons.append(because("laws_of_degree", law=best, weight=weights[best]))
+    return replace(
+        base,
         law=best if weights[best] >= SURE else "undecided",
         exponent=exponent,
         parameters={"linear": line, "power": {"a": factor, "exponent": exponent}},
         weights=weights,
         curve_d=curve_d,
         curves={"linear": linear[0] + linear[1] * curve_d, "power": scales[at] * curve_d ** EXPONENTS[at]},
-        reason="; ".join(reasons), **base,
-    )  # fmt: skip
+        because=tuple(reasons),
+    )

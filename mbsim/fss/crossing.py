@@ -9,14 +9,21 @@ within the rise of both sizes: where the larger one has not left its plateau, or
 at its own, curves of sizes that drift apart cross as well, and that is no critical point.
 """
 
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsim.fss.lanes import ONE_TEACHER
+from mbsim.fss.critical import Critical
+from mbsim.fss.estimators import Study
+from mbsim.fss.interval import Label
+from mbsim.fss.reasons import Reason, because
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import smoother
+from mbsim.fss.summaries import SUCCESS, Summary, grouped
 
 Array = NDArray[np.float64]
 
@@ -29,10 +36,10 @@ PLACES = 2001
 
 
 class Crossing(NamedTuple):
-    """The crossing with resamples, or None with a `reason`."""
+    """The crossing with resamples, or None, and `because` says why."""
 
     place: Resampled | None
-    reason: str
+    because: tuple[Reason, ...] = ()
 
 
 def crossing(
@@ -50,9 +57,10 @@ def crossing(
     """
     x, difference = _difference(x_small, small, x_large, large)
     if len(x) < FEWEST_POINTS:
-        return Crossing(None, f"{names[0]} and {names[1]} share {len(x)} values of {control}: too few")
+        few = because("few_common_points", small=names[0], large=names[1], count=len(x), control=control)
+        return Crossing(None, (few,))
     if min(small.shape[0], large.shape[0]) < 2:
-        return Crossing(None, ONE_TEACHER)
+        return Crossing(None, (because("one_teacher"),))
     error = difference.both.std(axis=0)
     z = np.where(error > 0, difference.estimate / np.where(error > 0, error, 1), 0.0)
     least = CLEAR * max(np.ptp(small.estimate), np.ptp(large.estimate))
@@ -62,7 +70,7 @@ def crossing(
     pairs = np.where(np.tri(len(x), k=-1).T > 0, pairs, 0.0)  # below comes before above
     first, last = np.unravel_index(np.argmax(pairs), pairs.shape)
     if pairs[first, last] < SIGNIFICANCE:
-        return Crossing(None, _why(names, below, above, control))
+        return Crossing(None, (_why(names, below, above, control),))
     low, high = int(first), int(last)
     low = low + int(np.flatnonzero(below[low:high])[-1])
     high = low + int(np.flatnonzero(above[low : high + 1])[0])
@@ -76,9 +84,8 @@ def crossing(
         if not _in_rise(float(place.estimate), x_own, rise)
     ]
     if outside:
-        why = f"the curves cross outside the rise of {' and of '.join(outside)}"
-        return Crossing(None, f"{why}: the sizes drift apart, no crossing")
-    return Crossing(place, "")
+        return Crossing(None, (because("drift_apart", sizes=tuple(outside)),))
+    return Crossing(place)
 
 
 def _in_rise(place: float, x: Array, rise: Array) -> bool:
@@ -110,13 +117,69 @@ def _interpolation(x: Array, z: Array) -> Array:
     return np.stack([np.interp(z, x, unit) for unit in np.eye(len(x))], axis=-1).reshape(len(z), len(x))
 
 
-def _why(names: tuple[str, str], below: NDArray[np.bool_], above: NDArray[np.bool_], control: str) -> str:
+def _why(names: tuple[str, str], below: NDArray[np.bool_], above: NDArray[np.bool_], control: str) -> Reason:
     small, large = names
     if not below.any() and not above.any():
-        return (
-            f"{large} and {small} differ by less than {SIGNIFICANCE:g} standard errors: no crossing is seen"
-        )
+        return because("no_difference", small=small, large=large, errors=SIGNIFICANCE)
     if below.any() and above.any():
-        return f"{large} lies above {small} before it lies below: it falls later, no crossing of a rise"
-    word = "below" if below.any() else "above"
-    return f"where they differ, {large} lies {word} {small}: no crossing on this grid of {control}"
+        return because("falls_later", small=small, large=large)
+    side = "below" if below.any() else "above"
+    return because("one_sided", small=small, large=large, side=side, control=control)
+
+
+class BinderCrossing:
+    """m_c where U4(m; N) = U4(m; N'), U4 = 1 - ⟨q⁴⟩ / (3 ⟨q²⟩²), of consecutive sizes N < N'."""
+
+    key = "binder_crossing"
+    title = "crossing of the Binder cumulant of {order_parameter}"
+    short = "U4 crossing"
+    needs: tuple[str, ...] = ()
+
+    def records(self, study: Study) -> Iterator[Critical]:
+        """One for each pair of consecutive sizes, N and N_next."""
+        return _crossings(study, "binder", rising="mean")
+
+
+class SuccessCrossing:
+    """m_c where P(m; N) = P(m; N'), P the share of students that succeed, of consecutive sizes N < N'."""
+
+    key = "success_crossing"
+    title = "crossing of the success probability"
+    short = "success crossing"
+    needs = (SUCCESS,)
+
+    def records(self, study: Study) -> Iterator[Critical]:
+        """One for each pair of consecutive sizes, N and N_next."""
+        return (replace(one, order_parameter=SUCCESS) for one in _crossings(study, SUCCESS, rising=SUCCESS))
+
+
+def _crossings(study: Study, quantity: str, rising: str) -> Iterator[Critical]:
+    """Crossings of consecutive sizes; `rising` is the quantity that rises through the transition."""
+    size, control = study.design.size, study.design.control
+    for labels, group in grouped(study.curves, size):
+        if len(group) < 2:
+            here = {size: group[0].ensemble.labels[size], **labels}
+            yield study.unknown(here, because("one_size"))
+        for small, large in itertools.pairwise(group):
+            here = _pair_labels(small, large, size)
+            curve = [one.quantities.get(quantity) for one in (small, large)]
+            if curve[0] is None or curve[1] is None:
+                yield study.unknown(here, because("no_data", control=control))
+                continue
+            names = (f"{size} = {small.ensemble.size:g}", f"{size} = {large.ensemble.size:g}")
+            x, z = small.ensemble.m, large.ensemble.m
+            rises = small.quantities[rising].estimate, large.quantities[rising].estimate
+            found = crossing(x, curve[0], z, curve[1], rises, control, names)
+            if found.place is None:
+                yield study.unknown(here, *found.because)
+            else:
+                yield study.record(here, found.place, (max(x[0], z[0]), min(x[-1], z[-1])))
+
+
+def _pair_labels(small: Summary, large: Summary, size: str) -> dict[str, Label]:
+    labels: dict[str, Label] = {}
+    for name, value in small.ensemble.labels.items():
+        labels[name] = value
+        if name == size:
+            labels[f"{size}_next"] = large.ensemble.labels[size]
+    return labels

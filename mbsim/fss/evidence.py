@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mbsim.fss.interval import Interval
 from mbsim.fss.peak import Peak
+from mbsim.fss.reasons import Reason, because
 from mbsim.fss.resampled import Resampled, logarithm
-from mbsim.fss.results import Histogram, Hysteresis, Interval
+from mbsim.fss.results import Histogram, Hysteresis
 from mbsim.fss.summaries import Summary
 from mbsim.fss.trend import slope
 
@@ -39,8 +41,8 @@ class Evidence(NamedTuple):
 
     sentences: list[str]
     speaks_for: str = ""
-    missing: str = ""
-    veto: str = ""
+    missing: Reason | None = None
+    veto: Reason | None = None
 
 
 def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
@@ -57,15 +59,13 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     length = float(np.log(sizes[-1] / sizes[0])) if len(sizes) > 1 else np.nan
     growth = Interval(*(length * end for end in rate))
     if len(usable) < FEWEST_SIZES:
-        return growth, Evidence(sentences, missing=f"{FEWEST_SIZES} sizes with a histogram")
+        return growth, Evidence(sentences, missing=because("need_histograms", count=FEWEST_SIZES))
     if not two:
         sentences.append("One peak at every size: two phases are not seen to coexist.")
         return growth, Evidence(sentences, "second")
     if len(measured) < FEWEST_SIZES:
         sentences.append("The valley is too empty to tell whether the barrier grows.")
-        return growth, Evidence(
-            sentences, missing="more lanes at coexistence, to see whether the barrier grows"
-        )
+        return growth, Evidence(sentences, missing=because("need_lanes"))
     sentences.append(f"From {size} = {sizes[0]:g} to {sizes[-1]:g} the barrier changes by {growth}.")
     first, last = measured[0].histogram.barrier.value, measured[-1].histogram.barrier.value
     fast = last >= max(first, BARRIER_ERROR) * (sizes[-1] / sizes[0]) ** GROWTH_EXPONENT
@@ -76,7 +76,7 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     if growth.high < max(slowest, 4 * BARRIER_ERROR):
         sentences.append("The barrier does not grow with the size: no interface between two phases.")
         return growth, Evidence(sentences, "second")
-    return growth, Evidence(sentences, missing="larger sizes or more lanes, to see whether the barrier grows")
+    return growth, Evidence(sentences, missing=because("need_larger_or_lanes"))
 
 
 def _barrier_text(drawn: Histogram) -> str:
@@ -90,14 +90,14 @@ def _barrier_text(drawn: Histogram) -> str:
 def peak_growth(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     """The exponent with which the susceptibility's peak grows, and what it speaks for."""
     resolved = [one for one in found if one.peak.resolved and one.peak.height is not None]
-    sizes = [one.summary.cell.size for one in resolved]
+    sizes = [one.summary.ensemble.size for one in resolved]
     if len(sizes) < FEWEST_SIZES:
         narrow = len(found) - len(resolved)
         why = (
             f"{narrow} of {len(found)} peaks are narrower than the grid" if narrow else f"{len(found)} sizes"
         )
         sentence = f"The growth of the susceptibility's peak is not known: {why}."
-        return Interval(), Evidence([sentence], missing=f"{FEWEST_SIZES} sizes with a resolved peak")
+        return Interval(), Evidence([sentence], missing=because("need_peaks", count=FEWEST_SIZES))
     logarithms = [one.peak.height.map(logarithm) for one in resolved if one.peak.height is not None]
     exponent = slope(sizes, logarithms)
     sentence = (
@@ -106,8 +106,8 @@ def peak_growth(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     if 0 < exponent.low and exponent.high < 1:
         return exponent, Evidence([sentence], "second")
     if exponent.high <= 0 or not exponent.low > 0:
-        return exponent, Evidence([sentence], missing="a susceptibility that grows with the size")
-    return exponent, Evidence([sentence], missing="sizes or lanes that tell the exponent from one")
+        return exponent, Evidence([sentence], missing=because("need_growth"))
+    return exponent, Evidence([sentence], missing=because("need_exponent"))
 
 
 def binder_minima(found: list[Found], size: str) -> tuple[dict[float, Interval], Evidence]:
@@ -116,10 +116,10 @@ def binder_minima(found: list[Found], size: str) -> tuple[dict[float, Interval],
     for one in found:
         binder = one.summary.quantities["binder"]
         at = int(np.nanargmin(binder.estimate)) if np.isfinite(binder.estimate).any() else 0
-        inside = 0 < at < len(one.summary.cell.m) - 1
+        inside = 0 < at < len(one.summary.ensemble.m) - 1
         lowest = binder.part(at).interval() if inside else Interval()
         ends = max(binder.part(0).interval().high, -np.inf) if inside else np.nan
-        minima[one.summary.cell.size] = lowest if lowest.high < ends else Interval()
+        minima[one.summary.ensemble.size] = lowest if lowest.high < ends else Interval()
     dips = [f"{here:g}: {dip}" for here, dip in minima.items() if dip.known]
     if not dips:
         return minima, Evidence([])
@@ -129,18 +129,22 @@ def binder_minima(found: list[Found], size: str) -> tuple[dict[float, Interval],
 def loops_open(found: list[Found], loops: list[Hysteresis], size: str, control: str) -> Evidence:
     """Whether the loops between random and planted starts are open, and what that speaks for."""
     if not loops:
-        return Evidence(["No planted start was run: hysteresis is not known."], missing="a planted start")
+        return Evidence(
+            ["No planted start was run: hysteresis is not known."], missing=because("need_planted")
+        )
     known = [loop for loop in loops if loop.width.known and np.isfinite(loop.width.low)]
     if not known:
         reasons = "; ".join(f"{size} = {loop.labels[size]}: {loop.reason}" for loop in loops)
-        return Evidence([f"The width of the loop is not known ({reasons})."], missing="both ends of the loop")
+        return Evidence(
+            [f"The width of the loop is not known ({reasons})."], missing=because("need_both_ends")
+        )
     widths = "; ".join(f"{size} = {loop.labels[size]}: {loop.width}" for loop in known)
     sentences = [f"Hysteresis, random minus planted spinodal in {control}: {widths}."]
     step = max(float(np.diff(loop.m).min()) for loop in known)
-    wide = [f"{size} = {loop.labels[size]}" for loop in known if loop.width.low > step]
-    veto = f"the loop is open at {', '.join(wide)}" if wide else ""
+    wide = tuple(f"{size} = {loop.labels[size]}" for loop in known if loop.width.low > step)
+    veto = because("loop_open", where=wide) if wide else None
     if len(known) < 2:
-        return Evidence(sentences, missing="two sizes with a loop", veto=veto)
+        return Evidence(sentences, missing=because("need_two_loops"), veto=veto)
     if all(loop.width.low > step for loop in known[-2:]):
         shrinks = known[-1].width.high < 0.5 * known[0].width.low
         jumps = np.isfinite(found[-1].histogram.valley) or found[-1].jump
@@ -148,11 +152,10 @@ def loops_open(found: list[Found], loops: list[Hysteresis], size: str, control: 
             sentences.append(
                 "The loop closes with the size." if shrinks else "But the order parameter does not jump."
             )
-            return Evidence(sentences, missing="larger sizes, to see whether the loop stays open", veto=veto)
+            return Evidence(sentences, missing=because("need_larger_open"), veto=veto)
         sentences.append("The loop stays open at the largest sizes, and the order parameter jumps there.")
         return Evidence(sentences, "first", veto=veto)
     if all(loop.width.high < step for loop in known[-2:]):
         sentences.append("The loop is closed, to within a step of the grid.")
         return Evidence(sentences, "second", veto=veto)
-    missing = "a finer grid or more lanes, to see whether the loop is open"
-    return Evidence(sentences, missing=missing, veto=veto)
+    return Evidence(sentences, missing=because("need_finer"), veto=veto)

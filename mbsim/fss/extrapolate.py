@@ -22,8 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from mbsim.fss.results import Extrapolation, Interval, Stability
-from mbsim.fss.table import Critical, Label
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import need_records
+from mbsim.fss.interval import Interval, Label
+from mbsim.fss.laws import Extrapolation, Stability
+from mbsim.fss.reasons import Reason, because, distinct
+from mbsim.fss.records import Records
 
 Array = NDArray[np.float64]
 
@@ -46,7 +50,7 @@ class _Law(NamedTuple):
     omega: float = np.nan
 
 
-def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> list[Extrapolation]:
+def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> Records[Extrapolation]:
     """The law of m_c against the size for each estimator and each combination of the other labels.
 
     Args:
@@ -56,59 +60,67 @@ def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> list[Extrap
 
     Returns:
         One `Extrapolation` for each group, in order of appearance; three sizes are needed.
+
+    Raises:
+        DatasetError: `critical` holds no records.
+
+    >>> from mbsim import fss
+    >>> records = fss.midpoint(fss.planted([64, 128, 256, 512]), bootstrap=100)
+    >>> fss.extrapolate(records)
+    [<Extrapolation law undecided, m_c(∞) = 18.0 (17.3 to 18.7), midpoint of q>]
     """
-    groups: dict[tuple[tuple[str, Label], ...], list[Critical]] = {}
-    for record in critical:
+    groups: dict[tuple[str, str, tuple[tuple[str, Label], ...]], list[Critical]] = {}
+    for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
         if size in record.labels:
             others = {k: v for k, v in record.labels.items() if k not in (size, f"{size}_next")}
-            groups.setdefault((("estimator", record.estimator), *others.items()), []).append(record)
-    return [_one(dict(key[1:]), str(key[0][1]), group, size) for key, group in groups.items()]
+            key = record.estimator, record.order_parameter, tuple(others.items())
+            groups.setdefault(key, []).append(record)
+    return Records(
+        _one(Extrapolation(dict(others), estimator, order_parameter), group, size)
+        for (estimator, order_parameter, others), group in groups.items()
+    )
 
 
-def _one(labels: dict[str, Label], estimator: str, group: list[Critical], size: str) -> Extrapolation:
+def _one(empty: Extrapolation, group: list[Critical], size: str) -> Extrapolation:
     known = [one for one in group if np.isfinite(one.m_c) and np.isfinite(one.high - one.low)]
     known.sort(key=lambda one: _size(one, size))
     sizes = np.array([_size(one, size) for one in known])
     values, low, high = (np.array([getattr(one, name) for one in known]) for name in ("m_c", "low", "high"))
-    base = Extrapolation(labels, estimator, sizes=sizes, values=values, low=low, high=high)
+    base = replace(empty, sizes=sizes, values=values, low=low, high=high)
     if len(known) < FEWEST_SIZES:
-        lost = list(dict.fromkeys(one.reason for one in group if one.reason and one not in known))
-        because = f" ({'; '.join(lost)})" if lost else ""
-        why = f"{len(known)} sizes have m_c with an interval, at least {FEWEST_SIZES} are needed{because}"
-        return replace(base, reason=why)
+        lost = distinct(reason for one in group if one not in known for reason in one.because)
+        few = because("few_sizes", count=len(known), needed=FEWEST_SIZES, lost=lost)
+        return replace(base, because=(few,))
     covariance = _covariance(known, size)
     laws = _fits(sizes, values, covariance)
     weights = _weights(laws, len(known))
     best = max(weights, key=lambda name: weights[name])
     freedom = len(known) - laws[best].free
     curve_sizes = np.geomspace(sizes[0], 4 * sizes[-1], 100)
-    found = Extrapolation(
-        labels, estimator,
+    found = replace(
+        base,
         law=best if weights[best] >= SURE else "undecided",
         parameters=laws[best].parameters,
         weights=weights,
         chi2_per_dof=laws[best].chi2 / freedom if freedom else np.nan,
-        sizes=sizes, values=values, low=low, high=high,
         curve_sizes=curve_sizes,
-        curve=_design(best, curve_sizes, laws[best].omega) @ laws[best].best,
-    )  # fmt: skip
+        curve=_columns(best, curve_sizes, laws[best].omega) @ laws[best].best,
+    )
     if freedom and chdtrc(freedom, laws[best].chi2) < BAD_FIT:
-        why = f"no law fits: χ²/dof = {found.chi2_per_dof:.3g} for the best, {best}"
+        bad = because("no_law_fits", chi2=found.chi2_per_dof, law=best)
         unknown = dict.fromkeys(found.parameters, Interval())
-        return replace(base, reason=why, parameters=unknown, chi2_per_dof=found.chi2_per_dof)
-    limit, reason = _limit(laws, weights, size)
+        return replace(base, because=(bad,), parameters=unknown, chi2_per_dof=found.chi2_per_dof)
+    limit, reasons = _limit(laws, weights, size)
     stability = [
         Stability(float(sizes[start]), _limit_without(sizes, values, covariance, start, size))
         for start in range(1, len(sizes) - FEWEST_SIZES + 1)
     ]
-    reasons = [reason] if reason else []
     for one in stability:
         if limit.known and one.m_c.known and not one.m_c.low <= limit.value <= one.m_c.high:
-            reasons.append(f"m_c(∞) moves to {one.m_c} with sizes from {one.smallest:g} on")
+            reasons.append(because("limit_moves", m_c=one.m_c, smallest=one.smallest))
     if found.law == "undecided":
-        told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
-        reasons.append(f"the sizes do not tell the laws apart (weights: {told})")
-    return replace(found, reason="; ".join(reasons), m_c=limit, stability=stability)
+        reasons.append(because("laws_of_size", weights=weights))
+    return replace(found, because=tuple(reasons), m_c=limit, stability=stability)
 
 
 def _size(record: Critical, size: str) -> float:
@@ -131,7 +143,7 @@ def _covariance(known: list[Critical], size: str) -> Array:
     return correlation * np.outer(errors, errors)
 
 
-def _design(law: str, sizes: Array, omega: float = np.nan) -> Array:
+def _columns(law: str, sizes: Array, omega: float = np.nan) -> Array:
     """The columns that the linear parameters multiply, shape (size, parameter)."""
     ones = np.ones_like(sizes)
     columns = {
@@ -157,14 +169,14 @@ def _linear(design: Array, values: Array, covariance: Array) -> tuple[Array, Arr
 def _fits(sizes: Array, values: Array, covariance: Array) -> dict[str, _Law]:
     laws = {}
     for law, names in (("constant", ["m_c"]), ("logarithm", ["a", "b"]), ("proportional", ["b"])):
-        best, inverse, least = _linear(_design(law, sizes), values, covariance)
+        best, inverse, least = _linear(_columns(law, sizes), values, covariance)
         errors = 1.96 * np.sqrt(np.diag(inverse))
         found = {
             name: Interval(float(at), float(at - error), float(at + error))
             for name, at, error in zip(names, best, errors, strict=True)
         }
         laws[law] = _Law(float(least), len(names), found, best)
-    designs = np.stack([_design("power correction", sizes, omega) for omega in OMEGAS])
+    designs = np.stack([_columns("power correction", sizes, omega) for omega in OMEGAS])
     profile = _Profile(*_linear(designs, values, covariance))
     at = int(np.argmin(profile.cost))
     near = OMEGAS[profile.cost <= profile.cost[at] + THRESHOLD]
@@ -204,7 +216,7 @@ def _weights(laws: dict[str, _Law], points: int) -> dict[str, float]:
     return {name: one / total for name, one in raw.items()}
 
 
-def _limit(laws: dict[str, _Law], weights: dict[str, float], size: str) -> tuple[Interval, str]:
+def _limit(laws: dict[str, _Law], weights: dict[str, float], size: str) -> tuple[Interval, list[Reason]]:
     """m_c(∞) over the laws that have one, or why it is not stated."""
     drift = laws["logarithm"].parameters["b"]
     flat = drift.low <= 0 <= drift.high
@@ -214,15 +226,14 @@ def _limit(laws: dict[str, _Law], weights: dict[str, float], size: str) -> tuple
         if name not in HAVE_LIMIT and not (name == "logarithm" and flat)
     }
     if sum(against.values()) > 1 - SURE:
-        others = " and ".join(name for name, weight in against.items() if weight >= POSSIBLE)
-        share = sum(against.values())
-        return Interval(), f"no m_c(∞): laws without a limit ({others}) hold {share:.0%} of the weight"
+        others = tuple(name for name, weight in against.items() if weight >= POSSIBLE)
+        return Interval(), [because("no_limit", laws=others, share=sum(against.values()))]
     likely = {name: weights[name] for name in HAVE_LIMIT if weights.get(name, 0.0) >= POSSIBLE}
     ends = [laws[name].parameters["m_c"] for name in likely]
     total = sum(likely.values())
     value = sum(weight * laws[name].parameters["m_c"].value for name, weight in likely.items()) / total
     most = max(abs(drift.low), abs(drift.high))
-    caution = f"a drift of up to {most:.2g} log {size} is not excluded" if flat else ""
+    caution = [because("drift", most=most, size=size)] if flat else []
     return Interval(value, min(end.low for end in ends), max(end.high for end in ends)), caution
 
 

@@ -10,10 +10,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, Cell, cells, lanes, order_parameter_of, with_size
-from mbsim.fss.midpoint import midpoint
-from mbsim.fss.results import Hysteresis, Interval
-from mbsim.fss.table import Critical, Label
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.interval import Interval, Label
+from mbsim.fss.midpoint import midpoints
+from mbsim.fss.reasons import because
+from mbsim.fss.records import Records
+from mbsim.fss.results import Hysteresis
+from mbsim.fss.samples import Ensemble, ensembles, order_parameter_of, samples_of, with_size
 
 Array = NDArray[np.float64]
 
@@ -28,7 +32,7 @@ def hysteresis(
     samples: tuple[str, str] = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
-) -> list[Hysteresis]:
+) -> Records[Hysteresis]:
     """The loop for each size and combination of labels; empty if the dataset has one start only.
 
     Args:
@@ -42,25 +46,34 @@ def hysteresis(
         seed: of the resamples.
 
     Raises:
-        DatasetError: the variable or a dimension is not there.
+        DatasetError: `ds` is no dataset; the variable or a dimension is not there.
+
+    >>> from mbsim import fss
+    >>> [loop] = fss.hysteresis(fss.planted([64], jump=True, starts=True), bootstrap=100)
+    >>> round(loop.planted.value), round(loop.random.value), round(loop.width.value)
+    (12, 18, 6)
     """
-    order_parameter = order_parameter_of(ds, order_parameter)
-    values = lanes(ds, order_parameter, control, samples)
+    design = Design(size, control, samples, bootstrap, seed)
+    return loops(ds, order_parameter_of(need_dataset(ds), order_parameter), label, design)
+
+
+def loops(ds: xr.Dataset, order_parameter: str, label: str, design: Design) -> Records[Hysteresis]:
+    """What `hysteresis` gives."""
+    values = samples_of(ds, order_parameter, design)
     if values.sizes.get(label, 1) < 2:
-        return []
+        return Records()
     starts = float(ds[label].min()), float(ds[label].max())
     # One start at a time and without its label, so that both draw the same teachers: they are the same.
     branches = [ds.sel({label: start}, drop=True) for start in starts]
-    found = [cells(one, (order_parameter,), size, control, samples) for one in branches]
+    found = [ensembles(one, (order_parameter,), design) for one in branches]
     places = [
-        midpoint(one, order_parameter, control=control, samples=samples, bootstrap=bootstrap, seed=seed)
-        for one in (with_size(one, order_parameter, size) for one in branches)
+        midpoints(with_size(one, order_parameter, design.size), order_parameter, design) for one in branches
     ]
     spinodals = [{_key(one.labels): one for one in records} for records in places]
-    return [
+    return Records(
         _loop(one, other, spinodals[0][_key(one.labels)], spinodals[1][_key(other.labels)], starts)
         for one, other in zip(*found, strict=True)
-    ]
+    )
 
 
 def _key(labels: dict[str, Label]) -> tuple[tuple[str, Label], ...]:
@@ -68,26 +81,21 @@ def _key(labels: dict[str, Label]) -> tuple[tuple[str, Label], ...]:
 
 
 def _loop(
-    random: Cell, planted: Cell, up: Critical, down: Critical, starts: tuple[float, float]
+    random: Ensemble, planted: Ensemble, up: Critical, down: Critical, starts: tuple[float, float]
 ) -> Hysteresis:
     m = np.union1d(random.m, planted.m)
-    curves = [_curve(cell, m) for cell in (random, planted)]
-    reasons = [
-        f"{name} start: {record.reason}"
+    curves = [_curve(one, m) for one in (random, planted)]
+    reasons = tuple(
+        because("of_start", start=name, reasons=record.because)
         for name, record in (("random", up), ("planted", down))
-        if record.reason
-    ]
+        if record.because
+    )
     width = Interval()
     if np.isfinite(up.m_c) and np.isfinite(down.m_c):
         width = _width(up, down)
     return Hysteresis(
-        random.labels, starts, _interval(up), _interval(down), width, m, *curves[0], *curves[1],
-        reason="; ".join(reasons),
+        random.labels, starts, up.interval, down.interval, width, m, *curves[0], *curves[1], because=reasons,
     )  # fmt: skip
-
-
-def _interval(record: Critical) -> Interval:
-    return Interval(record.m_c, record.low, record.high)
 
 
 def _width(up: Critical, down: Critical) -> Interval:
@@ -105,11 +113,11 @@ def _width(up: Critical, down: Critical) -> Interval:
     return Interval(width, float(width + low - sum(gap)), float(width + high + sum(gap)))
 
 
-def _curve(cell: Cell, m: Array) -> tuple[Array, Array]:
-    """Mean and standard error over the points m, NaN where the cell has none."""
+def _curve(students: Ensemble, m: Array) -> tuple[Array, Array]:
+    """Mean and standard error over the points m, NaN where the ensemble has none."""
     mean, error = np.full(len(m), np.nan), np.full(len(m), np.nan)
-    if len(cell.m):
-        at = np.searchsorted(m, cell.m)
-        values = next(iter(cell.fields.values()))
+    if len(students.m):
+        at = np.searchsorted(m, students.m)
+        values = next(iter(students.fields.values()))
         mean[at], error[at] = resample.mean(values), resample.standard_error(values)
     return mean, error

@@ -8,13 +8,13 @@ Sizes are not compared here, nor is the order of the transition judged.
 Conventions
 -----------
 * The order parameter rises with the control.
-* A transition is reported only if both its branches are seen; if not, order "none" and a `reason` that says
+* A transition is reported only if both its branches are seen; if not, order "none" and a reason that says
   what to do. With one teacher the order is "undecided", and there is no number: only the reason.
 * The interval of a record follows from `seed` and its own labels, whatever else the dataset holds.
 """
 
 import itertools
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -22,22 +22,20 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample
-from mbsim.fss.lanes import (
-    ONE_TEACHER,
-    SAMPLES,
-    extend,
-    generator,
-    lanes,
-    order_parameter_of,
-    teachers_and_replicas,
-    used,
-)
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.estimators import Study
+from mbsim.fss.interval import Label, Order
+from mbsim.fss.names import MIDPOINT
+from mbsim.fss.reasons import Reason, because, extend
+from mbsim.fss.records import Records
 from mbsim.fss.resampled import Resampled
-from mbsim.fss.table import Critical, Label
+from mbsim.fss.samples import generator, order_parameter_of, samples_of, teachers_and_replicas, used
 
 Array = NDArray[np.float64]
 
 FEWEST_POINTS = 4
+MINIMUM_RISE = 0.2
 SIGNIFICANCE = 3.0
 """A rise, or a fall, counts if it is larger than this many standard errors."""
 FALL = 0.25
@@ -55,17 +53,16 @@ def midpoint(
     control: str = "m",
     samples: tuple[str, str] = SAMPLES,
     scale: Literal["linear", "log"] = "linear",
-    minimum_rise: float = 0.2,
+    minimum_rise: float = MINIMUM_RISE,
     bootstrap: int = 1000,
     seed: int = 0,
-) -> list[Critical]:
+) -> Records[Critical]:
     """m_c for every combination of the dimensions that are neither `control` nor `samples`, in their order.
 
     Args:
         ds: any dataset that holds the order parameter.
-        order_parameter: a variable over `control`, `samples` and any labels; NaN where a lane did not run. By
-        default
-            what `order_parameter_of` says.
+        order_parameter: a variable over `control`, `samples` and any labels; NaN where a student did not run.
+            By default what `order_parameter_of` says.
         control: the dimension along which the transition is sought.
         samples: the quenched disorder, then the replicas within it; either may be absent from the variable.
         scale: "log" to fit in the logarithm of the control, for a geometric grid.
@@ -78,29 +75,67 @@ def midpoint(
     With one teacher there is neither m_c nor an interval: nothing is known of other teachers.
 
     Raises:
-        DatasetError: the variable or the control is not there, or the scale does not suit it.
+        DatasetError: `ds` is no dataset, the variable or the control is not there, or the scale does not suit
+            it.
+
+    >>> from mbsim import fss
+    >>> fss.midpoint(fss.planted([64]), bootstrap=100)
+    [<Critical N = 64: m_c = 17.99 (17.68 to 18.27), midpoint of q>]
     """
-    order_parameter = order_parameter_of(ds, order_parameter)
-    values = lanes(ds, order_parameter, control, samples)
-    _check_scale(values[control], scale)
-    names = [str(name) for name in values.dims if name not in (*samples, control)]
-    m = values[control].to_numpy().astype(float)
-    records = []
+    design = Design(control=control, samples=samples, bootstrap=bootstrap, seed=seed)
+    return midpoints(ds, order_parameter, design, scale, minimum_rise)
+
+
+def midpoints(
+    ds: xr.Dataset,
+    order_parameter: str | None,
+    design: Design,
+    scale: Literal["linear", "log"] = "linear",
+    minimum_rise: float = MINIMUM_RISE,
+) -> Records[Critical]:
+    """What `midpoint` gives; the size of the design plays no part."""
+    order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
+    values = samples_of(ds, order_parameter, design)
+    control = values[design.control]
+    _check_scale(control, scale)
+    names = [str(name) for name in values.dims if name not in (*design.samples, design.control)]
+    m = control.to_numpy().astype(float)
+    records = Records[Critical]()
     for index in itertools.product(*(range(values.sizes[name]) for name in names)):
         at = dict(zip(names, index, strict=True))
         labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
-        rng = generator(seed, labels)
         points = _Points(*used(m, values.isel(at).to_numpy().astype(float)))
-        found = _analyse(points, order_parameter, control, scale == "log", minimum_rise, bootstrap, rng)
+        fit = _Fit(order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap)
+        found = _analyse(points, fit, generator(design.seed, labels))
+        # Of one teacher both branches are there: it is not that none is seen.
+        seen = np.isfinite(found.m_c) or any(one.key == "one_teacher" for one in found.because)
+        order: Order = "undecided" if seen else "none"
         records.append(
             Critical(
                 labels=labels,
-                order="undecided" if np.isfinite(found.m_c) or found.reason == ONE_TEACHER else "none",
-                estimator=f"midpoint of {order_parameter}",
+                order=order,
+                estimator=MIDPOINT,
+                order_parameter=order_parameter,
                 **found._asdict(),
             )
         )
     return records
+
+
+class Midpoint:
+    """m_c = the centre of f(x) = (before + slope u)(1 - s) + after s, s = 1/(1 + exp(-(x - m_c)/width)).
+
+    f is the smooth curve through the mean order parameter: half-way between both branches (`curve`).
+    """
+
+    key = MIDPOINT
+    title = "midpoint of {order_parameter}"
+    short = "midpoint"
+    needs: tuple[str, ...] = ()
+
+    def records(self, study: Study) -> Records[Critical]:
+        """One for each combination of labels."""
+        return midpoints(study.ds, study.order_parameter, study.design)
 
 
 class _Points(NamedTuple):
@@ -116,49 +151,51 @@ class _Found(NamedTuple):
     high: float = np.nan
     value: float = np.nan
     width: float = np.nan
-    reason: str = ""
+    because: tuple[Reason, ...] = ()
     draws: Array | None = None
 
 
-def _analyse(
-    points: _Points,
-    name: str,
-    control: str,
-    log: bool,
-    minimum_rise: float,
-    samples: int,
-    rng: np.random.Generator,
-) -> _Found:
+class _Fit(NamedTuple):
+    """How to look for the midpoint: names for the reasons, the scale, the least rise, the resamples."""
+
+    name: str
+    control: str
+    log: bool
+    minimum_rise: float
+    bootstrap: int
+
+
+def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
     """The midpoint of one curve, or why there is none."""
     m, values = points
+    control, log, least, samples = fit.control, fit.log, fit.minimum_rise, fit.bootstrap
     if len(m) < FEWEST_POINTS:
-        return _Found(reason=f"{len(m)} values of {control} hold data, at least {FEWEST_POINTS} are needed")
+        return _Found(because=(because("few_points", count=len(m), control=control, needed=FEWEST_POINTS),))
     y, error = resample.mean(values), np.nan_to_num(resample.standard_error(values))
-    span = f"{name} lies between {y.min():.2g} and {y.max():.2g} for {control} = {m[0]:g} to {m[-1]:g}"
+    span: dict[str, Any] = {"name": fit.name, "low": float(y.min()), "high": float(y.max())}
+    span |= {"control": control, "first": float(m[0]), "last": float(m[-1])}
     end = _end_of_rise(y, error)
-    caution = [f"falls again from {control} = {m[end]:g} on, fitted below that"] if end < len(m) else []
+    caution = (because("falls_again", control=control, at=float(m[end])),) if end < len(m) else ()
     m, values, y, error = m[:end], values[..., :end], y[:end], error[:end]
-    if len(m) < FEWEST_POINTS or np.ptp(y) < minimum_rise:
-        return _Found(
-            reason="; ".join([f"{span}: no rise that is a transition, extend grid.{control}", *caution])
-        )
+    if len(m) < FEWEST_POINTS or np.ptp(y) < least:
+        return _Found(because=(because("no_rise", **span), *caution))
 
     x = np.log(m) if log else m
     fitted = curve.fit(x, y[None])
     both = resample.bootstrap_means(values, samples, rng)
     replicas_only = resample.bootstrap_means(values, samples, rng, redraw_teachers=False)
     resampled = curve.fit(x, np.concatenate([both, replicas_only]))
-    rise, noise = fitted.height[0], resampled.height[:samples].std()
-    if rise < minimum_rise:
-        return _Found(reason=f"{span}, without a step of {minimum_rise:g} or more: extend grid.{control}")
+    rise, noise = float(fitted.height[0]), float(resampled.height[:samples].std())
+    if rise < least:
+        return _Found(because=(because("no_step", least=least, **span),))
     before, after = _branches_seen(x, fitted)
     if not (before and after):
-        advice = extend(control, m[0], m[-1], below=not before, above=not after)
-        return _Found(reason=f"{span}, part of a transition: {advice}")
+        advice = extend(control, float(m[0]), float(m[-1]), below=not before, above=not after)
+        return _Found(because=(because("part_of_rise", advice=advice, **span),))
     if rise < SIGNIFICANCE * noise:
-        return _Found(reason=f"{span}: the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas")
+        return _Found(because=(because("noisy_step", rise=rise, noise=noise, **span),))
     if len(values) < 2:
-        return _Found(reason=ONE_TEACHER)
+        return _Found(because=(because("one_teacher"),))
 
     centre, half_width = fitted.centre[0], fitted.width[0] * TENTH_TO_NINE_TENTHS / 2
     shape = teachers_and_replicas(values)
@@ -170,7 +207,7 @@ def _analyse(
     m_c, low, high, begin, finish = (np.exp(numbers) if log else numbers).tolist()
     draws = np.exp(centres.deviates()) if log else centres.deviates()
     value = float(fitted.after[0] - rise / 2)
-    return _Found(m_c, low, high, value, finish - begin, "; ".join(caution), draws)
+    return _Found(m_c, low, high, value, finish - begin, caution, draws)
 
 
 def _end_of_rise(y: Array, error: Array) -> int:

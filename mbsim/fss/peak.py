@@ -3,12 +3,15 @@
 The peak is that of a local quadratic regression (`smooth`) whose reach is the width at half of the maximum.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsim.fss.lanes import ONE_TEACHER, extend
+from mbsim.fss.critical import Critical
+from mbsim.fss.estimators import Study
+from mbsim.fss.reasons import Reason, because, extend
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import refined, smoother
 
@@ -22,7 +25,7 @@ RESOLVED = 3
 
 
 class Peak(NamedTuple):
-    """place and height, with resamples; None with a `reason` where there is no peak.
+    """place and height, with resamples; None, and `because` says why, where there is no peak.
 
     half_gap: how far the place may be off because the grid steps over the peak; 0 where it is resolved.
     resolved: whether the height is that of the peak, and not of the point that happens to be next to it.
@@ -32,27 +35,27 @@ class Peak(NamedTuple):
     height: Resampled | None
     half_gap: float
     resolved: bool
-    reason: str
+    because: tuple[Reason, ...] = ()
 
 
 def peak(x: Array, curve: Resampled, control: str) -> Peak:
     """The peak of a resampled curve over the points x."""
     if len(x) < FEWEST_POINTS:
-        return _none(f"{len(x)} values of {control} hold data, at least {FEWEST_POINTS} are needed")
+        return _none(because("few_points", count=len(x), control=control, needed=FEWEST_POINTS))
     y = curve.estimate
     top = int(np.argmax(y))
     if not y[top] > 0:
-        return _none("all lanes agree at every point: the susceptibility is zero")
+        return _none(because("no_fluctuation"))
     before, after = _falls(y[:top], y[top]), _falls(y[top + 1 :], y[top])
     if not (before and after):
-        advice = extend(control, x[0], x[-1], below=not before, above=not after)
-        return _none(f"the susceptibility shows no whole peak: {advice}")
+        advice = extend(control, float(x[0]), float(x[-1]), below=not before, above=not after)
+        return _none(because("no_whole_peak", advice=advice))
     if curve.shape[0] < 2:
-        return _none(ONE_TEACHER)
+        return _none(because("one_teacher"))
     noise = curve.both[:, top].std()
     ground = max(y[:top].min(), y[top + 1 :].min())
     if y[top] - ground < 3 * noise:
-        return _none("no peak of the susceptibility stands out of the errors: more teachers or replicas")
+        return _none(because("noisy_peak"))
 
     first, last = _run(y > y[top] / 2, top)
     resolved = last - first + 1 >= RESOLVED
@@ -65,11 +68,34 @@ def peak(x: Array, curve: Resampled, control: str) -> Peak:
     place = smooth.map(lambda batch: places[np.argmax(batch, axis=-1)])
     height = smooth.map(lambda batch: batch.max(axis=-1))
     half_gap = 0.0 if resolved else float(np.diff(x)[max(top - 1, 0) : top + 1].max()) / 2
-    return Peak(place, height, half_gap, resolved, "")
+    return Peak(place, height, half_gap, resolved)
 
 
-def _none(reason: str) -> Peak:
-    return Peak(None, None, 0.0, False, reason)
+class Susceptibility:
+    """m_c = argmax χ(m), χ = N (⟨q²⟩ - ⟨q⟩²), of a local quadratic regression through the points."""
+
+    key = "susceptibility"
+    title = "peak of the susceptibility of {order_parameter}"
+    short = "peak of χ"
+    needs: tuple[str, ...] = ()
+
+    def records(self, study: Study) -> Iterator[Critical]:
+        """One for each combination of labels."""
+        control = study.design.control
+        for one in study.curves:
+            labels, m = one.ensemble.labels, one.ensemble.m
+            if "susceptibility" not in one.quantities:
+                yield study.unknown(labels, because("no_data", control=control))
+                continue
+            found = peak(m, one.quantities["susceptibility"], control)
+            if found.place is None:
+                yield study.unknown(labels, *found.because)
+            else:
+                yield study.record(labels, found.place, (m[0], m[-1]), found.half_gap)
+
+
+def _none(reason: Reason) -> Peak:
+    return Peak(None, None, 0.0, False, (reason,))
 
 
 def _falls(side: Array, top: float) -> bool:

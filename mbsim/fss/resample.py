@@ -5,8 +5,8 @@ runs: the teachers carry the interval, and replicas alone would make it too narr
 
 Conventions
 -----------
-* `values` has shape (teacher, replica, point), NaN where a lane did not run. The mean is over the replicas of
-  each teacher, then over the teachers that have any, so that every teacher weighs the same.
+* `values` has shape (teacher, replica, point), NaN where a student did not run. The mean is over the replicas
+  of each teacher, then over the teachers that have any, so that every teacher weighs the same.
 * A resample keeps the points of a replica together, whatever may correlate them.
 
 The spread of a plain two-level bootstrap is wrong for few teachers on two counts: T resampled teachers vary
@@ -24,7 +24,7 @@ from scipy.special import ndtri, stdtrit
 Array = NDArray[np.float64]
 
 COUNTS_AT_ONCE = 8_000_000
-"""Lanes times resamples drawn in one piece, to bound the memory."""
+"""Students times resamples drawn in one piece, to bound the memory."""
 
 
 def teacher_means(values: Array) -> Array:
@@ -41,7 +41,7 @@ def standard_error(values: Array) -> Array:
     """Standard error of `mean`, shape (point,): s / √T of the teachers' means, where two or more ran.
 
     Their scatter holds the chance of the replicas too. With one teacher it is the error over its replicas,
-    which says nothing about other teachers; NaN where a single lane ran.
+    which says nothing about other teachers; NaN where a single student ran.
     """
     means = teacher_means(values)
     between, within = _squared_error(means), _squared_error(values.reshape(-1, values.shape[-1]))
@@ -70,23 +70,23 @@ def bootstrap_means(
 def _counts(
     teachers: int, replicas: int, samples: int, rng: np.random.Generator, redraw_teachers: bool
 ) -> Array:
-    """How often each lane is drawn, shape (sample, teacher, replica)."""
+    """How often each student is drawn, shape (sample, teacher, replica)."""
     kept = np.broadcast_to(np.arange(teachers), (samples, teachers))
     drawn = rng.integers(teachers, size=(samples, teachers)) if redraw_teachers else kept
     picks = rng.integers(replicas, size=(samples, teachers, replicas))
-    cells = (np.arange(samples)[:, None, None] * teachers + drawn[:, :, None]) * replicas + picks
-    counts = np.bincount(cells.ravel(), minlength=cells.size).astype(float)
-    return counts.reshape(cells.shape)
+    places = (np.arange(samples)[:, None, None] * teachers + drawn[:, :, None]) * replicas + picks
+    counts = np.bincount(places.ravel(), minlength=places.size).astype(float)
+    return counts.reshape(places.shape)
 
 
 def _weighted_mean(values: Array, counts: Array) -> Array:
-    """Means over replicas, then over teachers, of lanes taken `counts` times; NaN where no data is left."""
+    """Means over replicas, then teachers, of students taken `counts` times; NaN where no data is left."""
     samples, teachers, replicas = counts.shape
     points = values.shape[-1]
     present = np.isfinite(values)
     if present.all():  # then every teacher has all its replicas, and one product of matrices does it
-        lanes = counts.reshape(samples, -1) @ values.reshape(-1, points)
-        return lanes / (teachers * replicas)
+        total = counts.reshape(samples, -1) @ values.reshape(-1, points)
+        return total / (teachers * replicas)
     times = counts.sum(axis=2) / replicas
     filled, present_as_number = np.where(present, values, 0.0), present.astype(float)
     total, weight = np.zeros((samples, points)), np.zeros((samples, points))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.lanes import teachers_and_replicas
-from mbsim.fss.results import Interval
+from mbsim.fss.interval import Interval
+from mbsim.fss.samples import teachers_and_replicas
 
 Array = NDArray[np.float64]
 

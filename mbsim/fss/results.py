@@ -1,117 +1,39 @@
 """What the finite-size scaling hands to its readers: plain records for tables, reports and figures.
 
+m_c itself is `critical.Critical`, the laws that it follows are in `laws`.
+
 Conventions
 -----------
 * `labels` are the values of the dimensions that are neither size, control nor samples (d, temperature, ...).
 * An `Interval` is a value with its 95 % interval, in the units of the quantity; NaN is "not known".
-* Where a number is missing, or must be read with care, `reason` says why in words; it is empty otherwise.
+* Where a number is missing, or must be read with care, `because` says why, and `reason` has it in words.
 * Exponents refer to the size as the dataset gives it: with N = L² spins, 1/ν here is 1/(2ν) of the length L.
+* Every record has a `repr` of one line, and is a table in a notebook (`mbsim.fss.records`).
 """
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
-from mbsim.fss.table import Critical, Label, Order
+from mbsim.fss.critical import Critical
+from mbsim.fss.interval import UNKNOWN, Interval, Label, Order
+from mbsim.fss.laws import ConnectivityLaw, Extrapolation
+from mbsim.fss.reasons import Reason, text_of
+from mbsim.fss.records import Record, Records
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]
 
 Array = NDArray[np.float64]
 
 
-class Interval(NamedTuple):
-    """A value and its 95 % interval; low = high = value where it was fixed by the caller."""
-
-    value: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value (its interval may still be missing)."""
-        return math.isfinite(self.value)
-
-    def __str__(self) -> str:
-        if not self.known:
-            return "not known"
-        if not math.isfinite(self.high - self.low):
-            return f"{self.value:.4g} (no interval)"
-        length = self.high - self.low
-        decimals = min(6, max(0, 1 - math.floor(math.log10(length)))) if length > 0 else 4
-        return f"{self.value:.{decimals}f} ({self.low:.{decimals}f} to {self.high:.{decimals}f})"
-
-
-UNKNOWN = Interval()
-
-
-class Stability(NamedTuple):
-    """m_c(∞) when only sizes from `smallest` on are used."""
-
-    smallest: float
-    m_c: Interval
-
-
-@dataclass(frozen=True)
-class Extrapolation:
-    """The law of m_c against N at one combination of labels, for one estimator.
-
-    labels: without the size. estimator: as in `Critical`.
-    law: "constant" m_c; "power correction" m_c + a N^-ω; "logarithm" m_c = a + b log N; "proportional"
-        m_c = b N; "undecided" if the sizes do not tell them apart.
-    m_c: m_c(∞), over all laws that have a limit; unknown unless those hold at least 95 % of the weight.
-    parameters: of the most likely law, by name ("m_c", "a", "omega", "b"), each with its interval.
-    weights: of each law, from its likelihood and number of parameters (BIC); they add up to one. Where no law
-        fits they are empty, as is the curve, and the parameters are unknown.
-    chi2_per_dof: of the most likely law, NaN without degrees of freedom.
-    stability: m_c(∞) after dropping the smallest sizes, one at a time.
-    sizes, values, low, high: the data of the fit, as arrays of shape (size,).
-    curve_sizes, curve: the most likely law drawn, shape (point,); empty if there is none.
-    """
-
-    labels: dict[str, Label]
-    estimator: str
-    law: str = "undecided"
-    m_c: Interval = UNKNOWN
-    parameters: dict[str, Interval] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)
-    chi2_per_dof: float = math.nan
-    stability: list[Stability] = field(default_factory=list)
-    sizes: Array = field(default_factory=lambda: np.zeros(0))
-    values: Array = field(default_factory=lambda: np.zeros(0))
-    low: Array = field(default_factory=lambda: np.zeros(0))
-    high: Array = field(default_factory=lambda: np.zeros(0))
-    curve_sizes: Array = field(default_factory=lambda: np.zeros(0))
-    curve: Array = field(default_factory=lambda: np.zeros(0))
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class ConnectivityLaw:
-    """m_c against the connectivity d: linear, a + b d, or a power, a d^exponent.
-
-    labels: what else is fixed. source: what the points are ("m_c at N = 256", "m_c(∞) of the midpoint").
-    law: "linear", "power", or "undecided" if neither holds 95 % of the weight.
-    exponent: of the power law, whatever the law. If neither fits it is unknown, and there are no parameters,
-        weights and curves.
-    parameters: of both laws: {"linear": {"a", "b"}, "power": {"a", "exponent"}}.
-    d, m_c, low, high: the points, shape (point,). curve_d, curves: each law drawn, {"linear": (point,), ...}.
-    """
-
-    labels: dict[str, Label]
-    source: str
-    law: str = "undecided"
-    exponent: Interval = UNKNOWN
-    parameters: dict[str, dict[str, Interval]] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)
-    chi2_per_dof: float = math.nan
-    d: Array = field(default_factory=lambda: np.zeros(0))
-    m_c: Array = field(default_factory=lambda: np.zeros(0))
-    low: Array = field(default_factory=lambda: np.zeros(0))
-    high: Array = field(default_factory=lambda: np.zeros(0))
-    curve_d: Array = field(default_factory=lambda: np.zeros(0))
-    curves: dict[str, Array] = field(default_factory=dict)
-    reason: str = ""
+def _none() -> Array:
+    return np.zeros(0)
 
 
 class Landscape(NamedTuple):
@@ -122,8 +44,8 @@ class Landscape(NamedTuple):
     chi2_per_dof: Array
 
 
-@dataclass(frozen=True)
-class Collapse:
+@dataclass(frozen=True, repr=False)
+class Collapse(Record):
     """A data collapse at one combination of labels: y = A N^(β/ν) against x = (m - m_c) N^(1/ν).
 
     quantity: what A is: "mean", "binder", "susceptibility" or "success" of `summaries`.
@@ -144,27 +66,39 @@ class Collapse:
     beta: Interval = UNKNOWN
     fixed: tuple[str, ...] = ()
     chi2_per_dof: float = math.nan
-    x: Array = field(default_factory=lambda: np.zeros(0))
-    y: Array = field(default_factory=lambda: np.zeros(0))
-    error: Array = field(default_factory=lambda: np.zeros(0))
-    size: Array = field(default_factory=lambda: np.zeros(0))
-    master_x: Array = field(default_factory=lambda: np.zeros(0))
-    master_y: Array = field(default_factory=lambda: np.zeros(0))
+    x: Array = field(default_factory=_none)
+    y: Array = field(default_factory=_none)
+    error: Array = field(default_factory=_none)
+    size: Array = field(default_factory=_none)
+    master_x: Array = field(default_factory=_none)
+    master_y: Array = field(default_factory=_none)
     landscape: Landscape | None = None
-    reason: str = ""
+    because: tuple[Reason, ...] = ()
+
+    keys: ClassVar[tuple[str, ...]] = ("quantity",)
+
+    def fields(self) -> dict[str, Any]:
+        """Parameters and χ²/dof."""
+        fields = {"quantity": self.quantity, "m_c": self.m_c, "nu": self.nu, "beta": self.beta}
+        return fields | {"chi2_per_dof": self.chi2_per_dof}
+
+    def summary(self) -> str:
+        """The parameters and χ²/dof."""
+        parameters = f"{self.quantity}, m_c = {self.m_c}, ν = {self.nu}, β = {self.beta}"
+        return f"{parameters}, χ²/dof = {self.chi2_per_dof:.3g}"
 
 
 @dataclass(frozen=True)
 class Histogram:
     """The order parameter over teachers and replicas at the peak of its susceptibility, for one size.
 
-    edges: of the bins, shape (bin + 1,), the same for every size. counts: lanes in each bin, shape (bin,).
-    weight: the share of lanes above the valley (one half at equal weights); NaN with one peak.
+    edges: of the bins, shape (bin + 1,), the same for every size. counts: students in each bin, shape (bin,).
+    weight: the share of students above the valley (one half at equal weights); NaN with one peak.
     valley: where the order parameter is rarest between the peaks; peaks: where it is most frequent. NaN with
     one peak.
     barrier: ln(geometric mean of the two peaks / valley), 0 with one peak; a field that favours one phase
         changes the weights and not this mean, for a valley half-way.
-    unresolved: the valley holds so few lanes that the barrier is only bounded below, by `barrier.low`.
+    unresolved: the valley holds so few students that the barrier is only bounded below, by `barrier.low`.
     """
 
     size: float
@@ -176,11 +110,16 @@ class Histogram:
     valley: float = math.nan
     peaks: tuple[float, float] = (math.nan, math.nan)
     unresolved: bool = False
-    reason: str = ""
+    because: tuple[Reason, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why there is no barrier, or what to mind, in words; empty if nothing."""
+        return text_of(self.because)
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Record):
     """The order of the transition at one combination of labels, and the evidence for it, as sentences.
 
     order: "first", "second", "undecided" (the evidence does not suffice) or "none" (no transition seen).
@@ -189,7 +128,7 @@ class Verdict:
     sizes, peak_heights, peak_low, peak_high: the peak of the susceptibility, shape (size,).
     susceptibility_exponent: x in peak ~ N^x; one where two phases coexist, less at a critical point.
     binder_minima: {size: the minimum of U4, unknown where it has none}, a hint that is never counted.
-    reason: why the order is undecided or none.
+    because: why the order is undecided or none.
     """
 
     labels: dict[str, Label]
@@ -197,17 +136,27 @@ class Verdict:
     evidence: list[str]
     histograms: list[Histogram] = field(default_factory=list)
     barrier_growth: Interval = UNKNOWN
-    sizes: Array = field(default_factory=lambda: np.zeros(0))
-    peak_heights: Array = field(default_factory=lambda: np.zeros(0))
-    peak_low: Array = field(default_factory=lambda: np.zeros(0))
-    peak_high: Array = field(default_factory=lambda: np.zeros(0))
+    sizes: Array = field(default_factory=_none)
+    peak_heights: Array = field(default_factory=_none)
+    peak_low: Array = field(default_factory=_none)
+    peak_high: Array = field(default_factory=_none)
     susceptibility_exponent: Interval = UNKNOWN
     binder_minima: dict[float, Interval] = field(default_factory=dict)
-    reason: str = ""
+    because: tuple[Reason, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """The order, and the two numbers that speak for it."""
+        exponent, growth = self.susceptibility_exponent, self.barrier_growth
+        return {"order": self.order, "susceptibility_exponent": exponent, "barrier_growth": growth}
+
+    def summary(self) -> str:
+        """The order, and why it is not decided."""
+        order = {"first": "first order", "second": "second order", "none": "no transition"}
+        return order.get(self.order, self.order) + (f" ({self.reason})" if self.because else "")
 
 
-@dataclass(frozen=True)
-class Hysteresis:
+@dataclass(frozen=True, repr=False)
+class Hysteresis(Record):
     """The loop between the start far from the teacher and the start at the teacher, at one (N, d).
 
     labels: with the size, without the label that tells the starts apart.
@@ -228,21 +177,62 @@ class Hysteresis:
     random_error: Array
     planted_mean: Array
     planted_error: Array
-    reason: str = ""
+    because: tuple[Reason, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """Both spinodals and the width."""
+        return {"random": self.random, "planted": self.planted, "width": self.width}
+
+    def summary(self) -> str:
+        """Both spinodals and the width."""
+        return f"spinodals {self.planted} and {self.random}, width {self.width}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analysis:
     """All of it for one dataset. Where nothing can be said a list is empty, and `reasons` says why, by field.
 
-    summaries: as `fss.summaries` gives it (an xarray.Dataset).
+    summaries: as `fss.summaries` gives it. because: by field, why nothing can be said; `reasons`, in words.
     """
 
-    summaries: Any
-    critical: list[Critical]
-    extrapolations: list[Extrapolation]
-    connectivity: list[ConnectivityLaw]
-    collapses: list[Collapse]
-    verdicts: list[Verdict]
-    hysteresis: list[Hysteresis]
-    reasons: dict[str, str] = field(default_factory=dict)
+    summaries: xr.Dataset
+    critical: Records[Critical]
+    extrapolations: Records[Extrapolation]
+    connectivity: Records[ConnectivityLaw]
+    collapses: Records[Collapse]
+    verdicts: Records[Verdict]
+    hysteresis: Records[Hysteresis]
+    because: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.parts():  # plain lists become tables
+            object.__setattr__(self, name, Records(getattr(self, name)))
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why nothing can be said, in words, by field."""
+        return {name: text_of(because) for name, because in self.because.items()}
+
+    def parts(self) -> tuple[str, ...]:
+        """The fields that are lists of records."""
+        return "critical", "extrapolations", "connectivity", "collapses", "verdicts", "hysteresis"
+
+    def __repr__(self) -> str:
+        orders = ", ".join(dict.fromkeys(one.order for one in self.verdicts)) or "none judged"
+        counts = ", ".join(f"{len(getattr(self, name))} {name}" for name in self.parts())
+        return f"<Analysis: order {orders}; {counts}>"
+
+    def _repr_html_(self) -> str:
+        tables = []
+        for name in self.parts():
+            part, missing = getattr(self, name), self.reasons.get(name, "")
+            tables.append(f"<h4>{name}</h4>{part._repr_html_() if part else f'<p>{escape(missing)}</p>'}")
+        return "".join(tables)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The table of m_c: `critical.to_dataframe()`."""
+        return self.critical.to_dataframe()
+
+    def to_xarray(self) -> xr.Dataset:
+        """The same over labels and estimator: `critical.to_xarray()`."""
+        return self.critical.to_xarray()

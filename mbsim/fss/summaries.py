@@ -7,11 +7,11 @@ With ⟨·⟩ the mean over replicas within teachers, then over teachers::
 ⟨q²⟩ and ⟨q⁴⟩ come from the variables `overlap_second` and `overlap_fourth` where the order parameter is
 called `overlap_mean` (the same for any other name that ends so), and from its own powers otherwise. The
 variance has the square of the standard error of ⟨q⟩ added, which finite samples take from it. It is that of
-all lanes: the variance within teachers (the connected susceptibility) plus that between teachers (the
-disconnected one, of the quenched disorder), which are not told apart. Where lanes are so equal that resamples
-have no variance, its interval is NaN; nowhere does it exceed a quarter of the squared range of q, the most
-that lanes within that range can have. Where every lane succeeds, or none, the interval of the probability is
-that of Clopper and Pearson, for resamples of equal lanes cannot tell it.
+all students: the variance within teachers (the connected susceptibility) plus that between teachers (the
+disconnected one, of the quenched disorder), which are not told apart. Where students are so equal that
+resamples have no variance, its interval is NaN; nowhere does it exceed a quarter of the squared range of q,
+the most that students within that range can have. Where every student succeeds, or none, the interval of the
+probability is that of Clopper and Pearson, for resamples of equal students cannot tell it.
 """
 
 from typing import NamedTuple
@@ -21,8 +21,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.lanes import SAMPLES, Cell, cells, generator, order_parameter_of, teachers_and_replicas
+from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.interval import Label
 from mbsim.fss.resampled import Resampled, logarithm
+from mbsim.fss.samples import Ensemble, ensembles, generator, order_parameter_of, teachers_and_replicas
 
 Array = NDArray[np.float64]
 
@@ -41,22 +43,13 @@ TEXTS = {
 
 
 class Summary(NamedTuple):
-    """Resampled summaries of one cell by name, over the points of its control."""
+    """Resampled summaries of one ensemble by name, over the points of its control."""
 
-    cell: Cell
+    ensemble: Ensemble
     quantities: dict[str, Resampled]
 
 
-def summarise(
-    ds: xr.Dataset,
-    order_parameter: str,
-    size: str,
-    control: str,
-    samples: tuple[str, str],
-    bootstrap: int,
-    seed: int,
-    times: bool = False,
-) -> list[Summary]:
+def summarise(ds: xr.Dataset, order_parameter: str, design: Design, times: bool = False) -> list[Summary]:
     """Summaries of every combination of labels, with their resamples; the median time if `times`.
 
     Raises:
@@ -65,10 +58,21 @@ def summarise(
     moments = moment_names(ds, order_parameter)
     wanted = [SUCCESS] + ([SUCCESS_TIME] if times and SUCCESS_TIME in ds else [])
     extra = tuple(name for name in wanted if name in ds and name != order_parameter)
-    found = []
-    for cell in cells(ds, (*moments, *extra), size, control, samples):
-        found.append(Summary(cell, _quantities(cell, moments, bootstrap, generator(seed, cell.labels))))
-    return found
+    return [
+        Summary(one, _quantities(one, moments, design.bootstrap, generator(design.seed, one.labels)))
+        for one in ensembles(ds, (*moments, *extra), design)
+    ]
+
+
+def grouped(found: list[Summary], size: str) -> list[tuple[dict[str, Label], list[Summary]]]:
+    """Summaries that differ in the size alone, sizes increasing: (labels without the size, summaries)."""
+    groups: dict[tuple[Label, ...], list[Summary]] = {}
+    for one in found:
+        groups.setdefault(tuple(one.ensemble.others(size).values()), []).append(one)
+    return [
+        (group[0].ensemble.others(size), sorted(group, key=lambda one: one.ensemble.size))
+        for group in groups.values()
+    ]
 
 
 def summaries(
@@ -97,29 +101,33 @@ def summaries(
         NaN: nothing is known of other teachers.
 
     Raises:
-        DatasetError: a variable, a dimension or the size is not there.
+        DatasetError: `ds` is no dataset; a variable, a dimension or the size is not there.
+
+    >>> from mbsim import fss
+    >>> found = fss.summaries(fss.planted(), bootstrap=100)
+    >>> found["mean"].dims, found["mean"].sel(N=64, m=18).round(2).item()
+    (('N', 'm'), 0.55)
     """
-    order_parameter = order_parameter_of(ds, order_parameter)
-    found = summarise(ds, order_parameter, size, control, samples, bootstrap, seed, times=True)
-    return as_dataset(ds, found, order_parameter, size, control)
+    design = Design(size, control, samples, bootstrap, seed)
+    order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
+    return as_dataset(ds, summarise(ds, order_parameter, design, times=True), order_parameter, design)
 
 
-def as_dataset(
-    ds: xr.Dataset, found: list[Summary], order_parameter: str, size: str, control: str
-) -> xr.Dataset:
+def as_dataset(ds: xr.Dataset, found: list[Summary], order_parameter: str, design: Design) -> xr.Dataset:
     """What `summaries` gives, of the summaries of every combination of labels of the dataset."""
-    names = list(found[0].cell.labels) if found else []
+    control = design.control
+    names = list(found[0].ensemble.labels) if found else []
     m: Array = np.unique(np.asarray(ds[control].to_numpy(), float))
-    coords = {name: list(dict.fromkeys(one.cell.labels[name] for one in found)) for name in names}
+    coords = {name: list(dict.fromkeys(one.ensemble.labels[name] for one in found)) for name in names}
     shape = (*(len(values) for values in coords.values()), len(m))
     kept = [name for name in TEXTS if any(name in one.quantities for one in found)]
     arrays = {name + end: np.full(shape, np.nan) for name in kept for end in ("", "_low", "_high")}
     for one in found:
-        place = tuple(coords[name].index(one.cell.labels[name]) for name in names)
-        points = np.searchsorted(m, one.cell.m)
+        place = tuple(coords[name].index(one.ensemble.labels[name]) for name in names)
+        points = np.searchsorted(m, one.ensemble.m)
         for name, quantity in one.quantities.items():
             if name == "susceptibility":
-                low, high = _variances(quantity, one.cell, order_parameter)
+                low, high = _variances(quantity, one.ensemble, order_parameter)
             else:
                 low, high = quantity.intervals()
             if name == SUCCESS:
@@ -138,19 +146,21 @@ def as_dataset(
     if SUCCESS_TIME in ds:
         units[SUCCESS_TIME] = ds[SUCCESS_TIME].attrs.get("units", "1")
     for name in kept:
-        text = TEXTS[name].format(long_name, size=size)
+        text = TEXTS[name].format(long_name, size=design.size)
         for end, words in (("", ""), ("_low", ", low end of 95%"), ("_high", ", high end of 95%")):
             result[name + end].attrs.update(long_name=text + words, units=units.get(name, "1"))
+    if "mean" in result:
+        result["mean"].attrs["of"] = long_name
     return result
 
 
 def lowest(found: list[Summary], label: str) -> list[Summary]:
     """Those with the lowest value of a label, without it: the random starts. All, without such a label."""
-    values = [float(one.cell.labels[label]) for one in found if label in one.cell.labels]
+    values = [float(one.ensemble.labels[label]) for one in found if label in one.ensemble.labels]
     return [
-        one._replace(cell=one.cell._replace(labels=one.cell.others(label)))
+        one._replace(ensemble=one.ensemble._replace(labels=one.ensemble.others(label)))
         for one in found
-        if label not in one.cell.labels or float(one.cell.labels[label]) == min(values)
+        if label not in one.ensemble.labels or float(one.ensemble.labels[label]) == min(values)
     ]
 
 
@@ -163,18 +173,18 @@ def moment_names(ds: xr.Dataset, order_parameter: str) -> tuple[str, ...]:
 
 
 def _quantities(
-    cell: Cell, moments: tuple[str, ...], bootstrap: int, rng: np.random.Generator
+    students: Ensemble, moments: tuple[str, ...], bootstrap: int, rng: np.random.Generator
 ) -> dict[str, Resampled]:
-    if not len(cell.m):
+    if not len(students.m):
         return {}
-    q = cell.fields[moments[0]]
-    powers = [cell.fields[name] for name in moments] if len(moments) == 3 else [q, q**2, q**4]
-    success = [cell.fields[SUCCESS]] if SUCCESS in cell.fields else []
-    cumulative, times = _cumulative(cell) if SUCCESS_TIME in cell.fields else ([], None)
+    q = students.fields[moments[0]]
+    powers = [students.fields[name] for name in moments] if len(moments) == 3 else [q, q**2, q**4]
+    success = [students.fields[SUCCESS]] if SUCCESS in students.fields else []
+    cumulative, times = _cumulative(students) if SUCCESS_TIME in students.fields else ([], None)
     # One draw for all of them, so that a resample keeps what belongs together.
     stacked = Resampled.means(np.concatenate([*powers, *success, *cumulative], axis=-1), bootstrap, rng)
     stacked = stacked._replace(shape=teachers_and_replicas(q))
-    count = len(cell.m)
+    count = len(students.m)
 
     def field(at: int) -> Resampled:
         return stacked.part(slice(at * count, (at + 1) * count))
@@ -184,9 +194,9 @@ def _quantities(
     variance = stacked.part(slice(0, 3 * count)).map(_variance)
     missing = np.nan_to_num(np.square(resample.standard_error(q)))
     found["susceptibility"] = variance._replace(
-        estimate=cell.size * (variance.estimate + missing),
-        both=cell.size * variance.both,
-        kept=cell.size * variance.kept,
+        estimate=students.size * (variance.estimate + missing),
+        both=students.size * variance.both,
+        kept=students.size * variance.kept,
         curved=True,
     )
     if success:
@@ -213,15 +223,15 @@ def _variance(stacked: Array) -> Array:
     return np.maximum(second - np.square(first), 0.0)
 
 
-def _variances(quantity: Resampled, cell: Cell, order_parameter: str) -> tuple[Array, Array]:
+def _variances(quantity: Resampled, students: Ensemble, order_parameter: str) -> tuple[Array, Array]:
     """Intervals of a susceptibility, taken of its logarithm, whose law is nearer to the normal.
 
     A resample without variance, to the precision of numbers, has no logarithm and tells nothing.
     """
-    values = cell.fields[order_parameter]
+    values = students.fields[order_parameter]
     values = values[np.isfinite(values)]
-    largest = cell.size * np.ptp(values) ** 2 / 4
-    floor = cell.size * RELATIVE_FLOOR * np.square(np.abs(values).max())
+    largest = students.size * np.ptp(values) ** 2 / 4
+    floor = students.size * RELATIVE_FLOOR * np.square(np.abs(values).max())
 
     low, high = quantity.map(lambda batch: logarithm(batch, floor)).intervals()
     ceiling = np.log(np.maximum(np.maximum(largest, quantity.estimate), np.finfo(float).tiny))
@@ -229,7 +239,7 @@ def _variances(quantity: Resampled, cell: Cell, order_parameter: str) -> tuple[A
 
 
 def _probabilities(success: Resampled, low: Array, high: Array) -> tuple[Array, Array]:
-    """The ends of the interval within 0 and 1, and known where all lanes agree."""
+    """The ends of the interval within 0 and 1, and known where all students agree."""
     teachers, replicas = success.shape
     reach = 1 - 0.025 ** (1 / max(1, teachers * replicas)) if teachers > 1 else np.nan
     low = np.where(success.estimate == 1, 1 - reach, np.clip(low, 0, 1))
@@ -237,9 +247,9 @@ def _probabilities(success: Resampled, low: Array, high: Array) -> tuple[Array, 
     return low, high
 
 
-def _cumulative(cell: Cell) -> tuple[list[Array], Array]:
-    """Whether each lane has succeeded by each of the times, (teacher, replica, point), and the times."""
-    reached, first = cell.fields[SUCCESS_TIME], next(iter(cell.fields.values()))
+def _cumulative(students: Ensemble) -> tuple[list[Array], Array]:
+    """Whether each student has succeeded by each of the times, (teacher, replica, point), and the times."""
+    reached, first = students.fields[SUCCESS_TIME], next(iter(students.fields.values()))
     times = np.unique(reached[np.isfinite(reached)])
     if len(times) > TIMES:
         times = np.unique(np.quantile(times, np.linspace(0, 1, TIMES), method="nearest"))

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsim.fss.interval import Interval
 from mbsim.fss.resampled import Resampled
-from mbsim.fss.results import Interval
 
 Array = NDArray[np.float64]
 
 
 def slope(sizes: Sequence[float], quantities: Sequence[Resampled], least_error: float = 0.0) -> Interval:
-    """Slope of the quantities, scalars of sizes that share no lanes, against ln N.
+    """Slope of the quantities, scalars of sizes that share no students, against ln N.
 
     Weighted least squares; `least_error` is the error below which none is believed. Unknown with fewer than
     two sizes, without an interval where a quantity has none (one teacher).

@@ -1,6 +1,6 @@
 """The order of the transition: first, second, or undecided, and on what evidence.
 
-Four kinds of evidence are gathered (`evidence`), each as a sentence:
+Four kinds of evidence are gathered (`evidence`), each as sentences:
 
 * the histogram of the order parameter at the peak of its susceptibility: whether two phases coexist there,
   and whether the barrier between them grows with N (`coexistence`);
@@ -18,12 +18,13 @@ Reference: H. Watanabe et al., Prog. Theor. Exp. Phys. 2023, 033A02 (why a Binde
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from mbsim.fss.coexistence import histogram
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import SAMPLES, Design, need_dataset
 from mbsim.fss.evidence import (
     FEWEST_SIZES,
     JUMP,
@@ -34,13 +35,15 @@ from mbsim.fss.evidence import (
     loops_open,
     peak_growth,
 )
-from mbsim.fss.lanes import ONE_TEACHER, SAMPLES, generator, grouped, order_parameter_of, with_size
-from mbsim.fss.loop import hysteresis
-from mbsim.fss.midpoint import midpoint
+from mbsim.fss.interval import Label, Order
+from mbsim.fss.loop import loops
+from mbsim.fss.midpoint import midpoints
 from mbsim.fss.peak import peak
+from mbsim.fss.reasons import Reason, because, distinct
+from mbsim.fss.records import Records
 from mbsim.fss.results import Hysteresis, Verdict
-from mbsim.fss.summaries import Summary, lowest, summarise
-from mbsim.fss.table import Critical, Label, Order
+from mbsim.fss.samples import generator, order_parameter_of, with_size
+from mbsim.fss.summaries import Summary, grouped, lowest, summarise
 
 
 def transition_order(
@@ -53,7 +56,7 @@ def transition_order(
     samples: tuple[str, str] = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
-) -> list[Verdict]:
+) -> Records[Verdict]:
     """The verdict for each combination of labels without the size.
 
     Args:
@@ -68,142 +71,132 @@ def transition_order(
         seed: of the resamples.
 
     Raises:
-        DatasetError: a variable, a dimension or the size is not there.
+        DatasetError: `ds` is no dataset; a variable, a dimension or the size is not there.
+
+    >>> from mbsim import fss
+    >>> fss.transition_order(fss.planted(jump=True, starts=True), bootstrap=100)
+    [<Verdict first order>]
     """
-    options: dict[str, Any] = {
-        "size": size,
-        "control": control,
-        "samples": samples,
-        "bootstrap": bootstrap,
-        "seed": seed,
-    }
-    order_parameter = order_parameter_of(ds, order_parameter)
-    loops = hysteresis(ds, order_parameter, label=label, **options)
-    random = ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
-    curves = summarise(random, order_parameter, **options)
-    return judge(ds, lowest(curves, label), loops, order_parameter, label, **options)
+    design = Design(size, control, samples, bootstrap, seed)
+    order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
+    found = loops(ds, order_parameter, label, design)
+    curves = lowest(summarise(_random(ds, label), order_parameter, design), label)
+    return judge(ds, curves, found, order_parameter, label, design)
 
 
 def judge(
     ds: xr.Dataset,
     curves: list[Summary],
-    loops: list[Hysteresis],
+    hysteresis: list[Hysteresis],
     order_parameter: str,
     label: str,
-    size: str,
-    control: str,
-    samples: tuple[str, str],
-    bootstrap: int,
-    seed: int,
-) -> list[Verdict]:
+    design: Design,
+) -> Records[Verdict]:
     """The verdicts that follow from the summaries of random starts and from the loops of a dataset."""
-    by_cell = {id(one.cell): one for one in curves}
-    verdicts = []
-    for labels, group in grouped([one.cell for one in curves], size):
-        summaries = [by_cell[id(cell)] for cell in group]
+    size = design.size
+    verdicts = Records[Verdict]()
+    for labels, group in grouped(curves, size):
         own = sorted(
-            (loop for loop in loops if {k: v for k, v in loop.labels.items() if k != size} == labels),
+            (loop for loop in hysteresis if {k: v for k, v in loop.labels.items() if k != size} == labels),
             key=lambda loop: float(loop.labels[size]),
         )
-        verdicts.append(_verdict(labels, summaries, own, order_parameter, control, size, bootstrap, seed))
+        verdicts.append(_verdict(labels, group, own, order_parameter, design))
     if any(one.order == "none" for one in verdicts):
-        random = ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
-        rises = midpoint(
-            with_size(random, order_parameter, size), order_parameter, control=control, samples=samples,
-            bootstrap=bootstrap, seed=seed,
-        )  # fmt: skip
-        verdicts = [_unless_it_rises(one, rises, size) if one.order == "none" else one for one in verdicts]
+        random = with_size(_random(ds, label), order_parameter, size)
+        rises = midpoints(random, order_parameter, design)
+        return Records(_unless_it_rises(one, rises, size) if one.order == "none" else one for one in verdicts)
     return verdicts
+
+
+def _random(ds: xr.Dataset, label: str) -> xr.Dataset:
+    """The random start, where there are several."""
+    return ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
 
 
 def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verdict:
     """Undecided in place of none, where the order parameter rises and the susceptibility shows nothing."""
-    seen = [
-        f"{one.labels[size]}"
+    seen = tuple(
+        one.labels[size]
         for one in rises
         if one.order != "none" and verdict.labels.items() <= one.labels.items()
-    ]
+    )
     if not seen:
         return verdict
-    where = f"{size} = {', '.join(seen)}"
-    why = f"the order parameter rises at {where}, but no peak of the susceptibility is seen"
-    return replace(verdict, order="undecided", reason=f"{why}; needed: more teachers or replicas")
+    why = because("rise_without_peak", size=size, sizes=seen)
+    return replace(verdict, order="undecided", because=(why,))
 
 
 def _verdict(
     labels: dict[str, Label],
     summaries: list[Summary],
-    loops: list[Hysteresis],
+    hysteresis: list[Hysteresis],
     name: str,
-    control: str,
-    size: str,
-    bootstrap: int,
-    seed: int,
+    design: Design,
 ) -> Verdict:
-    ran = [one.cell for one in summaries if len(one.cell.m)]
-    if ran and max(cell.shape[0] for cell in ran) < 2:
-        return Verdict(labels, "undecided", [], reason=ONE_TEACHER)
-    found, refused = _examine(summaries, name, control, bootstrap, seed)
+    size, control = design.size, design.control
+    ran = [one.ensemble for one in summaries if len(one.ensemble.m)]
+    if ran and max(one.shape[0] for one in ran) < 2:
+        return Verdict(labels, "undecided", [], because=(because("one_teacher"),))
+    found, refused = _examine(summaries, name, design)
     if not found:
-        return Verdict(labels, "none", [], reason="; ".join(dict.fromkeys(refused)))
+        return Verdict(labels, "none", [], because=distinct(refused))
     growth, by_barrier = barriers(found, size)
     exponent, by_peak = peak_growth(found, size)
     minima, by_binder = binder_minima(found, size)
-    by_loop = loops_open(found, loops, size, control)
+    by_loop = loops_open(found, hysteresis, size, control)
     evidence = [*by_barrier.sentences, *by_peak.sentences, *by_loop.sentences, *by_binder.sentences]
-    order, reason = _decide(found, [by_barrier, by_peak, by_loop], size)
+    order, why = _decide(found, [by_barrier, by_peak, by_loop])
     heights = [one.peak.height for one in found if one.peak.height is not None]
     ends = [height.interval() for height in heights]
     return Verdict(
         labels, order, evidence, [one.histogram for one in found], growth,
-        np.array([one.summary.cell.size for one in found]),
+        np.array([one.summary.ensemble.size for one in found]),
         np.array([float(height.estimate) for height in heights]),
         np.array([one.low for one in ends]), np.array([one.high for one in ends]),
-        exponent, minima, "; ".join(dict.fromkeys([reason, *refused])) if reason else "",
+        exponent, minima, distinct([why, *refused]) if why else (),
     )  # fmt: skip
 
 
-def _examine(
-    summaries: list[Summary], name: str, control: str, bootstrap: int, seed: int
-) -> tuple[list[Found], list[str]]:
+def _examine(summaries: list[Summary], name: str, design: Design) -> tuple[list[Found], list[Reason]]:
     """What each size shows, and why the others show nothing."""
-    found, refused, cells = [], [], [one.cell for one in summaries if len(one.cell.m)]
-    values = [cell.fields[name][np.isfinite(cell.fields[name])] for cell in cells]
+    found: list[Found] = []
+    refused: list[Reason] = []
+    fields = [one.ensemble.fields[name] for one in summaries if len(one.ensemble.m)]
+    values = [field[np.isfinite(field)] for field in fields]
     span = (min(map(np.min, values)), max(map(np.max, values))) if values else (0.0, 1.0)
     for one in summaries:
-        where = f"size {one.cell.size:g}"
-        if not len(one.cell.m):
-            refused.append(f"{where}: no value of {control} holds data")
+        students = one.ensemble
+        if not len(students.m):
+            nothing = because("no_data", control=design.control)
+            refused.append(because("at_size", size=students.size, reason=nothing))
             continue
-        top = peak(one.cell.m, one.quantities["susceptibility"], control)
+        top = peak(students.m, one.quantities["susceptibility"], design.control)
         if top.place is None:
-            refused.append(f"{where}: {top.reason}")
+            refused += [because("at_size", size=students.size, reason=reason) for reason in top.because]
             continue
         at = int(np.argmax(one.quantities["susceptibility"].estimate))
-        rng = generator(seed, one.cell.labels)
-        drawn, barrier = histogram(one.cell, name, at, top.resolved, span, bootstrap, rng)
+        rng = generator(design.seed, students.labels)
+        drawn, barrier = histogram(students, name, at, top.resolved, span, design.bootstrap, rng)
         mean = one.quantities["mean"].estimate
         jump = bool(np.abs(np.diff(mean)).max() > JUMP * np.ptp(mean))
         found.append(Found(one, top, drawn, barrier, jump))
     return found, refused
 
 
-def _decide(found: list[Found], evidence: list[Evidence], size: str) -> tuple[Order, str]:
+def _decide(found: list[Found], evidence: list[Evidence]) -> tuple[Order, Reason | None]:
     barrier, height, loop = (one.speaks_for for one in evidence)
     if len(found) < 2:
-        return "undecided", f"one size shows the transition, at least {FEWEST_SIZES} are needed"
+        return "undecided", because("one_size_shows", needed=FEWEST_SIZES)
     if "first" in (barrier, loop):
         against = [name for name, one in (("barrier", barrier), ("loop", loop)) if one == "second"]
         if not against:
-            return "first", ""
-        if barrier == "first" or loop == "first":
-            return "undecided", f"the evidence is at odds: the {against[0]} speaks for second order"
-    needed = [one.missing for one in evidence if one.missing]
-    veto = "; ".join(one.veto for one in evidence if one.veto)
+            return "first", None
+        return "undecided", because("at_odds", against=against[0])
+    needed = tuple(one.missing for one in evidence if one.missing)
+    vetoes = tuple(one.veto for one in evidence if one.veto)
     if barrier == height == "second":
-        if not veto:
-            return "second", ""
-        needed = needed or ["larger sizes, to see whether the loop stays closed"]
-        why = f"barrier and susceptibility speak for second order, but {veto}"
-        return "undecided", f"{why}; needed: {needed[0]}"
-    return "undecided", f"needed: {'; '.join(needed)}"
+        if not vetoes:
+            return "second", None
+        first = (*needed, because("need_larger_closed"))[0]
+        return "undecided", because("vetoed", vetoes=vetoes, needed=first)
+    return "undecided", because("needed", needs=needed)

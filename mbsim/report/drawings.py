@@ -12,9 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mbsim import figures
-from mbsim.figures.names import estimator_name
-from mbsim.fss.results import Analysis, Collapse, ConnectivityLaw
-from mbsim.fss.table import Critical, Label
+from mbsim.fss.critical import Critical
+from mbsim.fss.interval import Label
+from mbsim.fss.laws import ConnectivityLaw
+from mbsim.fss.names import MIDPOINT, PERFECT_RECOVERY, short_of
+from mbsim.fss.results import Analysis, Collapse
 from mbsim.report import findings, tables
 from mbsim.report.findings import labels_text
 
@@ -42,16 +44,15 @@ class Drawing(NamedTuple):
 def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> dict[str, Drawing]:
     """Order parameter, susceptibility, Binder cumulant and success against the control, by quantity."""
     found = {}
-    means = analysis.summaries["mean"] if "mean" in analysis.summaries else None
-    name = "" if means is None else str(means.attrs.get("long_name", "")).removeprefix("mean of ")
+    name = analysis.summaries["mean"].attrs.get("of", "") if "mean" in analysis.summaries else ""
     for quantity, words in SUMMARIES.items():
         if quantity not in analysis.summaries:
             continue
         choices = _combinations(analysis.summaries, quantity, size, control)
         if not choices:
             continue
-        estimator = "perfect recovery" if quantity == "success" else "midpoint"
-        marked = [one for one in analysis.critical if estimator_name(one.estimator) == estimator]
+        estimator = PERFECT_RECOVERY if quantity == "success" else MIDPOINT
+        marked = [one for one in analysis.critical if one.estimator == estimator]
         figure = figures.panels(
             choices[:MOST_PANELS],
             _summary_panel(analysis.summaries, quantity, marked, size, control),
@@ -86,7 +87,7 @@ def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         largest = _largest_complete(summaries["mean"], size)
         chosen, fixed = summaries.sel({size: largest}), f" at {size} = {largest}"
     choices = _combinations(chosen, "mean", across, control)
-    midpoints = [one for one in analysis.critical if one.estimator.startswith("midpoint")]
+    midpoints = [one for one in analysis.critical if one.estimator == MIDPOINT]
 
     def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
         return figures.phase_diagram(chosen.sel(labels), across, ax, critical=midpoints, control=control)
@@ -139,9 +140,9 @@ def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawin
 
 def _title(law: ConnectivityLaw) -> str:
     """The estimator, the size and the labels, in two lines that fit a panel."""
-    where, _, estimator = law.source.partition(", ")
-    words = ", ".join(filter(None, [where.removeprefix("m_c at "), labels_text(law.labels)]))
-    return f"{estimator_name(estimator)}\n{words}".strip().replace("m_c", "$m_c$")
+    where = f"{law.size} = {law.at:g}" if np.isfinite(law.at) else "m_c(∞)"
+    words = ", ".join(filter(None, [where, labels_text(law.labels)]))
+    return f"{short_of(law.estimator)}\n{words}".strip().replace("m_c", "$m_c$")
 
 
 def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:

@@ -7,14 +7,16 @@ between them.
 
 import json
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
-from mbsim.fss.results import Analysis, ConnectivityLaw, Extrapolation, Hysteresis, Interval, Verdict
-from mbsim.fss.table import Critical, Label
+from mbsim.fss.critical import Critical
+from mbsim.fss.interval import Interval, Label
+from mbsim.fss.laws import ConnectivityLaw, Extrapolation
+from mbsim.fss.names import MIDPOINT
+from mbsim.fss.results import Analysis, Hysteresis, Verdict
 
 ORDERS = {
     "first": "discontinuous (first order)",
@@ -23,9 +25,6 @@ ORDERS = {
     "none": "not seen on this grid",
 }
 GROWTHS = {"proportional": "in proportion to N", "logarithm": "like log N"}
-
-WEIGHTS = re.compile(r" \(weights?[^)]*\)")
-"""In the reason of a law: too long for a line, and a column of its own in a table."""
 
 
 def labels_text(labels: Mapping[str, object]) -> str:
@@ -81,7 +80,7 @@ def open_loop(verdict: Verdict, analysis: Analysis) -> Hysteresis | None:
     return last if last.width.low > step else None
 
 
-def growth(records: list[Critical]) -> str:
+def growth(records: Sequence[Critical]) -> str:
     """How m_c changes from the smallest size to the largest, with the exponent between the two; or nothing.
 
     Args:
@@ -98,13 +97,8 @@ def growth(records: list[Critical]) -> str:
     length = math.log(float(last.labels["N"]) / float(first.labels["N"]))
     errors = [(math.log(one.high) - math.log(one.low)) / 2 for one in (first, last)]
     exponent, error = math.log(last.m_c / first.m_c) / length, math.hypot(*errors) / length
-    ends = " to ".join(f"{interval_of(one)} at N = {one.labels['N']}" for one in (first, last))
+    ends = " to ".join(f"{one.interval} at N = {one.labels['N']}" for one in (first, last))
     return f"{ends}, as N^x with x = {Interval(exponent, exponent - error, exponent + error)} between them"
-
-
-def interval_of(record: Critical) -> Interval:
-    """m_c of a record with its interval."""
-    return Interval(record.m_c, record.low, record.high)
 
 
 def details(analysis: Analysis) -> list[str]:
@@ -115,10 +109,10 @@ def details(analysis: Analysis) -> list[str]:
     lines = []
     groups: dict[str, list[Critical]] = {}
     for record in analysis.critical:
-        if record.estimator.startswith("midpoint") and "N" in record.labels:
+        if record.estimator == MIDPOINT and "N" in record.labels:
             others = {name: value for name, value in record.labels.items() if name != "N"}
             groups.setdefault(labels_text(others), []).append(record)
-    laws = {labels_text(one.labels): one for one in analysis.extrapolations if _is_midpoint(one)}
+    laws = {labels_text(one.labels): one for one in analysis.extrapolations if one.estimator == MIDPOINT}
     told = {where: growth(records) for where, records in groups.items()}
     if any(told.values()):
         lines.append("midpoint against N")
@@ -126,30 +120,23 @@ def details(analysis: Analysis) -> list[str]:
         if text:
             law = f"; {_law(laws[where])}" if where in laws else ""
             lines.append("  " + (f"{where}: " if where else "") + text + law)
-    names = {record.estimator for record in analysis.critical if record.estimator.startswith("midpoint")}
-    of_d = [law for law in analysis.connectivity if law.source.endswith(tuple(names))]
+    of_d = [law for law in analysis.connectivity if law.estimator == MIDPOINT]
     if of_d:
         lines.append("midpoint against d")
         lines += [f"  {_connectivity(law)}" for law in of_d]
     return lines
 
 
-def _is_midpoint(one: Extrapolation) -> bool:
-    return one.estimator.startswith("midpoint")
-
-
 def _law(one: Extrapolation) -> str:
     parts = [f"law {one.law}"]
     parts += [f"limit {one.m_c}"] if one.m_c.known else []
-    return "; ".join([*parts, *filter(None, [WEIGHTS.sub("", one.reason)])])
+    return "; ".join([*parts, *(reason.line for reason in one.because)])
 
 
 def _connectivity(law: ConnectivityLaw) -> str:
     head = ", ".join(filter(None, [law.source, labels_text(law.labels)]))
     exponent = [f"d^x with x = {law.exponent}"] if law.exponent.known else []
-    return f"{head}: " + "; ".join(
-        [f"law {law.law}", *exponent, *filter(None, [WEIGHTS.sub("", law.reason)])]
-    )
+    return f"{head}: " + "; ".join([f"law {law.law}", *exponent, *(reason.line for reason in law.because)])
 
 
 def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
@@ -165,7 +152,7 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
         return f"{spinodals}; {between}" if verdict.order == "first" else f"{spinodals}, a loop is open"
 
     def is_own(one: Critical | Extrapolation) -> bool:
-        return one.estimator.startswith("midpoint") and verdict.labels.items() <= one.labels.items()
+        return one.estimator == MIDPOINT and verdict.labels.items() <= one.labels.items()
 
     def extra(one: Critical | Extrapolation, *names: str) -> dict[str, Label]:
         return {name: value for name, value in one.labels.items() if name not in (*verdict.labels, *names)}
@@ -175,7 +162,7 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
     if verdict.order == "first":
         if not first:
             return ""
-        there = f"{interval_of(first[-1])} at {labels_text(extra(first[-1]))}{within}"
+        there = f"{first[-1].interval} at {labels_text(extra(first[-1]))}{within}"
         return f"the start that was run goes over at {there}; a second start is needed to bound coexistence"
     laws = [one for one in analysis.extrapolations if is_own(one)]
     if laws and laws[0].law != "undecided" and laws[0].m_c.known:
@@ -188,4 +175,4 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
     if unlimited and (path := growth(first)):
         where = labels_text(extra(first[0], "N"))
         return f"m_c runs from {path}" + (f" ({where})" if where else "")
-    return f"{rises}m_c = {interval_of(first[-1])} at {labels_text(extra(first[-1]))}"
+    return f"{rises}m_c = {first[-1].interval} at {labels_text(extra(first[-1]))}"

@@ -5,27 +5,26 @@ or what to mind) stand below the table, each once.
 """
 
 import math
-import re
 import string
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mbsim.figures.names import estimator_name
-from mbsim.fss.results import Collapse, ConnectivityLaw, Extrapolation, Hysteresis
-from mbsim.fss.table import Critical, Label, number_and_interval
-from mbsim.report.findings import WEIGHTS, labels_text
-from mbsim.report.words import LAWS, interval_text
+from mbsim.fss.critical import Critical
+from mbsim.fss.interval import Interval, Label
+from mbsim.fss.laws import ConnectivityLaw, Extrapolation
+from mbsim.fss.names import short_of
+from mbsim.fss.reasons import Reason
+from mbsim.fss.results import Collapse, Hysteresis
+from mbsim.fss.table import number_and_interval
+from mbsim.report.findings import labels_text
+from mbsim.report.words import LAWS
 
 Labelled = Critical | Extrapolation | Collapse | Hysteresis
 
 
+DRIFT = "drift"
+"""The reason that has a column of its own."""
 QUANTITIES = {"mean": "order parameter", "binder": "U4", "susceptibility": "χ", "success": "success"}
-
-
-DRIFT = re.compile(r"a drift of up to (.+? log \w+) is not excluded")
-DETAILS = re.compile(r" \((?:logarithm|proportional)[^)]*\)|: χ²/dof = .*|(?<=are scaled) by [\d.]+")
-SHARE = re.compile(r"\d+%(?= of the weight)")
-"""In the reason of a law: columns of the table have it."""
 
 
 class Cell(NamedTuple):
@@ -48,11 +47,11 @@ class Table(NamedTuple):
 def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
     """A row for each combination of labels, a column for each estimator; crossings at their smaller size."""
     names = [name for name in _label_names(critical, size) if name != f"{size}_next"]
-    estimators = list(dict.fromkeys(estimator_name(record.estimator) for record in critical))
+    estimators = list(dict.fromkeys(record.estimator for record in critical))
     found: dict[tuple[Label, ...], dict[str, Critical]] = {}
     for record in critical:
         key = tuple(record.labels.get(name, "") for name in names)
-        found.setdefault(key, {})[estimator_name(record.estimator)] = record
+        found.setdefault(key, {})[record.estimator] = record
     notes: dict[str, str] = {}
     rows = []
     for key in sorted(found, key=lambda row: [(isinstance(label, str), label) for label in row]):
@@ -62,7 +61,7 @@ def critical_table(critical: Sequence[Critical], size: str = "N") -> Table:
         seen = [record for record in records.values() if math.isfinite(record.m_c)] or records.values()
         cells.append(Cell("/".join(sorted({record.order for record in seen}))))
         rows.append(cells)
-    heads = [*_heads(names), *estimators, "order"]
+    heads = [*_heads(names), *map(short_of, estimators), "order"]
     return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
 
 
@@ -77,15 +76,15 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
             continue
         cells = [
             *(_label(one.labels.get(name, "")) for name in names),
-            Cell(estimator_name(one.estimator)),
+            Cell(short_of(one.estimator)),
             Cell(", ".join(f"{N:g}" for N in one.sizes)),
-            Cell(LAWS.get(one.law, one.law), note=_shared(notes, one.reason)),
+            Cell(LAWS.get(one.law, one.law), note=_shared(notes, one.because)),
             _weights(one.weights),
             _limit(one),
             Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"),
         ]
         rows.append(cells)
-        drifts = drifts or bool(DRIFT.search(one.reason))
+        drifts = drifts or any(reason.key == DRIFT for reason in one.because)
     heads = [*_heads(names), "estimator", "sizes", "law", "weights", "m_c(∞)", "χ²/dof"]
     below = [(mark, text) for text, mark in notes.items()]
     if drifts:
@@ -97,16 +96,15 @@ def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
 
 def _limit(one: Extrapolation) -> Cell:
     """m_c(∞), its interval, and the drift that is not excluded, a line each."""
-    cell = _split(interval_text(one.m_c))
-    drift = DRIFT.search(one.reason)
-    lines = [cell.below, f"drift ≤ {drift[1]}" if drift else ""]
+    cell = _interval(one.m_c)
+    drifts = [reason for reason in one.because if reason.key == DRIFT]
+    lines = [cell.below, *(f"drift ≤ {drift['most']:.2g} log {drift['size']}" for drift in drifts)]
     return cell._replace(below="\n".join(filter(None, lines)))
 
 
-def _shared(notes: dict[str, str], reason: str) -> str:
-    """The marks of the parts of a reason, each without what the columns tell: rows share their notes."""
-    parts = [SHARE.sub("part", DETAILS.sub("", part)) for part in WEIGHTS.sub("", reason).split("; ")]
-    marks = dict.fromkeys(_note(notes, part) for part in parts if part and not DRIFT.search(part))
+def _shared(notes: dict[str, str], because: Sequence[Reason]) -> str:
+    """The marks of reasons, each without what the columns tell, so that rows share their notes."""
+    marks = dict.fromkeys(_note(notes, reason.brief) for reason in because if reason.key != DRIFT)
     return ", ".join(sorted(marks))
 
 
@@ -121,7 +119,7 @@ def _too_few_sizes(extrapolations: Sequence[Extrapolation]) -> str:
     """The estimators without a law, each with its labels unless it has none anywhere."""
     everywhere: dict[str, list[Extrapolation]] = {}
     for one in extrapolations:
-        everywhere.setdefault(estimator_name(one.estimator), []).append(one)
+        everywhere.setdefault(short_of(one.estimator), []).append(one)
     found = []
     for name, laws in everywhere.items():
         where = [labels_text(one.labels) for one in laws if not len(one.sizes)]
@@ -138,8 +136,8 @@ def connectivity_table(laws: Sequence[ConnectivityLaw]) -> Table:
         weights = ", ".join(f"{name} {weight:.2f}" for name, weight in law.weights.items())
         cells = [
             Cell(", ".join(filter(None, [law.source, labels_text(law.labels)]))),
-            Cell(law.law, note=_shared(notes, law.reason)),
-            _split(interval_text(law.exponent)),
+            Cell(law.law, note=_shared(notes, law.because)),
+            _interval(law.exponent),
             Cell(weights or "–"),
             Cell(f"{law.chi2_per_dof:.2g}" if math.isfinite(law.chi2_per_dof) else "–"),
         ]
@@ -158,7 +156,7 @@ def collapse_table(collapses: Sequence[Collapse]) -> Table:
         cells.append(Cell(QUANTITIES.get(one.quantity, one.quantity), note=_note(notes, one.reason)))
         for name, interval in (("m_c", one.m_c), ("nu", one.nu), ("beta", one.beta)):
             fixed = name in one.fixed and interval.known
-            cells.append(Cell(f"{interval.value:g}", "fixed") if fixed else _split(interval_text(interval)))
+            cells.append(Cell(f"{interval.value:g}", "fixed") if fixed else _interval(interval))
         cells.append(Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"))
         rows.append(cells)
     heads = [*_heads(names), "quantity", "m_c", "ν", "β", "χ²/dof"]
@@ -172,13 +170,12 @@ def hysteresis_table(loops: Sequence[Hysteresis]) -> Table:
     rows = [
         [
             *(_label(loop.labels.get(name, "")) for name in names),
-            _split(interval_text(loop.random)),
-            _split(interval_text(loop.planted)),
-            _split(interval_text(loop.width))._replace(note=_note(notes, loop.reason)),
+            _interval(loop.random),
+            _interval(loop.planted),
+            _interval(loop.width)._replace(note=_note(notes, loop.reason)),
         ]
-        for loop in loops
+        for loop in sorted(loops, key=lambda loop: [_number(loop.labels.get(name)) for name in names])
     ]
-    rows.sort(key=lambda row: [_as_number(cell.text) for cell in row[: len(names)]])
     heads = [*_heads(names), "spinodal, random start", "spinodal, planted start", "width of the loop"]
     return Table(heads, rows, len(names), [(mark, text) for text, mark in notes.items()])
 
@@ -207,11 +204,9 @@ def _critical_cell(record: Critical | None, notes: dict[str, str], size: str) ->
     return Cell("–" if value == "-" else value, below.lstrip("; "), _note(notes, record.reason))
 
 
-def _as_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.inf
+def _number(label: Label | None) -> float:
+    """To sort by: what is no number comes last."""
+    return float(label) if isinstance(label, (int, float)) else math.inf
 
 
 def _note(notes: dict[str, str], text: str) -> str:
@@ -223,7 +218,6 @@ def _note(notes: dict[str, str], text: str) -> str:
     return notes.setdefault(text, letters[place % 26] * (place // 26 + 1))
 
 
-def _split(text: str) -> Cell:
-    """A value and the interval in brackets behind it, the latter below."""
-    value, bracket, interval = text.partition(" (")
-    return Cell(value, interval.rstrip(")") if bracket else "")
+def _interval(interval: Interval) -> Cell:
+    """A value with its interval below it; a dash where it is not known."""
+    return Cell(*interval.texts) if interval.known else Cell("–")

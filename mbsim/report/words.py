@@ -11,7 +11,6 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup, escape
 
-from mbsim.fss.results import Interval
 from mbsim.report.findings import configuration
 
 TAGS = {"first": "first order", "second": "second order", "undecided": "undecided", "none": "none seen"}
@@ -67,12 +66,17 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
     if {"teacher", "replica"} <= set(ds.dims):
         rows.append(("samples", f"{ds.sizes['teacher']} teachers, {ds.sizes['replica']} replicas of each"))
     if dynamics := config.get("dynamics"):
-        rows.append(("dynamics", _dynamics(dynamics, ds)))
+        rows.append(("dynamics", ", ".join(filter(None, [rule(ds), _dynamics(dynamics, ds)]))))
     if measure := config.get("measure"):
         rows.append(("measured", _measured(measure)))
     if "seed" in ds.attrs:
         rows.append(("root seed", str(ds.attrs["seed"])))
     return rows
+
+
+def rule(ds: xr.Dataset) -> str:
+    """The rule that trained the students, as the dataset names it, or its configuration; else empty."""
+    return str(ds.attrs.get("rule") or configuration(ds).get("dynamics", {}).get("rule", ""))
 
 
 def success(ds: xr.Dataset) -> str:
@@ -104,6 +108,7 @@ def provenance(ds: xr.Dataset) -> list[tuple[str, str]]:
         "jax_version": "jax",
         "jaxlib_version": "jaxlib",
         "numpy_version": "numpy",
+        "engine": "engine",
         "device_kind": "device",
         "prng": "random generator",
     }
@@ -115,11 +120,6 @@ def sentence(text: str) -> str:
     text = text.strip().rstrip(".")
     is_word = re.match(r"(a |[a-z][a-z'’]+\b)", text)
     return (text[:1].upper() if is_word else text[:1]) + text[1:] + "."
-
-
-def interval_text(interval: Interval) -> str:
-    """A value with its interval; a dash where it is not known."""
-    return str(interval) if interval.known else "–"
 
 
 def _model(ds: xr.Dataset, model: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS
-from mbsim.fss.table import Critical
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import need_records
 from mbsim.theory import checks, linear
 
 LINE_POINTS = 200
@@ -40,10 +41,10 @@ def trajectory_figure(
     Raises:
         TheoryError: a dimension of the theory is missing in the simulation, or `time` in either.
 
-    Example:
-        >>> ds = committees.trajectory(start, alpha, lr=0.5, m=4)
-        >>> ax = trajectory_figure({"$m$ = 4": (ds.generalization_error, None)})
-        >>> ax.figure.savefig("error.png")
+    >>> ds = linear.trajectory(range(0, 101, 10), lr=0.5, m=42, N=64, start=2.0)
+    >>> ax = trajectory_figure({"$m$ = 42": (ds.generalization_error, None)}, time="step")
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('SGD steps', 'generalisation error, on fresh examples')
     """
     ax = _axes(ax)
     for place, (name, (theory, simulation)) in enumerate(cases.items()):
@@ -78,7 +79,7 @@ def trajectory_figure(
 def critical_figure(
     critical: Sequence[Critical], lr: float, ax: Axes | None = None, *, inputs: str = "sign"
 ) -> Axes:
-    """Measured m_c of the linear student against N, over the closed formula.
+    r"""Measured m_c of the linear student against N, over the closed formula.
 
     The solid line is m_c of the mean squared distance, the dashed one that of the typical run.
 
@@ -90,7 +91,13 @@ def critical_figure(
 
     Raises:
         TheoryError: no record has a number; lr is not between 0 and 2, where there is an m_c.
+        DatasetError: `critical` holds no records.
+
+    >>> measured = [Critical({"N": N}, N / 3, N / 3 - 1, N / 3 + 1, "undecided", "midpoint") for N in (64, 128)]
+    >>> critical_figure(measured, lr=0.5).get_title()
+    'linear student, $\\eta$ = 0.5, ±1 inputs'
     """
+    critical = need_records(critical, "critical", "mbsim.fss.midpoint(ds)")
     checks.positive(lr=lr)
     if lr >= 2:
         raise checks.TheoryError(f"lr = {lr}: must be below 2, for from there on no batch is large enough")

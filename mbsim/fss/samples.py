@@ -9,25 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.fss.table import Label
+from mbsim.fss.design import Design, need_dataset
+from mbsim.fss.interval import Label
 
 Array = NDArray[np.float64]
-
-SAMPLES = ("teacher", "replica")
-"""The levels of chance: the quenched disorder, then the replicas within it."""
-
-ONE_TEACHER = "one teacher tells nothing of the others"
-"""Why nothing is stated of samples with a single draw of the quenched disorder."""
-
-
-def extend(control: str, first: float, last: float, *, below: bool, above: bool) -> str:
-    """Advice where the points, first to last, end within a transition."""
-    ends = [f"below {first:g}"] * below + [f"above {last:g}"] * above
-    if below and control == "m" and first == 1:  # there is no smaller batch
-        ends.remove(f"below {first:g}")
-        one = "it begins below m = 1, so that single examples already teach"
-        return one + (f"; extend grid.m {ends[0]}" if ends else "")
-    return f"extend grid.{control} {' and '.join(ends)}"
 
 
 def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
@@ -39,7 +24,12 @@ def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
 
     Raises:
         DatasetError: the dataset does not hold it.
+
+    >>> from mbsim import fss
+    >>> fss.order_parameter_of(fss.planted())  # whose attributes say so
+    'q'
     """
+    need_dataset(ds)
     chosen = name or str(ds.attrs.get("order_parameter", "overlap_mean"))
     if chosen not in ds:
         held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
@@ -47,7 +37,7 @@ def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
     return chosen
 
 
-def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SAMPLES) -> xr.DataArray:
+def samples_of(ds: xr.Dataset, name: str, design: Design) -> xr.DataArray:
     """The variable with dimensions (labels..., *samples, control), the control increasing.
 
     A sample dimension that the variable lacks is added, with one entry.
@@ -58,7 +48,7 @@ def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SA
     if name not in ds:
         held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
         raise DatasetError(f"order parameter {name!r} is not in the dataset, which holds {held}")
-    values = ds[name]
+    values, samples, control = ds[name], design.samples, design.control
     if control not in values.dims:
         held = ", ".join(map(str, values.dims))
         raise DatasetError(f"control {control!r} is no dimension of {name}, which has {held}")
@@ -72,12 +62,12 @@ def lanes(ds: xr.Dataset, name: str, control: str, samples: tuple[str, str] = SA
     return values.drop_vars(dropped).expand_dims(absent).sortby(control).transpose(..., *samples, control)
 
 
-class Cell(NamedTuple):
-    """The lanes of one size and one value of every other label.
+class Ensemble(NamedTuple):
+    """The students of one size and one value of every other label.
 
     labels: all of them, the size among them. size: its number.
     m: the values of the control that count, shape (point,).
-    fields: variables there, by name, each (teacher, replica, point), NaN where a lane did not run.
+    fields: variables there, by name, each (teacher, replica, point), NaN where a student did not run.
     """
 
     labels: dict[str, Label]
@@ -95,20 +85,21 @@ class Cell(NamedTuple):
         return {name: value for name, value in self.labels.items() if name not in without}
 
 
-def cells(
-    ds: xr.Dataset, names: tuple[str, ...], size: str, control: str, samples: tuple[str, str] = SAMPLES
-) -> list[Cell]:
-    """A cell for every combination of labels, in their order; the first variable decides which points count.
+def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[Ensemble]:
+    """One for every combination of labels, in their order; the first variable decides which points count.
 
     Raises:
         DatasetError: a variable, its control or the size is not there, or the size is no positive number.
     """
-    whole = {name: lanes(with_size(ds, name, size), name, control, samples) for name in names}
+    size, control = design.size, design.control
+    if size == control:
+        raise DatasetError(f"size = {size!r}: must be another dimension than the control")
+    whole = {name: samples_of(with_size(ds, name, size), name, design) for name in names}
     first = whole[names[0]]
     numbers = first[size].to_numpy()
     if not (np.issubdtype(numbers.dtype, np.number) and (numbers > 0).all()):
         raise DatasetError(f"size {size!r} must be positive numbers: it has {numbers.tolist()}")
-    dims = [str(dim) for dim in first.dims if dim not in (*samples, control)]
+    dims = [str(dim) for dim in first.dims if dim not in (*design.samples, control)]
     m = first[control].to_numpy().astype(float)
     found = []
     for index in itertools.product(*(range(first.sizes[dim]) for dim in dims)):
@@ -117,16 +108,8 @@ def cells(
         raw = {name: values.isel(at).to_numpy().astype(float) for name, values in whole.items()}
         teachers, points = counted(raw[names[0]])
         fields = {name: values[teachers][..., points] for name, values in raw.items()}
-        found.append(Cell(labels, float(labels[size]), m[points], fields))
+        found.append(Ensemble(labels, float(labels[size]), m[points], fields))
     return found
-
-
-def grouped(found: list[Cell], size: str) -> list[tuple[dict[str, Label], list[Cell]]]:
-    """Cells that differ in the size alone, sizes increasing: (labels without the size, cells)."""
-    groups: dict[tuple[Label, ...], list[Cell]] = {}
-    for cell in found:
-        groups.setdefault(tuple(cell.others(size).values()), []).append(cell)
-    return [(group[0].others(size), sorted(group, key=lambda cell: cell.size)) for group in groups.values()]
 
 
 def counted(values: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -1,0 +1,201 @@
+"""Estimators of m_c: what one is, and the list of those that are known.
+
+An estimator is one object: a key, its words, what it needs of the dataset, and a function that gives
+records, each with a value and interval, or the reason why not. What is registered here appears in
+`mbsim.fss.estimates`, `mbsim.fss.analyze`, tables, reports and figures. One of your own, in a file of your
+own::
+
+    from mbsim import fss
+
+    @fss.estimator("first_success", title="first m at which a student succeeds", short="first success",
+                   needs=("success",))
+    def first_success(study):
+        \"\"\"min {m : P(success) > 0}, without an interval.\"\"\"
+        for one in study.curves:
+            m = one.ensemble.m[one.quantities["success"].estimate > 0]
+            if len(m):
+                yield study.number(one.ensemble.labels, m[0])
+            else:
+                yield study.unknown(one.ensemble.labels, fss.note("no student succeeds"))
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import xarray as xr
+
+from mbsim.errors import DatasetError
+from mbsim.fss import names
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import Design
+from mbsim.fss.interval import Label
+from mbsim.fss.reasons import Reason, because
+from mbsim.fss.resampled import Resampled
+from mbsim.fss.summaries import Summary, summarise
+
+
+@dataclass(frozen=True)
+class Study:
+    """What an estimator works on: the dataset, the name of its order parameter, and the design.
+
+    times: whether the curves hold the median time of success too.
+    """
+
+    ds: xr.Dataset
+    order_parameter: str
+    design: Design
+    times: bool = False
+
+    @cached_property
+    def curves(self) -> list[Summary]:
+        """Resampled summaries of every combination of labels, computed once for all estimators."""
+        return summarise(self.ds, self.order_parameter, self.design, self.times)
+
+    def record(
+        self,
+        labels: dict[str, Label],
+        place: Resampled,
+        ends: tuple[float, float],
+        half_gap: float = 0.0,
+    ) -> Critical:
+        """m_c with the interval of its resamples, no narrower than half a gap either way, within the ends."""
+        value, low, high = place.interval()
+        if not np.isfinite(value):
+            return self.unknown(labels, because("few_resamples", share=place.share))
+        low, high = max(min(low, value - half_gap), ends[0]), min(max(high, value + half_gap), ends[1])
+        return Critical(labels, value, low, high, "undecided", "", draws=place.deviates())
+
+    def number(
+        self, labels: dict[str, Label], value: float, low: float = np.nan, high: float = np.nan
+    ) -> Critical:
+        """m_c with an interval of the estimator's own, or without."""
+        return Critical(labels, float(value), float(low), float(high), "undecided", "")
+
+    def unknown(self, labels: dict[str, Label], *why: Reason) -> Critical:
+        """No number, and why."""
+        return Critical(labels, np.nan, np.nan, np.nan, "undecided", "", because=why)
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """One way to read m_c off a dataset.
+
+    key: its name in records, in JSON and on the command line. title: its words, with the place
+    {order_parameter} where they depend on it. short: for axes, legends and columns. needs: variables beside
+    the order parameter; where the dataset lacks one, the estimator is left out.
+    """
+
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def short(self) -> str: ...  # noqa: D102
+    @property
+    def needs(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    def records(self, study: Study) -> Iterable[Critical]:
+        """One for each combination of labels; the key is filled in, as is the order parameter where empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class FunctionEstimator:
+    """An estimator whose records are those of a function; `formula` is its docstring."""
+
+    key: str
+    title: str
+    short: str
+    needs: tuple[str, ...]
+    function: Callable[[Study], Iterable[Critical]]
+
+    @property
+    def formula(self) -> str:
+        """What is computed, as the function says it."""
+        return (self.function.__doc__ or "").strip()
+
+    def records(self, study: Study) -> Iterable[Critical]:
+        """What the function gives."""
+        return self.function(study)
+
+
+_REGISTERED: dict[str, Estimator] = {}
+ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(_REGISTERED)
+"""Every estimator that is registered, by key, in order."""
+
+
+def register(estimator: Estimator) -> None:
+    """Make an estimator known.
+
+    Raises:
+        DatasetError: it lacks a part, or its key or short name is taken.
+    """
+    if not isinstance(estimator, Estimator):
+        parts = [
+            part for part in ("key", "title", "short", "needs", "records") if not hasattr(estimator, part)
+        ]
+        raise DatasetError(f"{type(estimator).__name__} is no estimator: it has no {', '.join(parts)}")
+    names.name(estimator.key, estimator.title, estimator.short)
+    _REGISTERED[estimator.key] = estimator
+
+
+def unregister(key: str) -> None:
+    """Forget an estimator, so that its key is free again (in a notebook, or after a test)."""
+    names.forget(key)
+    _REGISTERED.pop(key, None)
+
+
+def estimator(
+    key: str, *, title: str, short: str, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Study], Iterable[Critical]]], FunctionEstimator]:
+    """Register a function of a `Study` as an estimator; see the head of `mbsim.fss.estimators`.
+
+    Args:
+        key: its name in records; not yet taken.
+        title: its words, with {order_parameter} where they depend on it.
+        short: for axes and columns.
+        needs: variables that the dataset must hold beside the order parameter.
+
+    Raises:
+        DatasetError: the key or the short name is taken.
+
+    >>> from mbsim import fss
+    >>> @fss.estimator("largest_step", title="largest step of {order_parameter}", short="largest step")
+    ... def largest_step(study):
+    ...     "Half-way between the neighbours m_i, m_i+1 with the largest ⟨q⟩(m_i+1) - ⟨q⟩(m_i)."
+    ...     for one in study.curves:
+    ...         at = np.argmax(np.diff(one.quantities["mean"].estimate))
+    ...         yield study.number(one.ensemble.labels, one.ensemble.m[at : at + 2].mean())
+    >>> fss.estimates(fss.planted([64]), ["largest_step"], bootstrap=100)
+    [<Critical N = 64: m_c = 18.5 (no interval), largest step of q>]
+    >>> fss.unregister("largest_step")
+    """
+
+    def registered(function: Callable[[Study], Iterable[Critical]]) -> FunctionEstimator:
+        made = FunctionEstimator(key, title, short, tuple(needs), function)
+        register(made)
+        return made
+
+    return registered
+
+
+def records_of(one: Estimator, study: Study) -> list[Critical]:
+    """The records of an estimator, each with its key and the order parameter.
+
+    Raises:
+        DatasetError: the estimator gives something else.
+    """
+    found: list[Critical] = []
+    for record in one.records(study):
+        if not isinstance(record, Critical):
+            kind: Any = type(record).__name__
+            raise DatasetError(
+                f"estimator {one.key!r} gives {kind}: must give fss.Critical, as study.record does"
+            )
+        name = record.order_parameter or study.order_parameter
+        found.append(replace(record, estimator=one.key, order_parameter=name))
+    return found
