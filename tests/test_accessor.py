@@ -8,24 +8,49 @@ import pytest
 import xarray as xr
 
 import mbsim
-from mbsim import fss
+from mbsim import figures, fss
 from mbsim.accessor import MbsimAccessor
 
 METHODS = [name for name, _ in inspect.getmembers(MbsimAccessor, inspect.isfunction) if name[0] != "_"]
 
 
-def test_the_functions_that_take_a_dataset_are_there():
-    assert METHODS == ["analyze", "collapse", "estimates", "hysteresis", "summaries", "transition_order"]
+def free(name):
+    """The module and the function that a method stands for."""
+    module = fss if name in fss.__all__ else figures
+    return module, getattr(module, name)
+
+
+def test_every_function_that_takes_a_dataset_is_a_method():
+    def takes_a_dataset(function):
+        return next(iter(inspect.signature(function).parameters), "") in ("ds", "summaries")
+
+    functions = {name: free(name)[1] for name in (*fss.__all__, *figures.__all__)}
+    named = {name for name, one in functions.items() if inspect.isfunction(one) and takes_a_dataset(one)}
+    assert set(METHODS) == named - {"order_parameter_of"}
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_each_method_calls_its_function_with_the_dataset_first(name, monkeypatch):
+def test_each_method_has_the_arguments_and_defaults_of_its_function(name):
+    ours = list(inspect.signature(getattr(MbsimAccessor, name)).parameters.values())[1:]
+    theirs = list(inspect.signature(free(name)[1]).parameters.values())[1:]
+    assert [(one.name, one.kind, one.default) for one in ours] == [
+        (one.name, one.kind, one.default) for one in theirs
+    ]
+    assert f"{name}`" in getattr(MbsimAccessor, name).__doc__
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_method_calls_its_function_with_the_dataset_first_and_all_it_was_given(name, monkeypatch):
     called = []
-    monkeypatch.setattr(fss, name, lambda *arguments, **options: called.append((arguments, options)) or name)
-    ds = xr.Dataset({"q": ("m", [1.0, 2.0])})
-    assert getattr(ds.mbsim, name)("q", size="L", bootstrap=7) == name
-    [((first, second), options)] = called
-    assert first is ds and second == "q" and options == {"size": "L", "bootstrap": 7}
+    module, function = free(name)
+    monkeypatch.setattr(module, name, lambda *arguments, **options: called.append((arguments, options)))
+    ds, signature = xr.Dataset({"q": ("m", [1.0, 2.0])}), inspect.signature(function)
+    given = {parameter: f"the {parameter}" for parameter in list(signature.parameters)[1:]}
+    getattr(ds.mbsim, name)(**given)
+    [(arguments, options)] = called
+    bound = signature.bind(*arguments, **options).arguments
+    assert bound.pop(next(iter(bound))) is ds
+    assert bound == given
 
 
 def test_opening_a_run_registers_it_and_loads_neither_jax_nor_figures():
@@ -34,4 +59,4 @@ def test_opening_a_run_registers_it_and_loads_neither_jax_nor_figures():
         "sys.exit(bool({'jax', 'matplotlib', 'jinja2', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert mbsim.open_run.__module__ == "mbsim.data.dataset"
+    assert callable(mbsim.open_run)
