@@ -10,7 +10,7 @@ from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
 from mbsim.errors import DatasetError
-from mbsim.run import status
+from mbsim.running import status
 
 REPORT = "report.html"
 
