@@ -20,7 +20,7 @@ from mbsim.figures.style import (
     say_instead,
     symbol,
 )
-from mbsim.fss.design import need_records
+from mbsim.fss.design import need_record, need_records
 from mbsim.fss.results import Verdict
 
 
@@ -41,11 +41,15 @@ def histogram_figure(
         control: the symbol of the control.
         quantity: what the order parameter is called.
 
+    Raises:
+        DatasetError: `verdict` is no verdict.
+
     >>> from mbsim import figures, fss
     >>> [verdict] = fss.transition_order(fss.planted(jump=True), bootstrap=100)
     >>> figures.histogram_figure(verdict, quantity="q").get_xlabel()
     'q'
     """
+    verdict = need_record(verdict, Verdict, "verdict", "mbsim.fss.transition_order(ds)")
     ax = axes(ax)
     if not any(one.counts.sum() for one in verdict.histograms):
         return say_instead(ax, verdict.reason or "no size shows the transition")

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 
 from mbsim.figures.names import QUANTITIES
 from mbsim.figures.style import CURVE, axes, critical_symbol, look, number, say_instead, symbol
+from mbsim.fss.design import need_record
 from mbsim.fss.interval import Interval
 from mbsim.fss.results import Collapse
 
@@ -20,11 +21,15 @@ def collapse_figure(
         size: the symbol of the size.
         control: the symbol of the control.
 
+    Raises:
+        DatasetError: `collapse` is no `Collapse`.
+
     >>> from mbsim import figures, fss
     >>> [found] = fss.collapse(fss.planted(), bootstrap=100)
     >>> figures.collapse_figure(found).get_xlabel()
     '$($$m$ $-$ $m_c$$)\\,N^{1/\\nu}$'
     """
+    collapse = need_record(collapse, Collapse, "collapse", "mbsim.fss.collapse(ds)")
     ax = axes(ax)
     if not len(collapse.x):
         return say_instead(ax, collapse.reason or "no points to collapse")
@@ -57,11 +62,15 @@ def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         control: the symbol of the control.
 
+    Raises:
+        DatasetError: `collapse` is no `Collapse`.
+
     >>> from mbsim import figures, fss
     >>> [found] = fss.collapse(fss.planted(), bootstrap=100)
     >>> figures.landscape_figure(found).get_ylabel()
     '$1/\\nu$'
     """
+    collapse = need_record(collapse, Collapse, "collapse", "mbsim.fss.collapse(ds)")
     ax = axes(ax)
     found = collapse.landscape
     if found is None:

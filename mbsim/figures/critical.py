@@ -18,7 +18,7 @@ from mbsim.figures.style import (
     symbol,
 )
 from mbsim.fss import names
-from mbsim.fss.design import need_records
+from mbsim.fss.design import need_record, need_records
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 
 BEYOND = 1.5
@@ -98,12 +98,16 @@ def connectivity_figure(
         connectivity: the symbol of the connectivity.
         control: the symbol of the control.
 
+    Raises:
+        DatasetError: `law` is no `ConnectivityLaw`.
+
     >>> from mbsim import figures, fss
     >>> points = [fss.Critical({"N": 64, "d": d}, d**2, d**2 - 0.2, d**2 + 0.2, "undecided", "midpoint", "q")
     ...           for d in (3, 5, 7, 9)]
     >>> figures.connectivity_figure(fss.connectivity_law(points)[0]).get_ylabel()
     '$m_c$'
     """
+    law = need_record(law, ConnectivityLaw, "law", "mbsim.fss.connectivity_law(records)")
     ax = axes(ax)
     if not np.isfinite(law.m_c).any():
         return say_instead(ax, law.reason or f"no {critical_symbol(control)} to draw")

@@ -3,7 +3,7 @@
 import operator
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import xarray as xr
 
@@ -12,6 +12,7 @@ from mbsim.errors import DatasetError
 SAMPLES = ("teacher", "replica")
 """The levels of chance: the quenched disorder, then the replicas within it."""
 FEWEST_RESAMPLES = 2
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,19 @@ def need_records(records: Any, argument: str, source: str) -> Any:
         )
         raise DatasetError(f"{argument}{kind}: must be records, as {source} gives them")
     return records
+
+
+def need_record(record: Any, kind: type[T], argument: str, source: str) -> T:
+    """The record itself, where it is of that kind.
+
+    Raises:
+        DatasetError: it is something else; `source` says what gives them.
+    """
+    if isinstance(record, kind):
+        return record
+    raise DatasetError(
+        f"{argument} is a {type(record).__name__}: must be a {kind.__name__}, one of those {source} gives"
+    )
 
 
 def _need_name(key: str, value: Any) -> None:

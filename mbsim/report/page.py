@@ -17,6 +17,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from mbsim.figures import PAPER
+from mbsim.fss.design import need_dataset, need_record
 from mbsim.fss.results import Analysis
 from mbsim.report import drawings, tables, words
 from mbsim.report.findings import configuration, findings, labels_text, protocol
@@ -50,7 +51,17 @@ def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> st
         ds: the dataset, as `open_run` gives it; other datasets leave out what their attributes do not tell.
         analysis: of `fss.analyze`.
         source: the run folder, the variable and the resamples; a note such as "12 of 20 units are done".
+
+    Raises:
+        DatasetError: `ds` is no dataset, or `analysis` no analysis.
+
+    >>> from mbsim import fss
+    >>> ds = fss.planted([64, 128])
+    >>> html(ds, fss.analyze(ds, bootstrap=100)).splitlines()[0]
+    '<!doctype html>'
     """
+    need_dataset(ds)
+    need_record(analysis, Analysis, "analysis", "mbsim.fss.analyze(ds)")
     environment = Environment(
         loader=PackageLoader("mbsim.report", "templates"),
         autoescape=True,

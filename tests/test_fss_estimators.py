@@ -1,0 +1,155 @@
+"""Estimators are registered objects: one more in one place is everywhere, and all carry a key and words."""
+
+import json
+
+import made_up
+import numpy as np
+import pytest
+
+from mbsim import fss
+from mbsim.errors import DatasetError
+from mbsim.fss.estimates import BUILT_IN
+from mbsim.report import Source, html, tables
+
+KEYS = ["midpoint", "susceptibility", "binder_crossing", "success_crossing", "perfect_recovery"]
+
+
+@pytest.fixture
+def halfway():
+    """An estimator of success that is not among the built-in ones."""
+
+    @fss.estimator("halfway", title="halfway up {order_parameter}", short="halfway", needs=("success",))
+    def halfway(study):
+        """The first m with ⟨q⟩ above the middle of its range."""
+        for one in study.curves:
+            mean = one.quantities["mean"].estimate
+            place = one.ensemble.m[np.argmax(mean > (mean.max() + mean.min()) / 2)]
+            yield study.number(one.ensemble.labels, place, place - 0.5, place + 0.5)
+
+    yield halfway
+    fss.unregister("halfway")
+
+
+def test_the_built_in_ones_have_keys_words_and_formulas():
+    assert list(fss.ESTIMATORS) == KEYS == [one.key for one in BUILT_IN]
+    for one in BUILT_IN:
+        assert isinstance(one, fss.Estimator)
+        assert any(sign in type(one).__doc__ for sign in "=⟨(")
+    assert len({one.title for one in BUILT_IN}) == len({one.short for one in BUILT_IN}) == 5
+
+
+def test_records_carry_the_key_and_the_variable_and_the_words_follow():
+    found = fss.estimates(fss.planted([64, 128]), bootstrap=50)
+    assert list(dict.fromkeys(one.estimator for one in found)) == KEYS
+    assert {one.estimator: one.order_parameter for one in found} == {
+        "midpoint": "q",
+        "susceptibility": "q",
+        "binder_crossing": "q",
+        "success_crossing": "success",
+        "perfect_recovery": "success",
+    }
+    assert list(dict.fromkeys(one.title for one in found)) == [
+        "midpoint of q",
+        "peak of the susceptibility of q",
+        "crossing of the Binder cumulant of q",
+        "crossing of the success probability",
+        "perfect recovery, midpoint of success",
+    ]
+    for record, plain in zip(found, fss.as_json(found), strict=True):
+        assert (plain["estimator"], plain["estimator_key"]) == (record.title, record.estimator)
+
+
+def test_one_more_is_in_estimates_analysis_report_and_tables(halfway):
+    ds = fss.planted([64, 128, 256])
+    [first, *_] = fss.estimates(ds, ["halfway"], bootstrap=50)
+    assert (first.estimator, first.order_parameter, first.title) == ("halfway", "q", "halfway up q")
+    analysis = fss.analyze(ds, bootstrap=50)
+    own = [one for one in analysis.critical if one.estimator == "halfway"]
+    assert [one.labels["N"] for one in own] == [64, 128, 256]
+    assert "halfway" in {one.estimator for one in analysis.extrapolations}
+    assert "halfway up q" in json.dumps(fss.as_json(analysis.critical))
+    assert "halfway" in tables.critical_table(analysis.critical).heads
+    assert ">halfway</th>" in html(ds, analysis, Source(bootstrap=50))
+    assert "halfway" in analysis.to_dataframe()["estimator"].to_numpy()
+    assert halfway.formula.startswith("The first m")
+
+
+def test_it_is_left_out_where_the_dataset_lacks_what_it_needs(halfway):
+    ds = fss.planted([64]).drop_vars("success")
+    keys = {one.estimator for one in fss.estimates(ds, bootstrap=50)}
+    assert keys == {"midpoint", "susceptibility", "binder_crossing"}
+
+
+def test_an_estimator_without_a_number_says_why():
+    @fss.estimator("never", title="never", short="never")
+    def never(study):
+        return [study.unknown(one.ensemble.labels, fss.note("it never does")) for one in study.curves]
+
+    try:
+        [record] = fss.estimates(fss.planted([64]), ["never"], bootstrap=20)
+    finally:
+        fss.unregister("never")
+    assert np.isnan(record.m_c) and record.reason == "it never does"
+    assert fss.as_json([record])[0]["reason_keys"] == ["note"]
+    assert "never" not in fss.ESTIMATORS
+
+
+def test_an_object_of_your_own_class_will_do():
+    class Middle:
+        """m_c = (m_1 + m_n) / 2."""
+
+        key, title, short, needs = "middle", "middle of the grid", "middle", ()
+
+        def records(self, study):
+            return [study.number(one.ensemble.labels, one.ensemble.m.mean()) for one in study.curves]
+
+    fss.register(Middle())
+    try:
+        [record] = fss.estimates(fss.planted([64]), ["middle"], bootstrap=20)
+    finally:
+        fss.unregister("middle")
+    assert record.m_c == 18
+
+
+def nothing(study):
+    return []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"key": "midpoint"}, "estimator 'midpoint': the key is taken, by the midpoint of order parameter"),
+        ({"short": "peak of χ"}, "the short name 'peak of χ' is taken, by 'susceptibility'"),
+        ({"title": "of {variable}"}, "the only place allowed is {order_parameter}"),
+    ],
+)
+def test_what_is_taken_or_wrong_is_refused_in_one_line(options, message):
+    given = {"key": "mine", "title": "mine", "short": "mine"} | options
+    key = given.pop("key")
+    with pytest.raises(DatasetError) as refused:
+        fss.estimator(key, **given)(nothing)
+    assert message in str(refused.value) and "\n" not in str(refused.value)
+    assert list(fss.ESTIMATORS) == KEYS
+
+
+def test_what_is_no_estimator_is_refused():
+    with pytest.raises(
+        DatasetError, match="int is no estimator: it has no key, title, short, needs, records"
+    ):
+        fss.register(3)
+    fss.estimator("wrong", title="wrong", short="wrong")(lambda study: [3.0])
+    try:
+        with pytest.raises(DatasetError, match=r"estimator 'wrong' gives float: must give fss\.Critical"):
+            fss.estimates(fss.planted([64]), ["wrong"], bootstrap=20)
+    finally:
+        fss.unregister("wrong")
+    with pytest.raises(
+        DatasetError, match=r"estimators = 'midpoint': must be a list, such as \['midpoint'\]"
+    ):
+        fss.estimates(fss.planted([64]), "midpoint")
+
+
+def test_a_record_of_an_estimator_that_is_not_known_here_still_reads():
+    record = fss.Critical({"N": 64}, 3.0, 2.9, 3.1, "undecided", "some_other", "q")
+    assert record.title == "some other"
+    assert "some other" in tables.critical_table([record, *made_up.critical()]).heads
