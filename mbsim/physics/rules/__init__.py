@@ -4,7 +4,12 @@ A rule is one object with an equation, keys of `[dynamics]`, axes of the grid, u
 two functions of ONE student: `init(world)` and `step(world, state, moment)`.
 """
 
-from mbsim.physics.rules import heat_bath, metropolis, sgd
+from mbsim.physics.rules.heat_bath import HEAT_BATH
+from mbsim.physics.rules.metropolis import METROPOLIS
 from mbsim.physics.rules.protocol import RULES, Rule, Words, axes, rules_for
+from mbsim.physics.rules.sgd import SGD
 
-__all__ = ["RULES", "Rule", "Words", "axes", "heat_bath", "metropolis", "rules_for", "sgd"]
+for _rule in (METROPOLIS, HEAT_BATH, SGD):  # the first for its weights is the default
+    RULES.add(_rule.name, _rule, built_in=True)
+
+__all__ = ["HEAT_BATH", "METROPOLIS", "RULES", "SGD", "Rule", "Words", "axes", "rules_for"]

@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from mbsim.physics.rules.metropolis import METROPOLIS
-from mbsim.physics.rules.protocol import RULES
 
 
 def acceptance(change: np.ndarray, temperature: np.ndarray) -> np.ndarray:
@@ -29,4 +28,3 @@ HEAT_BATH = replace(
     equation="a flip is accepted with probability 1 / (1 + exp(ΔE/T)), at T = 0 one with ΔE = 0 half of the time",
     law=acceptance,
 )
-RULES.add("heat-bath", HEAT_BATH, built_in=True)

@@ -20,7 +20,6 @@ from mbsim.physics.flips import Network, Rows, flip, network, proposals
 from mbsim.physics.order import random_order
 from mbsim.physics.problem import Weights
 from mbsim.physics.rules.flip_rule import FlipRule
-from mbsim.physics.rules.protocol import RULES
 from mbsim.physics.students import STUDENTS
 from mbsim.physics.world import Moment, World
 from mbsim.sampling.streams import threefry
@@ -102,4 +101,3 @@ METROPOLIS = Flips(
     equation="a flip is accepted with probability 1 if ΔE ≤ 0, exp(−ΔE/T) otherwise",
     law=acceptance,
 )
-RULES.add("metropolis", METROPOLIS, built_in=True)

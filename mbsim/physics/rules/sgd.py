@@ -21,7 +21,7 @@ from mbsim.lazy import Array, jax, jnp, optax
 from mbsim.physics.keys import LARGEST_COUNT, Axis, Key, OneOf, Real, Whole
 from mbsim.physics.optimisers import OPTIMISERS, multipliers, scaled_rate
 from mbsim.physics.problem import Problem, Teacher, Weights
-from mbsim.physics.rules.protocol import RULES, Prepared, Words
+from mbsim.physics.rules.protocol import Prepared, Words
 from mbsim.physics.students import STUDENTS
 from mbsim.physics.world import Batch, Moment, World
 
@@ -153,4 +153,3 @@ def layers(weights: Weights) -> list[Array]:
 
 
 SGD = Sgd()
-RULES.add("sgd", SGD, built_in=True)
