@@ -15,9 +15,9 @@ import numpy as np
 import xarray as xr
 
 from mbsim.engines.batched import ensemble as sgd_ensemble
-from mbsim.engines.batched import networks as real_networks
+from mbsim.figures.theory import trajectory_figure
+from mbsim.physics import teachers
 from mbsim.theory import committees, scaling
-from mbsim.theory.figures import trajectory_figure
 from mbsim.theory.order_parameters import Committee, OrderParameters, overlaps
 
 UNITS, DEGREE = 2, 3
@@ -28,7 +28,7 @@ SEED = 2
 
 def order_parameters(N: int, m: int, alpha: np.ndarray) -> list[OrderParameters]:
     """Q, R and T of one run at these times: a run of that length for each, as weights are kept at the end."""
-    teacher = real_networks.draw_real_teacher(N, UNITS, 1, DEGREE, False, False, SEED, 0)
+    teacher = teachers.draw_real_teacher(N, UNITS, 1, DEGREE, False, False, SEED, 0)
     shape = sgd_ensemble.shape_of(teacher, N, dense=True, train_output=False, activation="erf")
     rate = LR / scaling.committee_units(1.0, N, teacher_hidden=UNITS).lr
     units = scaling.committee_units(rate, N, teacher_hidden=UNITS)

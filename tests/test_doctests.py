@@ -8,8 +8,8 @@ import pkgutil
 import pytest
 
 from mbsim import figures, fss, report, theory
+from mbsim.figures import theory as theory_figures
 from mbsim.theory import committees, integrals, linear, order_parameters, scaling
-from mbsim.theory import figures as theory_figures
 
 PACKAGES = (fss, figures, theory, report)
 MODULES = [

@@ -2,7 +2,8 @@
 
 Every function draws on the axes given as `ax`, or on those of a new figure (`ax.figure`), from the records
 that `mbsim.fss` gives; `panels` lays several of them out on one page. Where there is nothing to draw, the
-axes hold the reason as a sentence.
+axes hold the reason as a sentence. `mbsim.figures.theory` draws the exact results of `mbsim.theory` over
+simulations.
 """
 
 from mbsim.figures.coexistence import barrier_figure, growth_figure, histogram_figure

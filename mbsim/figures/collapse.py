@@ -25,7 +25,7 @@ def collapse_figure(
         DatasetError: `collapse` is no `Collapse`.
 
     >>> from mbsim import figures, fss
-    >>> [found] = fss.collapse(fss.planted(), bootstrap=100)
+    >>> [found] = fss.collapse(fss.planted([64, 256]), bootstrap=100)
     >>> figures.collapse_figure(found).get_xlabel()
     '$($$m$ $-$ $m_c$$)\\,N^{1/\\nu}$'
     """
@@ -66,7 +66,7 @@ def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str
         DatasetError: `collapse` is no `Collapse`.
 
     >>> from mbsim import figures, fss
-    >>> [found] = fss.collapse(fss.planted(), bootstrap=100)
+    >>> [found] = fss.collapse(fss.planted([64, 256]), bootstrap=100)
     >>> figures.landscape_figure(found).get_ylabel()
     '$1/\\nu$'
     """

@@ -5,9 +5,9 @@
     order_parameters.overlaps(student, teacher)        Q, R, T of weights
     committees.trajectory(start, alpha, lr=, m=, N=)   their course, for erf and linear committees
     scaling.linear_learning_rate, committee_units      a run's learning rate and weights for the theory
-    figures.trajectory_figure, critical_figure         theory drawn over simulation
 
-Nothing here needs JAX or a run. Each module opens with its convention, equations and references.
+Nothing here needs JAX or a run; `mbsim.figures.theory` draws it over simulations. Each module opens with its
+convention, equations and references.
 """
 
 from mbsim.theory import committees, integrals, linear, order_parameters, scaling

@@ -8,9 +8,9 @@ import xarray as xr
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
+from mbsim.figures.theory import critical_figure, trajectory_figure
 from mbsim.fss import Critical
 from mbsim.theory import TheoryError, committees, linear
-from mbsim.theory.figures import critical_figure, trajectory_figure
 from mbsim.theory.order_parameters import OrderParameters
 
 TIMES = np.linspace(0, 4, 9)
