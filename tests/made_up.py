@@ -274,6 +274,17 @@ def nothing() -> results.Analysis:
     )
 
 
+def attributes(**attrs) -> xr.Dataset:
+    """A dataset without variables: what the report reads in its attributes, some of them others."""
+    found = summaries()
+    return found.drop_vars(list(found)).assign_attrs(ATTRS | attrs)
+
+
+def blank() -> results.Analysis:
+    """An analysis of nothing at all: no figure is drawn."""
+    return replace(nothing(), summaries=summaries().where(False))
+
+
 RUN = {
     "name": "made-up",
     "model": "sparse-vector",

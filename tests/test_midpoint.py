@@ -6,38 +6,11 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.optimize import least_squares
+from rises import GRID, PLANTED, dataset, logistic, overlap, students
 
 from mbsim import fss
 from mbsim.errors import DatasetError
-from mbsim.fss import curve, resample
-
-GRID = np.arange(10, 27)
-PLANTED = 17.3
-
-
-def logistic(z):
-    return 1 / (1 + np.exp(-np.clip(z, -50, 50)))
-
-
-def overlap(m, m_c, width=1.0, low=0.2, slope=0.0):
-    """A logistic rise from a branch that goes through `low` at m_c with a slope, to 1."""
-    s = logistic((m - m_c) / width)
-    return (low + slope * (m - m_c)) * (1 - s) + s
-
-
-def students(m_c=PLANTED, m=GRID, teachers=4, replicas=8, noise=0.02, seed=0, **shape):
-    """Students (teacher, replica, point) of one planted curve, with noise in every one."""
-    rng = np.random.default_rng(seed)
-    return overlap(m, m_c, **shape) + noise * rng.normal(size=(teachers, replicas, len(m)))
-
-
-def dataset(by_size, m=GRID, **coords):
-    """A dataset from {N: students}."""
-    values = np.stack(list(by_size.values()))
-    return xr.Dataset(
-        {"overlap_mean": (("N", "teacher", "replica", "m"), values)}, coords={"N": list(by_size), "m": m}
-    ).assign_coords(coords)
+from mbsim.fss import resample
 
 
 def only(ds, **options):
@@ -278,108 +251,6 @@ def test_resampling_replicas_alone_would_not_cover(monkeypatch):
     honest = resample.bootstrap_means
     monkeypatch.setattr(resample, "bootstrap_means", lambda *args, **_: honest(*args, redraw_teachers=False))
     assert coverage(teachers=8, repeats=60, seed=0) < 0.75
-
-
-@pytest.mark.parametrize("teachers", [3, 4, 8, 16])
-@pytest.mark.parametrize("teacher_scatter", [0.0, 0.3, 2.0])
-def test_the_interval_of_a_plain_mean_covers(teachers, teacher_scatter):
-    rng, replicas, repeats = np.random.default_rng(0), 6, 1500
-    means = teacher_scatter * rng.normal(size=(repeats, teachers, 1))
-    values = means + rng.normal(size=(repeats, teachers, replicas))
-    # The repeats are points here: resampled alike, but each has data and an interval of its own.
-    stacked = np.moveaxis(values, 0, -1)
-    both = resample.bootstrap_means(stacked, 400, rng)
-    replicas_only = resample.bootstrap_means(stacked, 400, rng, redraw_teachers=False)
-    shape = (teachers, replicas)
-    ends = np.array(
-        [
-            resample.interval(estimate, both[:, at], replicas_only[:, at], shape)
-            for at, estimate in enumerate(resample.mean(stacked))
-        ]
-    )
-    assert 0.925 <= np.mean((ends[:, 0] <= 0) & (ends[:, 1] >= 0)) <= 0.985
-
-
-# ---------------------------------------------------------------- the parts
-
-
-def test_the_mean_weighs_teachers_alike():
-    values = np.array([[[1.0], [np.nan], [np.nan]], [[2.0], [3.0], [4.0]], [[np.nan]] * 3])
-    assert resample.mean(values) == pytest.approx(2.0)
-    assert resample.standard_error(values) == pytest.approx(np.std([1, 3], ddof=1) / np.sqrt(2))
-    assert resample.standard_error(values[1:2]) == pytest.approx(1 / np.sqrt(3))
-    assert np.isnan(resample.standard_error(values[:1]))
-
-
-def test_resampled_means_have_the_variances_of_a_two_level_bootstrap():
-    values = np.random.default_rng(1).normal(size=(5, 7, 3)) + np.arange(5)[:, None, None]
-    within = values.var(axis=1).mean(axis=0) / 35
-    between = values.mean(axis=1).var(axis=0) / 5
-    rng = np.random.default_rng(2)
-    both = resample.bootstrap_means(values, 40_000, rng)
-    replicas_only = resample.bootstrap_means(values, 40_000, rng, redraw_teachers=False)
-    np.testing.assert_allclose(both.mean(axis=0), resample.mean(values), atol=0.02)
-    np.testing.assert_allclose(replicas_only.var(axis=0), within, rtol=0.05)
-    np.testing.assert_allclose(both.var(axis=0), within + between, rtol=0.05)
-
-
-def test_resampled_teachers_weigh_alike_however_many_students_they_lack():
-    values = np.zeros((2, 6, 1))
-    values[1] = 1.0
-    values[1, 4:] = np.nan
-    means = resample.bootstrap_means(values, 20_000, np.random.default_rng(3))
-    assert means.mean() == pytest.approx(0.5, abs=0.02)
-    kept = resample.bootstrap_means(values, 50, np.random.default_rng(3), redraw_teachers=False)
-    np.testing.assert_array_equal(kept, 0.5)
-
-
-def test_a_resample_without_data_at_a_point_keeps_its_mean():
-    values = np.ones((2, 3, 2))
-    values[0, 0, 1], values[0, 1:, 1], values[1, :, 1] = 5.0, np.nan, np.nan
-    means = resample.bootstrap_means(values, 200, np.random.default_rng(0))
-    np.testing.assert_array_equal(means, [[1.0, 5.0]] * 200)
-
-
-def test_the_fit_finds_the_least_squares_of_a_general_optimiser():
-    rng = np.random.default_rng(4)
-    x = GRID.astype(float)
-    y = overlap(x, rng.uniform(13, 22, (30, 1)), rng.uniform(0.3, 1.5, (30, 1)), 0.3, 0.02)
-    y += 0.02 * rng.normal(size=y.shape)
-    fitted = curve.fit(x, y)
-    u = (x - x[0]) / (x[-1] - x[0])
-    for at in range(len(y)):
-        unit = y[at] / (y[at].max() - y[at].min())
-
-        def residuals(theta, data=unit):
-            before, slope, after, centre, log_width = theta
-            s = logistic((x - centre) / np.exp(log_width))
-            penalties = [np.sqrt(curve.SLOPE_PENALTY) * slope, np.sqrt(curve.WIDTH_PENALTY) * log_width]
-            return np.concatenate([(before + slope * u) * (1 - s) + after * s - data, penalties])
-
-        ours = np.array([part[at] for part in fitted[:5]])
-        ours[:3] /= np.ptp(y[at])
-        ours[4] = np.log(ours[4])
-        best = least_squares(residuals, ours, xtol=1e-12, ftol=1e-12).x
-        assert np.square(residuals(ours)).sum() <= np.square(residuals(best)).sum() * (1 + 1e-3)
-        assert ours[3] == pytest.approx(best[3], abs=0.02)
-
-
-def test_noise_on_the_branches_does_not_place_a_jump():
-    x = GRID.astype(float)
-    noisy = np.where(GRID <= 16, 0.2, 1.0) + 0.001 * np.random.default_rng(0).normal(size=(50, len(GRID)))
-    np.testing.assert_allclose(curve.fit(x, noisy).centre, 16.5, atol=0.08)
-
-
-def test_fits_neither_touch_each_other_nor_depend_on_the_unit():
-    x = GRID.astype(float)
-    y = students(noise=0.05).reshape(-1, len(GRID))
-    together = curve.fit(x, y)
-    np.testing.assert_allclose(curve.fit(x, y[3:4]).centre, together.centre[3:4], rtol=1e-9)
-    scaled = curve.fit(x, 7 * y - 2)
-    np.testing.assert_allclose(scaled.centre, together.centre, rtol=1e-6)
-    np.testing.assert_allclose(scaled.height, 7 * together.height, rtol=1e-6)
-    shifted = curve.fit(x / 10 + 3, y)
-    np.testing.assert_allclose(shifted.centre, together.centre / 10 + 3, rtol=1e-6)
 
 
 # ---------------------------------------------------------------- tables and errors

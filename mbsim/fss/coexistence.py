@@ -71,7 +71,7 @@ def histogram(
         return Histogram(students.size, m, edges, counts, known, because=(reason,))
 
     if count < FEWEST_STUDENTS:
-        return without(because("few_lanes", count=count, needed=FEWEST_STUDENTS)), barrier
+        return without(because("few_students", count=count, needed=FEWEST_STUDENTS)), barrier
     if len(np.unique(values[np.isfinite(values)])) <= 2:
         return without(because("two_values")), barrier
     if depth[0] <= SIGNIFICANCE * depths.both.std():

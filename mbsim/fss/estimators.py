@@ -133,6 +133,16 @@ def register(estimator: Estimator) -> None:
 
     Raises:
         DatasetError: it lacks a part, or its key or short name is taken.
+
+    >>> class Middle:
+    ...     "m_c = (m_1 + m_n) / 2."
+    ...     key, title, short, needs = "middle", "middle of the grid", "middle", ()
+    ...     def records(self, study):
+    ...         return [study.number(one.ensemble.labels, one.ensemble.m.mean()) for one in study.curves]
+    >>> register(Middle())
+    >>> "middle" in ESTIMATORS
+    True
+    >>> unregister("middle")
     """
     if not isinstance(estimator, Estimator):
         parts = [
@@ -144,7 +154,10 @@ def register(estimator: Estimator) -> None:
 
 
 def unregister(key: str) -> None:
-    """Forget an estimator, so that its key is free again (in a notebook, or after a test)."""
+    """Forget an estimator, so that its key is free again, as when a cell of a notebook runs twice.
+
+    >>> unregister("not_there")  # nothing happens
+    """
     names.forget(key)
     _REGISTERED.pop(key, None)
 

@@ -65,7 +65,7 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
         return growth, Evidence(sentences, "second")
     if len(measured) < FEWEST_SIZES:
         sentences.append("The valley is too empty to tell whether the barrier grows.")
-        return growth, Evidence(sentences, missing=because("need_lanes"))
+        return growth, Evidence(sentences, missing=because("need_students"))
     sentences.append(f"From {size} = {sizes[0]:g} to {sizes[-1]:g} the barrier changes by {growth}.")
     first, last = measured[0].histogram.barrier.value, measured[-1].histogram.barrier.value
     fast = last >= max(first, BARRIER_ERROR) * (sizes[-1] / sizes[0]) ** GROWTH_EXPONENT
@@ -76,7 +76,7 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     if growth.high < max(slowest, 4 * BARRIER_ERROR):
         sentences.append("The barrier does not grow with the size: no interface between two phases.")
         return growth, Evidence(sentences, "second")
-    return growth, Evidence(sentences, missing=because("need_larger_or_lanes"))
+    return growth, Evidence(sentences, missing=because("need_larger_or_students"))
 
 
 def _barrier_text(drawn: Histogram) -> str:

@@ -68,6 +68,9 @@ def because(key: str, **values: Any) -> Reason:
 
     Raises:
         TypeError: the values are not those that the words of the key name.
+
+    >>> str(because("no_data", control="m"))
+    'no value of m holds data'
     """
     named = _named(WORDS[key].full)
     if named is not None and named != values.keys():
@@ -76,7 +79,11 @@ def because(key: str, **values: Any) -> Reason:
 
 
 def note(text: str) -> Reason:
-    """A reason in the words of whoever gives it, key "note": for estimators of your own."""
+    """A reason in the words of whoever gives it, key "note": for estimators of your own.
+
+    >>> str(note("no student succeeds"))
+    'no student succeeds'
+    """
     return because("note", text=text)
 
 
@@ -187,7 +194,7 @@ WORDS: dict[str, Words] = {
         "the curves cross outside the rise of {sizes: and }: the sizes drift apart, no crossing"
     ),
     # histograms
-    "few_lanes": Words("{count} lanes are too few for a histogram, at least {needed} are needed"),
+    "few_students": Words("{count} lanes are too few for a histogram, at least {needed} are needed"),
     "two_values": Words("the order parameter has two values only: its histogram tells nothing"),
     "one_peak": Words("one peak"),
     "grid_steps_over": Words("one peak, but the grid steps over the transition"),
@@ -257,8 +264,8 @@ WORDS: dict[str, Words] = {
     "needed": Words("needed: {needs}"),
     "loop_open": Words("the loop is open at {where:, }"),
     "need_histograms": Words("{count} sizes with a histogram"),
-    "need_lanes": Words("more lanes at coexistence, to see whether the barrier grows"),
-    "need_larger_or_lanes": Words("larger sizes or more lanes, to see whether the barrier grows"),
+    "need_students": Words("more lanes at coexistence, to see whether the barrier grows"),
+    "need_larger_or_students": Words("larger sizes or more lanes, to see whether the barrier grows"),
     "need_peaks": Words("{count} sizes with a resolved peak"),
     "need_growth": Words("a susceptibility that grows with the size"),
     "need_exponent": Words("sizes or lanes that tell the exponent from one"),

@@ -112,10 +112,10 @@ def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> li
     figure = figures.panels(choices[:MOST_PANELS], draw, same_y=False)
     caption = (
         f"The critical size against {size} by each estimator (points, 95 % intervals), the likeliest law "
+        "(lines) and its limit where there is one (dotted, with its interval as a band). "
+        "Points at one size stand side by side."
     )
-    caption += "(lines) and its limit where there is one (dotted, with its interval as a band). "
-    caption += "Points at one size stand side by side." + discontinuous(analysis) + _left_out(choices)
-    return [Drawing("size", figure, caption)]
+    return [Drawing("size", figure, caption + discontinuous(analysis) + _left_out(choices))]
 
 
 def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawing]:
@@ -133,9 +133,9 @@ def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawin
     )
     caption = (
         "The critical size against the connectivity d, with 95 % intervals and both laws, by the estimator "
+        "and at the size that each panel names."
     )
-    caption += "and at the size that each panel names." + discontinuous(analysis)
-    return [Drawing("connectivity", figure, caption)]
+    return [Drawing("connectivity", figure, caption + discontinuous(analysis))]
 
 
 def _title(law: ConnectivityLaw) -> str:
@@ -191,8 +191,8 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         )
         caption = (
             "Histograms of the order parameter over teachers and replicas, at the m where it fluctuates "
+            "most. Two peaks with a valley that deepens with N are two phases."
         )
-        caption += "most. Two peaks with a valley that deepens with N are two phases."
         if any(findings.open_loop(verdict, analysis) for verdict in shown.values()):
             caption += " Where a loop is open this m is a spinodal of the finite run, not coexistence: "
             caption += "the peaks need not be of equal weight there."
@@ -241,11 +241,9 @@ def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m")
     figure = figures.panels(choices[:MOST_PANELS], draw, same_y=False)
     caption = (
         "Hysteresis: the order parameter from a random start (filled) and from the teacher itself (open). "
-    )
-    caption += (
         "Dotted lines are the spinodals; above, a strip for each size spans the loop between them, lines "
+        "their 95 % intervals. Bars are one standard error."
     )
-    caption += "their 95 % intervals. Bars are one standard error."
     return [Drawing("hysteresis", figure, caption + _left_out(choices))]
 
 

@@ -56,7 +56,7 @@ def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> st
         DatasetError: `ds` is no dataset, or `analysis` no analysis.
 
     >>> from mbsim import fss
-    >>> ds = fss.planted([64, 128])
+    >>> ds = fss.planted([64])
     >>> html(ds, fss.analyze(ds, bootstrap=100)).splitlines()[0]
     '<!doctype html>'
     """

@@ -82,7 +82,7 @@ def test_help_and_usage_errors_import_nothing_heavy():
         ("analyze absent", ["absent does not exist"]),
         ("analyze absent --json", ["absent does not exist"]),
         ("analyze half --order-parameter sucess", ["--order-parameter sucess", "nearest is success"]),
-        ("analyze half --order-parameter overlap", ["--order-parameter overlap", "must be one of"]),
+        ("analyze half --order-parameter training_error", ["training_error: must be one of"]),
         ("analyze half --bootstrap 5", ["--bootstrap 5", "100 or more"]),
         ("analyze half --bootstrap many", ["--bootstrap many", "must be an integer"]),
         ("analyze half --figure x.doc", ["--figure x.doc", ".png, .pdf, .svg"]),

@@ -1,0 +1,234 @@
+"""Findings, figures, tables and words of the report, each on its own."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import made_up
+import numpy as np
+import pytest
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+from mbsim import fss
+from mbsim.fss import Critical, because
+from mbsim.report import drawings, findings, tables, words
+
+
+def test_the_findings_tell_the_limit_or_the_growth_or_the_largest_size_of_the_random_start():
+    unknown, known = fss.Interval(), made_up.interval(18.3, 0.1)
+
+    def told(law, m_c=unknown, order="second"):
+        verdict = replace(made_up.verdict(5), order=order)
+        one = replace(made_up.extrapolation(5), law=law, m_c=m_c)
+        whole = replace(made_up.blank(), verdicts=[verdict], extrapolations=[one], critical=records)
+        return findings.findings(whole, "300 sweeps")[0]
+
+    records = made_up.critical()
+    second = "d = 5: the transition is continuous (second order), "
+    largest = "m_c = 18.26 (18.06 to 18.46) at N = 256."
+    assert told("undecided", known) == second + largest
+    assert told("constant", known) == second + "m_c(∞) = 18.30 (18.20 to 18.40)."
+    assert told("proportional") == second + "m_c grows in proportion to N, " + largest
+    assert told("undecided").startswith(second + "m_c runs from 18.06 (17.86 to 18.26) at N = 64 to 18.26 (")
+    planted = [replace(one, labels=one.labels | {"init_overlap": 1.0}, m_c=one.m_c - 9) for one in records]
+    records = [replace(one, labels=one.labels | {"init_overlap": 0.0}) for one in records] + planted
+    assert told("undecided", known) == second + "m_c = 18.26 (18.06 to 18.46) at N = 256, init overlap = 0."
+    assert told("undecided", order="none").startswith("d = 5: the transition is of undecided order, m_c")
+    records = []
+    assert told("undecided", order="none") == "d = 5: the transition is not seen on this grid."
+
+
+def test_of_a_discontinuous_transition_both_spinodals_are_told_and_none_is_called_m_c():
+    whole = made_up.analysis()
+    said = findings.findings(whole, "300 sweeps")[1]
+    assert said == (
+        "d = 5: the transition is discontinuous (first order), spinodals 7.00 (6.70 to 7.30) and "
+        "18.00 (17.80 to 18.20) at N = 128 in 300 sweeps; coexistence lies between them."
+    )
+    alone = findings.findings(replace(whole, hysteresis=[]), "300 sweeps")[1]
+    assert "the start that was run goes over at 18.26 (18.06 to 18.46) at N = 256 in 300 sweeps" in alone
+    assert "m_c" not in said + alone and "a second start is needed" in alone
+    undecided = replace(whole, verdicts=[replace(made_up.verdict(5), order="undecided")])
+    assert findings.findings(undecided)[0].endswith("18.00 (17.80 to 18.20) at N = 128, a loop is open.")
+    shut = replace(made_up.loop(128), width=made_up.interval(0.4, 0.2))
+    assert findings.open_loop(made_up.verdict(5), replace(whole, hysteresis=[shut])) is None
+
+
+def test_the_growth_between_the_ends_is_the_exponent_of_a_power():
+    records = [
+        fss.Critical({"N": N, "d": 3}, 2 * N**1.4, 1.98 * N**1.4, 2.02 * N**1.4, "undecided", "midpoint", "q")
+        for N in (31, 63, 127)
+    ]
+    assert "to 1763 (1746 to 1781) at N = 127, as N^x with x = 1.400 (1.390 to 1.410)" in findings.growth(
+        records
+    )
+    assert findings.growth(records[:1]) == ""
+    lost = [replace(one, m_c=np.nan, low=np.nan, high=np.nan) for one in records]
+    assert findings.growth(lost) == ""
+
+
+@pytest.fixture(scope="module")
+def made():
+    analysis = made_up.analysis()
+    return [
+        *drawings.summary_drawings(analysis).values(),
+        *drawings.phase_drawings(analysis),
+        *drawings.size_drawings(analysis),
+        *drawings.connectivity_drawings(analysis),
+        *drawings.collapse_drawings(analysis),
+        *drawings.order_drawings(analysis),
+        *drawings.hysteresis_drawings(analysis),
+    ]
+
+
+def test_no_text_of_a_figure_is_cut_off_or_runs_into_another(made):
+    for drawing in made:
+        figure = drawing.figure
+        figure.draw_without_rendering()
+        width, height = figure.bbox.size
+        texts = [one for one in figure.findobj(Text) if one.get_text().strip() and one.get_visible()]
+        texts = [one for one in texts if any(one.get_window_extent().size)]
+        boxes = [(one.get_text(), one.get_window_extent()) for one in shown(figure, texts)]
+        assert len(boxes) > 5
+        for text, box in boxes:
+            inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+            assert inside, (drawing.name, text)
+        for (one, a), (other, b) in itertools.combinations(boxes, 2):
+            apart = a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
+            assert apart, (drawing.name, one, other)
+
+
+def shown(figure, texts):
+    """Without the labels of ticks beyond the limits of their axis, which exist but are not drawn."""
+    hidden = set()
+    for ax in figure.axes:
+        for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                if not min(limits) <= tick.get_loc() <= max(limits) or not tick.label1.get_visible():
+                    hidden |= {id(tick.label1), id(tick.label2)}
+    return [one for one in texts if id(one) not in hidden]
+
+
+def test_every_figure_has_a_caption_that_names_its_intervals_and_a_name_of_its_own(made):
+    assert len({one.name for one in made}) == len(made)
+    for one in made:
+        assert one.caption[0].isupper() or one.caption[0] in "(m"
+        assert one.caption.endswith(".")
+        assert "interval" in one.caption or one.name.startswith(("histograms", "hysteresis", "collapse"))
+    assert any(one.figure.findobj(Legend) for one in made)
+
+
+def test_more_panels_than_a_page_holds_are_left_out_and_counted():
+    many = made_up.summaries()[["mean", "mean_low", "mean_high"]]
+    many = many.sel(d=[5] * 15).assign_coords(d=np.arange(15))
+    drawing = drawings.summary_drawings(replace(made_up.nothing(), summaries=many))["mean"]
+    assert len(drawing.figure.axes) == drawings.MOST_PANELS
+    assert drawing.caption.endswith("3 more panels are left out.")
+
+
+def test_the_table_of_m_c_has_a_row_for_each_network_and_a_note_for_each_reason():
+    table = tables.critical_table(made_up.critical())
+    assert table.heads == ["d", "N", "midpoint", "U4 crossing", "order"]
+    assert [[cell.text for cell in row[:2]] for row in table.rows] == [
+        [str(d), str(N)] for d in (3, 5) for N in (64, 128, 256)
+    ]
+    third, fourth = table.rows[2], table.rows[3]
+    assert third[2] == ("–", "", "a") and table.notes == [("a", "nothing ran")]
+    assert fourth[3] == ("18.10", "17.80 to 18.40; with N = 128", "")
+    assert [row[-1].text for row in table.rows] == ["second", "second", "none", "first", "first", "first"]
+
+
+def test_an_estimator_without_m_c_does_not_blur_the_order():
+    lost = Critical({"N": 64, "d": 3}, np.nan, np.nan, np.nan, "undecided", "success_crossing")
+    assert tables.critical_table([*made_up.critical(), lost]).rows[0][-1].text == "second"
+
+
+def test_what_was_fixed_in_a_collapse_is_told():
+    fixed = replace(made_up.collapse(), nu=fss.Interval(2.0, 2.0, 2.0), fixed=("nu",))
+    [row] = tables.collapse_table([fixed]).rows
+    assert row[3] == ("2", "fixed", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("m_c at N = 64", "<i>m</i><sub>c</sub> at <i>N</i>\u00a0=\u00a064"),
+        ("grows as N^0.98 in N", "grows as <i>N</i><sup>0.98</sup> in <i>N</i>"),
+        ("U4 & <b>", "<i>U</i><sub>4</sub> &amp; &lt;b&gt;"),
+        ("a model don't", "a model don&#39;t"),
+    ],
+)
+def test_symbols_are_typeset_and_the_rest_is_escaped(text, expected):
+    assert words.typeset(text) == expected
+
+
+def test_sentences_begin_with_a_capital_unless_a_symbol_does():
+    assert words.sentence("one size only") == "One size only."
+    assert words.sentence("needed: two") == "Needed: two."
+    assert words.sentence("m_c = 3.") == "m_c = 3."
+    assert words.sentence("d = 3 only") == "d = 3 only."
+
+
+@pytest.mark.parametrize(
+    ("changed", "clause"),
+    [
+        ({}, "every weight is right"),
+        ({"output": "scalar"}, "no test example fails"),
+        ({"weights": "real"}, "the error on fresh examples is at most 0.05"),
+    ],
+)
+def test_perfect_recovery_is_told_as_the_model_means_it(changed, clause):
+    config = made_up.CONFIG | {"model": made_up.CONFIG["model"] | changed}
+    config["measure"] = config["measure"] | {"success_threshold": 0.05}
+    said = words.critical_caption(made_up.attributes(config=json.dumps(config)), "")
+    assert clause in said and "log" not in said
+    assert "succeed" not in words.critical_caption(made_up.summaries(), "")
+
+
+def test_captions_call_no_spinodal_m_c_and_no_spinodal_coexistence():
+    analysis = made_up.analysis()
+    continuous = replace(analysis, verdicts=[made_up.verdict(3)], hysteresis=[])
+    for draw in (drawings.phase_drawings, drawings.size_drawings, drawings.connectivity_drawings):
+        assert "these are spinodals" in draw(analysis)[0].caption
+        assert "spinodals" not in draw(continuous)[0].caption
+    assert "not coexistence" in drawings.order_drawings(analysis)[0].caption
+    assert "coexistence" not in drawings.order_drawings(continuous)[0].caption
+
+
+def test_rows_that_say_the_same_share_a_footnote():
+    def apart(weight):
+        return because("laws_of_size", weights={"constant": weight})
+
+    def drift(most):
+        return because("drift", most=most, size="N")
+
+    none = because("no_limit", laws=("logarithm",), share=0.67)
+    known = [replace(made_up.extrapolation(d), because=(drift(d / 10), apart(d))) for d in (3, 5)]
+    table = tables.extrapolation_table(
+        [*known, replace(made_up.extrapolation(3), because=(none, apart(0.2)))]
+    )
+    texts = [text for mark, text in table.notes if mark]
+    assert texts == [
+        "the sizes do not tell the laws apart",
+        "no m_c(∞): laws without a limit hold part of the weight",
+    ]
+    assert sorted(cell.note for row in table.rows for cell in row if cell.note) == ["a", "a", "a, b"]
+    cells = [cell.below for row in table.rows for cell in row]
+    assert "7.15 to 7.45\ndrift ≤ 0.3 log N" in cells and "18.15 to 18.45\ndrift ≤ 0.5 log N" in cells
+    poor = [
+        replace(made_up.connectivity(), because=(because("neither_fits", chi2=x, law="power"),))
+        for x in (9.0, 34.0)
+    ]
+    assert tables.connectivity_table(poor).notes == [("a", "neither law fits")]
+
+
+def test_the_rule_is_that_of_the_dataset_and_nothing_is_guessed():
+    def dynamics(ds):
+        return dict(words.what_was_run(ds))["dynamics"]
+
+    assert dynamics(made_up.attributes()).startswith("300 sweeps, random order")
+    assert dynamics(made_up.attributes(rule="heat-bath")).startswith("heat-bath, 300 sweeps")
+    config = made_up.CONFIG | {"dynamics": made_up.CONFIG["dynamics"] | {"rule": "metropolis"}}
+    assert dynamics(made_up.attributes(config=json.dumps(config))).startswith("metropolis, 300 sweeps")
+    assert ("engine", "reference") in words.provenance(made_up.attributes(engine="reference"))
