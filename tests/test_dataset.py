@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from test_store import PROVENANCE, fill, result_of, small_config
+from small_runs import PROVENANCE, fill, result_of, small_config
 
+import mbsim
 from mbsim.config.configuration import Config, load_config
 from mbsim.data import dataset as datasets
 from mbsim.data import provenance as prov
@@ -53,7 +54,7 @@ def test_every_number_is_at_its_labels_and_nothing_else(uneven):
         block = ds.sel(N=unit.N, d=unit.d, teacher=unit.teacher, m=list(unit.m))
         for name, values in result.items():
             np.testing.assert_array_equal(block[name].values, values[0, 0])
-        found += unit.lanes
+        found += unit.students
     assert int((ds.status != 0).sum()) == found == 2 * 2 * 2 * 3 * 2
     empty = ds.status == 0
     assert empty.any()
@@ -92,7 +93,7 @@ def test_unfinished_runs_open(folder):
         folder.unit_path(unit).unlink()
     part = open_run(folder.path)
     xr.testing.assert_identical(part, in_memory(config, everything[:3]))
-    assert int((part.status != 0).sum()) == sum(unit.lanes for unit in everything[:3])
+    assert int((part.status != 0).sum()) == sum(unit.students for unit in everything[:3])
     for unit in everything[:3]:
         folder.unit_path(unit).unlink()
     none = open_run(folder.path)
@@ -108,7 +109,7 @@ def test_damaged_files_are_named_and_left_out(folder):
     path = folder.unit_path(everything[2])
     path.write_bytes(path.read_bytes()[:-100] + b"x" * 100)
     with pytest.warns(UserWarning, match="run again to recompute") as caught:
-        opened = open_run(folder.path)
+        opened = mbsim.open_run(folder.path)
     assert len(caught) == 1
     assert str(path) in str(caught[0].message)
     assert "\n" not in str(caught[0].message)
@@ -142,7 +143,8 @@ def test_attributes_say_where_the_numbers_come_from(folder):
     assert attrs["git_commit"] == "<git_commit>"
     assert attrs["jax_version"] == "<jax_version>"
     assert attrs["order_parameter"] == "overlap_mean"
-    given = {"config", "config_hash", "seed", "name", "model", "order_parameter"}
+    given = {"config", "config_hash", "seed", "name", "model", "rule", "order_parameter"}
+    assert attrs["rule"] == "metropolis"
     assert set(attrs) == {*prov.FIELDS, *given}
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from distributed import LocalCluster
+from small_runs import result_of
 from test_runner import CONFIG
-from test_store import result_of
 
 import mbsim
 from mbsim.errors import ConfigError

@@ -9,16 +9,8 @@ import pytest
 
 from mbsim.config.configuration import load_config
 from mbsim.errors import ConfigError
-from mbsim.plan.units import (
-    GIB,
-    Unit,
-    check_dataset,
-    check_memory,
-    dataset_bytes,
-    host_memory,
-    measurement_times,
-    units,
-)
+from mbsim.plan.memory import GIB, check_dataset, check_memory, dataset_bytes, host_memory
+from mbsim.plan.units import Unit, measurement_times, units
 
 
 def configured(model="sparse-vector", overrides=(), **grid):
@@ -52,13 +44,13 @@ def test_units_cover_the_grid_exactly_once(config):
 
 
 @pytest.mark.parametrize("config", CONFIGURATIONS)
-def test_every_unit_carries_all_its_lanes_and_sizes(config):
+def test_every_unit_carries_all_its_students_and_sizes(config):
     for unit in units(config):
         assert unit.replicas == config.grid.replicas
         assert unit.axes == config.axes
         assert (unit.K, unit.M) == (config.model.hidden_units(unit.N), config.model.outputs(unit.N))
-        lanes = list(product(unit.init_overlap, unit.temperature, unit.m, range(unit.replicas)))
-        assert unit.lanes == len(lanes) == np.prod(unit.shape)
+        students = list(product(*unit.axes.values(), unit.m, range(unit.replicas)))
+        assert unit.students == len(students) == np.prod(unit.shape)
 
 
 @pytest.mark.parametrize("config", CONFIGURATIONS)
@@ -84,7 +76,7 @@ def test_no_two_units_share_a_file(config):
 
 
 def test_the_stem_reads_and_sorts():
-    unit = Unit(64, 64, 64, 3, 0, (10, 16), 2, (0.0,), (0.0,))
+    unit = Unit(64, 64, 64, 3, 0, (10, 16), 2, (("init_overlap", (0.0,)), ("temperature", (0.0,))))
     assert unit.stem == "N00064-d003-t0000-m00010-00016"
     stems = [unit.stem for unit in units(configured())]
     assert sorted(stems) == stems
@@ -174,7 +166,7 @@ def one_line(error):
 
 
 def test_a_dataset_too_large_is_refused_with_the_estimate_before_anything_is_listed():
-    config = configured(teachers=2**20, replicas=2**20)  # 10^13 lanes: the list of units must not be made
+    config = configured(teachers=2**20, replicas=2**20)  # 10^13 students: the list of units must not be made
     with pytest.raises(ConfigError) as error:
         check_dataset(config, 16 * GIB)
     line = one_line(error)
@@ -187,7 +179,7 @@ def test_a_dataset_too_large_is_refused_with_the_estimate_before_anything_is_lis
 
 
 def bytes_per_unit(unit):
-    return 10**6 + 1000 * unit.lanes * unit.N
+    return 10**6 + 1000 * unit.students * unit.N
 
 
 def test_a_run_that_fits_is_not_refused():
@@ -205,7 +197,7 @@ def test_the_largest_unit_is_named_with_the_replicas_that_fit():
         check_memory(every, bytes_per_unit, 10**7)
     line = one_line(error)
     assert line.startswith(
-        "grid.replicas = 1000: 2000 lanes at N = 16, d = 3, m = 4 to 10 need about 0.0307 GiB"
+        "grid.replicas = 1000: 2000 students at N = 16, d = 3, m = 4 to 10 need about 0.0307 GiB"
     )
     fits = int(re.search(r"at most (\d+) replicas fit", line).group(1))
     for replicas, allowed in ((fits, True), (fits + 1, False)):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import xarray as xr
-from test_store import result_of
+from small_runs import result_of
 
 import mbsim
 from mbsim.config.configuration import load_config

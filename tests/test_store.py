@@ -11,41 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from small_runs import PROVENANCE, fill, result_of, small_config
 
 from mbsim.config.configuration import Config, load_config
-from mbsim.data import provenance as prov
 from mbsim.data.store import SEAL_SIZE, RunFolder
-from mbsim.data.variables import DIMS, variables_of
+from mbsim.data.variables import coordinates, variables_of
 from mbsim.errors import RunFolderError
-from mbsim.plan.units import Unit, units
-
-PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
-
-
-def small_config(**grid) -> Config:
-    table = {"N": [9], "d": [3], "m": [4, 6, 40], "teachers": 2, "replicas": 3} | grid
-    return load_config({"model": "sparse-vector", "grid": table, "dynamics": {"sweeps": 32}})
-
-
-def result_of(unit: Unit, times: int, salt: int = 0) -> dict[str, np.ndarray]:
-    """Random numbers that follow from the unit's labels, with some NaN."""
-    random = np.random.default_rng([unit.N, unit.d, unit.teacher, unit.m[0], salt])
-    result: dict[str, np.ndarray] = {}
-    for name, variable in variables_of(unit).items():
-        if name in ("success", "status"):
-            result[name] = random.integers(0 if name == "success" else 1, 2, unit.shape).astype(np.int8)
-            continue
-        shape = (*unit.shape, times) if "time" in variable.dims else unit.shape
-        values = random.random(shape)
-        values[random.random(shape) < 0.1] = np.nan
-        result[name] = values.astype(variable.dtype)
-    return result
-
-
-def fill(folder: RunFolder, todo=None, salt: int = 0) -> None:
-    times = folder.times()
-    for unit in units(folder.config) if todo is None else todo:
-        folder.write(unit, result_of(unit, len(times), salt), times, PROVENANCE)
+from mbsim.plan.units import units
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -147,7 +119,7 @@ def test_round_trip_is_bit_identical(finished):
             kept = block[name].isel(N=0, d=0, teacher=0)
             expected = given.astype(variables_of(unit)[name].dtype)
             assert kept.dtype == expected.dtype
-            assert kept.dims == tuple(dim for dim in DIMS if dim in kept.dims)
+            assert kept.dims == tuple(dim for dim in coordinates() if dim in kept.dims)
             assert kept.values.tobytes() == expected.tobytes()
 
 
@@ -275,7 +247,7 @@ def python(code: str, *arguments: object, **options) -> subprocess.Popen:
 def test_second_writer_is_locked_out_until_the_first_dies(folder):
     code = """if True:
         import sys, time
-        from mbsim.store import RunFolder
+        from mbsim.data.store import RunFolder
         with RunFolder.open(sys.argv[1]).lock():
             print("locked", flush=True)
             time.sleep(600)
@@ -309,10 +281,10 @@ def test_file_system_without_locks_is_used_with_a_warning(folder, monkeypatch):
 
 KILL_AT_EVERY_STEP = """if True:
     import os, signal, sys
-    import mbsim.store
-    from mbsim.grid import units
-    from mbsim.store import RunFolder
-    from test_store import fill
+    import mbsim.data.store
+    from mbsim.plan.units import units
+    from mbsim.data.store import RunFolder
+    from small_runs import fill
 
     folder = RunFolder.open(sys.argv[1])
     unit = units(folder.config)[1]
@@ -364,16 +336,16 @@ def test_killed_at_any_step_leaves_the_old_or_the_new(folder, state):
 
 KILL_AT_RANDOM = """if True:
     import os, random, signal, sys, time
-    import mbsim.store
-    from mbsim.grid import units
-    from mbsim.store import RunFolder
-    from test_store import fill
+    import mbsim.data.store
+    from mbsim.plan.units import units
+    from mbsim.data.store import RunFolder
+    from small_runs import fill
 
     folder = RunFolder.open(sys.argv[1])
     everything = units(folder.config)
     # Making the bytes takes long, writing them is short: make them once, so that the kills hit the writing.
-    sound = {unit.stem: folder.unit_path(unit).read_bytes()[: -mbsim.store.SEAL_SIZE] for unit in everything}
-    mbsim.store.netcdf_bytes = lambda block: sound[
+    sound = {unit.stem: folder.unit_path(unit).read_bytes()[: -mbsim.data.store.SEAL_SIZE] for unit in everything}
+    mbsim.data.store.netcdf_bytes = lambda block: sound[
         next(u.stem for u in everything if u.teacher == block.teacher[0] and u.m[0] == block.m[0])
     ]
     for unit in everything:

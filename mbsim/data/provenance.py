@@ -27,11 +27,14 @@ FIELDS = (
 )
 
 
-def collect(prng: str | None = None, devices: Iterable[Any] | None = None) -> dict[str, str]:
+def collect(
+    prng: str | None = None, engine: str = "", devices: Iterable[Any] | None = None
+) -> dict[str, str]:
     """What computes here and now: a text for each of `FIELDS`.
 
     Args:
         prng: name of the generator of the keys, such as "threefry2x32"; jax's default where not given.
+        engine: name of the engine that trains.
         devices: the jax devices in use; all of the default backend where not given.
     """
     import jax  # here, so that datasets can be opened without starting an accelerator
@@ -41,6 +44,7 @@ def collect(prng: str | None = None, devices: Iterable[Any] | None = None) -> di
     return {
         **versions,
         "device_kind": ", ".join(sorted(kinds)),
+        "engine": engine,
         "prng": str(jax.random.key_impl(jax.random.key(0))) if prng is None else prng,
         "git_commit": git_commit(),
     }

@@ -245,4 +245,4 @@ def origin(config: Config, unit: Unit) -> dict[str, str]:
 
     devices.use_all_cores()
     engine = choose(task_of(unit, config), config.run.engine).engine.name
-    return provenance.collect(prng=GENERATOR) | {"engine": engine}
+    return provenance.collect(prng=GENERATOR, engine=engine)

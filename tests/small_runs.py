@@ -1,0 +1,37 @@
+"""Small runs on disk without training: configurations, made-up results of their units, folders filled with them."""
+
+import numpy as np
+
+from mbsim.config import Config, load_config
+from mbsim.data import provenance as prov
+from mbsim.data.store import RunFolder
+from mbsim.data.variables import variables_of
+from mbsim.plan.units import Unit, units
+
+PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
+
+
+def small_config(**grid) -> Config:
+    table = {"N": [9], "d": [3], "m": [4, 6, 40], "teachers": 2, "replicas": 3} | grid
+    return load_config({"model": "sparse-vector", "grid": table, "dynamics": {"sweeps": 32}})
+
+
+def result_of(unit: Unit, times: int, salt: int = 0) -> dict[str, np.ndarray]:
+    """Random numbers that follow from the unit's labels, with some NaN."""
+    random = np.random.default_rng([unit.N, unit.d, unit.teacher, unit.m[0], salt])
+    result: dict[str, np.ndarray] = {}
+    for name, variable in variables_of(unit).items():
+        if name in ("success", "status"):
+            result[name] = random.integers(0 if name == "success" else 1, 2, unit.shape).astype(np.int8)
+            continue
+        shape = (*unit.shape, times) if "time" in variable.dims else unit.shape
+        values = random.random(shape)
+        values[random.random(shape) < 0.1] = np.nan
+        result[name] = values.astype(variable.dtype)
+    return result
+
+
+def fill(folder: RunFolder, todo=None, salt: int = 0) -> None:
+    times = folder.times()
+    for unit in units(folder.config) if todo is None else todo:
+        folder.write(unit, result_of(unit, len(times), salt), times, PROVENANCE)
