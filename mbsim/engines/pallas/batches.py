@@ -5,6 +5,7 @@ the other engines draw: word j of input i is threefry on the counter (i, j) unde
 batch, and a student with at most B examples uses the word's lowest B bits.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -65,8 +66,11 @@ def fresh(of: Layout, key: Key, inputs: int, in_turn: bool) -> Array:
     return as_words(lax.fori_loop(0, of.fields, add, jnp.zeros(shape, jnp.uint32)))
 
 
-def raw_words(of: Layout, key: Key, inputs: int, first: Array) -> Array:
-    """Words (F, N W, *lanes) uint32 of inputs, from number `first` on."""
+def raw_words(of: Layout, key: Key, inputs: int, first: Array, in_turn: bool = False) -> Array:
+    """Words (F, N W, *lanes) uint32 of inputs, from number `first` on; in_turn as for `fresh`."""
+    if in_turn and of.fields > 1:
+        one = of._replace(fields=1)
+        return lax.map(lambda key: raw_words(one, Key(*(h[None] for h in key)), inputs, first)[0], key)
     rank = key.first.ndim - 1
     number = jnp.arange(inputs, dtype=jnp.uint32).reshape((1, -1, 1) + (1,) * rank)
     side = jnp.arange(of.inner, dtype=jnp.uint32).reshape((1, 1, 1, -1) + (1,) * (rank - 1))
@@ -105,7 +109,9 @@ def of_a_set(of: Layout, training: TrainingSet, keys: Key, batch: Array, m: Arra
     return together(of, rows)
 
 
-def initial_weights(of: Layout, key: Key, layer: int, taught: Array, below: Array, degree: int) -> Array:
+def initial_weights(
+    of: Layout, key: Key, layer: int, taught: Array, below: Array, degree: int, in_turn: bool
+) -> Array:
     """Packed weights (rows, *lanes) at time 0; each is the teacher's with the student's probability.
 
     Args:
@@ -115,23 +121,35 @@ def initial_weights(of: Layout, key: Key, layer: int, taught: Array, below: Arra
         taught: the teacher's weights (links,), 1 where -1.
         below: 2^24 times the probability (F, *single), uint32.
         degree: links of a unit.
+        in_turn: as for `fresh`.
     """
     rank, bits, each = below.ndim - 1, of.bits, -(-degree // of.bits)
     units = len(taught) // degree
-    place = jnp.arange(each * bits, dtype=jnp.uint32)[None, :]
-    link = jnp.arange(units, dtype=jnp.uint32)[:, None] * np.uint32(degree) + place
-    link = jnp.minimum(link, np.uint32(len(taught) - 1))
+    unit = jnp.arange(units, dtype=jnp.uint32)[:, None]
+    slot = jnp.arange(each, dtype=jnp.uint32)[None, :] * np.uint32(bits)
 
     def shaped(numbers: Array) -> Array:
-        return numbers.reshape((1, units * each, bits) + (1,) * rank)
+        return numbers.reshape((1, units * each) + (1,) * rank)
 
-    weights = Key(*(half[:, None, None] for half in key))
-    drawn = threefry(weights, jnp.full_like(shaped(link), layer), shaped(link))[0]
-    agrees = (drawn >> np.uint32(8)) < below[:, None, None]
-    negative = agrees == (shaped(taught[link]) == 1)
-    there = shaped(jnp.broadcast_to(place < degree, link.shape))
-    bit = jnp.arange(bits, dtype=jnp.uint32).reshape((1, 1, -1) + (1,) * rank)
-    words = ((negative & there).astype(jnp.uint32) << bit).sum(axis=2, dtype=jnp.uint32)
+    def drawn(key: Key, below: Array) -> Array:
+        def add(b: Array, words: Array) -> Array:
+            place = slot + b.astype(jnp.uint32)
+            link = jnp.minimum(unit * np.uint32(degree) + place, np.uint32(len(taught) - 1))
+            weights = Key(*(half[:, None] for half in key))
+            word = threefry(weights, jnp.full_like(shaped(link), layer), shaped(link))[0]
+            agrees = (word >> np.uint32(8)) < below[:, None]
+            negative = agrees == (shaped(taught[link]) == 1)
+            there = shaped(jnp.broadcast_to(place < degree, link.shape))
+            return words | ((negative & there).astype(jnp.uint32) << b.astype(jnp.uint32))
+
+        none = jnp.zeros((len(below), units * each, *below.shape[1:]), jnp.uint32)
+        return lax.fori_loop(0, min(bits, degree), add, none)
+
+    if in_turn:
+        some = jax.tree.map(lambda array: array[:, None], (key, below))
+        words = lax.map(lambda now: drawn(*now)[0], some)
+    else:
+        words = drawn(key, below)
     return jnp.broadcast_to(together(of, words), (units * each, *_row_of(of, below.shape[1:])))
 
 

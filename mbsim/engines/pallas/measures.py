@@ -7,6 +7,7 @@ from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import batches, kernels
 from mbsim.engines.pallas.kernels import Rows, Size, Tables
 from mbsim.engines.pallas.layout import Layout
+from mbsim.engines.pallas.targets import Target
 from mbsim.sampling.streams import Key
 
 
@@ -17,11 +18,12 @@ def test_wrong(size: Size, tables: Tables, key: Key, rows: Rows, examples: int) 
     serves as many times as there are fields in it.
     """
     of = size.layout
+    in_turn = size.target != Target("gpu")
     single = key.first.shape
     words = of.words * of.inner
 
     def some(i: Array, wrong: Array) -> Array:
-        raw = batches.raw_words(of, key, size.shape.N, (i * words).astype(jnp.uint32))
+        raw = batches.raw_words(of, key, size.shape.N, (i * words).astype(jnp.uint32), in_turn)
         if of.fields > 1:
             raw = lax.optimization_barrier(raw)
 

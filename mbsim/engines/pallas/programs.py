@@ -87,7 +87,7 @@ def functions(plan: Plan) -> Programs:
     def init(students: Students, teachers: Teachers) -> tuple[Array, Array]:
         def drawn(layer: int, taught: Array, degree: int) -> Array:
             def of_teacher(mine: tuple[Key, Array], bits: Array) -> Array:
-                return batches.initial_weights(of, mine[0], layer, bits, mine[1], degree)
+                return batches.initial_weights(of, mine[0], layer, bits, mine[1], degree, in_turn)
 
             mine = students.keys.weights, students.below
             return _for_each_teacher(plan, of_teacher, mine, taught.reshape(plan.teachers, -1))
@@ -152,6 +152,8 @@ def functions(plan: Plan) -> Programs:
 def _for_each_teacher(plan: Plan, do: Callable[..., Array], students: tuple, teachers: Leaf) -> Array:
     """do(students, teachers) for each teacher's own students: arrays (rows, *lanes), and arrays (teachers, ...)."""
     axis, count = 1 + plan.size.layout.axis, plan.teachers
+    if count == 1:
+        return do(students, jax.tree.map(lambda array: array[0], teachers))
 
     def apart(array: Array) -> Array:
         return array.reshape(*array.shape[:axis], count, -1, *array.shape[axis + 1 :])

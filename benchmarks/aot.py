@@ -1,0 +1,280 @@
+"""Compile the programs of accelerators for devices that are not there, and say what became of them.
+
+    python benchmarks/aot.py [--only gpu|tpu] [--out FILE]
+
+Every program of the Pallas engine is compiled for a described H100 and a described TPU v5e. Nothing is timed but
+compilers: kernels and waits for the host are counted in the optimised program, instructions in the Hopper machine
+code of the kernel, bundles in its schedule for the TPU, a bundle being a cycle if nothing stalls. Exits with 1 if a
+program does not compile or breaks its budget; with 0 and a reason if what it takes is not installed.
+
+It takes, beside the same jax, the plugins without their libraries (extra `aot`), and the wheel triton for the
+machine code. Host side only; a few minutes on two cores.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from importlib import metadata, util
+from pathlib import Path
+from typing import NamedTuple
+
+DUMP = tempfile.mkdtemp(prefix="mbsim-aot-")
+os.environ |= {
+    "JAX_PLATFORMS": "cpu",
+    "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
+    "TPU_SKIP_MDS_QUERY": "1",
+    "LIBTPU_INIT_ARGS": f"--xla_jf_dump_to={DUMP} --xla_jf_dump_llo_text=true",
+}
+
+import aot_programs as read
+import jax
+import numpy as np
+from jax.experimental import topologies
+
+from mbsim.engines.networks import Shape
+from mbsim.engines.pallas import layout, programs
+from mbsim.engines.pallas.kernels import Size
+from mbsim.engines.pallas.programs import Plan
+from mbsim.engines.pallas.targets import WARPS, Target
+from mbsim.engines.task import TrainingSet
+
+H100 = """gpu_device_info { threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
+  shared_memory_per_core: 233472 threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128
+  block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535 memory_bandwidth: 3352320000000
+  l2_cache_size: 52428800 clock_rate_ghz: 1.98 device_memory_size: 84942979072 shared_memory_per_block_optin: 232448
+  cuda_compute_capability { major: 9 } registers_per_core_limit: 65536 registers_per_block_limit: 65536
+  thread_dim_limit_x: 1024 thread_dim_limit_y: 1024 thread_dim_limit_z: 64 device_vendor: "NVIDIA Corporation"
+  platform_version: "Compute Capability 9.0" device_address_bits: 64 name: "NVIDIA H100 80GB HBM3"
+  driver_version: "13.0.0" runtime_version: "13.0.0" compile_time_toolkit_version: "13.0.0" dnn_version: "9.10.0" }
+platform_name: "CUDA" dnn_version_info { major: 9 minor: 10 patch: 0 } device_description_str: "NVIDIA H100 80GB HBM3" """
+
+NAMES = {"gpu": "H100", "tpu": "TPU v5e"}
+PLATFORMS = {"gpu": "cuda", "tpu": "tpu"}
+WHEELS = {"gpu": "jax-cuda13-plugin", "tpu": "libtpu"}
+CLOCK = {"gpu": 1.755e9, "tpu": 1.5e9}
+STUDENTS = 65536
+SWEEP_KERNELS, ALL_KERNELS, TPU_SECONDS = 2, 25, 30
+
+
+class Case(NamedTuple):
+    """Students of one kind; budgets: instructions of a proposal on H100, G proposals/s on a TPU v5e."""
+
+    title: str
+    shape: Shape
+    m: int
+    heat: int = 0
+    training: TrainingSet | None = None
+    instructions: float | None = None
+    rate: float | None = None
+    all_programs: bool = False
+
+
+def vector(N: int, d: int, train_output: bool = True) -> Shape:
+    """N units everywhere, every unit read by d outputs."""
+    return Shape(N, N, N, d, d, True, train_output)
+
+
+def scalar(N: int, d: int, train_output: bool = False) -> Shape:
+    """One output that reads all N units."""
+    return Shape(N, N, 1, d, 1, True, train_output)
+
+
+CASES = (
+    Case("N=256 d=3 m=8", vector(256, 3), 8, instructions=150, rate=150, all_programs=True),
+    Case("N=128 d=5 m=16", vector(128, 5), 16, instructions=400, rate=50),
+    Case("N=64 d=9 m=64", vector(64, 9), 64, rate=6),
+    Case("N=128 d=3 m=1,024", vector(128, 3), 1024),
+    Case("N=64 d=31 m=32", vector(64, 31), 32),
+    Case("N=64 d=3 m=8, T > 0", vector(64, 3), 8, heat=16),
+    Case("N=64 d=3 m=8, outputs fixed", vector(64, 3, False), 8),
+    Case("N=64 K=48 M=80 d=3 m=8", Shape(64, 48, 80, 3, 16, False, True), 8),
+    Case("N=64 d=3 m=8, set of 1,000 in epochs", vector(64, 3), 8, training=TrainingSet(1000, "epochs")),
+    Case("one output, N=63 d=3 m=256", scalar(63, 3), 256, rate=3),
+    Case("one output, N=63 d=3 m=4,096", scalar(63, 3), 4096),
+    Case("one output, N=63 d=3 m=256, T > 0, trained", scalar(63, 3, True), 256, heat=16, all_programs=True),
+)
+
+
+class Row(NamedTuple):
+    """What is said of a program."""
+
+    case: str
+    program: str
+    kernels: str
+    waits: str
+    memory: str
+    seconds: float
+    proposal: str
+    broken: tuple[str, ...]
+
+
+def mesh_for(kind: str) -> jax.sharding.Mesh:
+    """One described device."""
+    if kind == "gpu":
+        described = topologies.get_topology_desc(
+            "h100", platform="cuda", topology="1x1x1", target_config=H100
+        )
+    else:
+        described = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2")
+    return jax.sharding.Mesh(np.array(described.devices[:1]), ("student",))
+
+
+def plan_for(kind: str, case: Case, parts: int) -> Plan:
+    """A launch of many students."""
+    target = Target(kind)
+    of = layout.layout_for(target, case.shape, case.m, STUDENTS, case.heat)
+    if of is None:
+        raise SystemExit(f"{case.title}: no layout for {NAMES[kind]}")
+    count = max(1, STUDENTS // of.students)
+    size = Size(target, case.shape, of, case.heat, count, count)
+    return Plan(size, 256, case.training, True, 1, parts)
+
+
+def row_of(kind: str, case: Case, program: str, parts: int, mesh: jax.sharding.Mesh) -> Row:
+    """Compile a program and read it."""
+    plan = plan_for(kind, case, parts)
+    before = set(Path(DUMP).iterdir())
+    began = time.perf_counter()
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+        traced = programs.mapped(plan, mesh)[program].trace(*programs.arguments(plan, mesh)[program])
+        lowered = traced.lower(lowering_platforms=(PLATFORMS[kind],))
+        compiled = lowered.compile()
+    seconds = time.perf_counter() - began
+    counted = read.launches(compiled.as_text())
+    size = compiled.memory_analysis()
+    used = size.argument_size_in_bytes + size.output_size_in_bytes - size.alias_size_in_bytes
+    used += size.temp_size_in_bytes
+    broken, proposal = [], ""
+    if program == "advance" and parts == 1:
+        proposal, broken = _of_a_proposal(kind, case, plan, lowered, before)
+        if counted.kernels > ALL_KERNELS and case.training is None and kind == "gpu":
+            broken.append(f"{counted.kernels} kernels a sweep, {ALL_KERNELS} are allowed")
+        if counted.own > SWEEP_KERNELS:
+            broken.append(f"{counted.own} kernels for a sweep's proposals, {SWEEP_KERNELS} are allowed")
+        if counted.waits and case.training is None and kind == "gpu":
+            broken.append(f"{counted.waits} loops wait for the host in a sweep")
+        if kind == "tpu" and case.rate and seconds > TPU_SECONDS:
+            broken.append(f"compiled in {seconds:.0f} s, {TPU_SECONDS} are allowed")
+    name = program if program != "advance" else f"advance, {parts} part{'s' if parts > 1 else ''}"
+    return Row(
+        f"{case.title} ({of_words(plan)})",
+        name,
+        str(counted.kernels),
+        str(counted.waits) if kind == "gpu" else "",
+        f"{used / 2**20:,.0f} MiB",
+        seconds,
+        proposal,
+        tuple(f"{NAMES[kind]}, {case.title}: {fault}" for fault in broken),
+    )
+
+
+def of_words(plan: Plan) -> str:
+    """The layout in words."""
+    of = plan.size.layout
+    row = " x ".join(map(str, of.row))
+    many = f", {of.words * of.inner} words each" if of.words * of.inner > 1 else ""
+    return f"{of.fields} a word{many}, rows of {row}"
+
+
+def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]) -> tuple[str, list[str]]:
+    """What a proposal is in machine code, and the budgets that it breaks."""
+    of, shape = plan.size.layout, plan.size.shape
+    if kind == "gpu":
+        if util.find_spec("triton") is None:
+            return "no wheel triton", []
+        code = read.hopper(lowered, WARPS, Path(DUMP))
+        text = read.in_words(code, shape.proposals, (shape.K, shape.M))
+        broken = [f"{fault} in the kernel" for fault in code.faults]
+        if case.instructions and code.mean > case.instructions:
+            broken.append(f"{code.mean:.0f} instructions a proposal, {case.instructions:.0f} are allowed")
+        return text, broken
+    paths = read.bundles(set(Path(DUMP).iterdir()) - before)
+    if paths is None:
+        return "loops within a proposal", []
+    mean = sum(paths) / len(paths)
+    rate = of.students * CLOCK["tpu"] / mean / 1e9
+    broken = (
+        [f"{rate:.1f} G proposals/s, {case.rate:g} are the least"] if case.rate and rate < case.rate else []
+    )
+    return f"{' and '.join(map(str, paths))} bundles: {rate:,.1f} G/s", broken
+
+
+def report(rows: dict[str, list[Row]]) -> str:
+    """The page."""
+    lines = [
+        "# Compiled for devices that were not there",
+        "",
+        "**Read off the compiled program, not timed.** `python benchmarks/aot.py`, "
+        + ", ".join(f"{name} {metadata.version(name)}" for name in read.VERSIONS if read.installed(name))
+        + f". A launch of {STUDENTS:,} students or one program's. Seconds are those of tracing and compiling, on",
+        "the machine at hand and whatever else ran there. A call of `advance` with one part is one sweep; kernels in",
+        "loops whose number of turns is written in the program count as often as they turn (it is not in a TPU's). A wait",
+        "is a loop whose end the host of a GPU must read.",
+        "",
+        "- H100: instructions (loads) on the way of one word of students through a proposal: of an output link, of a",
+        "  hidden link, where outputs are trained; `whole sweep` spreads the unfolding and folding of weights over the",
+        "  proposals, and leaves out only the drawing of inputs.",
+        "- TPU v5e: bundles of a proposal of all students of a program, an output link's and a hidden link's, and the",
+        "  rate that they imply at 1.5 GHz if nothing stalls and nothing else is done.",
+        "- Drawing a sweep's inputs is one threefry block for each input and word of each student: for students with",
+        "  few examples, about as much work again as the proposals.",
+        "",
+    ]
+    for kind, some in rows.items():
+        lines += [
+            f"## {NAMES[kind]}",
+            "",
+            "| case | program | kernels | waits | memory | seconds | a proposal |",
+            "|---|---|--:|--:|--:|--:|---|",
+        ]
+        lines += [
+            f"| {r.case} | {r.program} | {r.kernels} | {r.waits} | {r.memory} | {r.seconds:.1f} | {r.proposal} |"
+            for r in some
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Compile, write, and say what broke."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=sorted(NAMES))
+    parser.add_argument("--case", default="", help="only cases whose title holds this")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "aot.md")
+    given = parser.parse_args()
+    kinds = [given.only] if given.only else ["gpu", "tpu"]
+    missing = [WHEELS[kind] for kind in kinds if not read.installed(WHEELS[kind])]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not installed beside jax {jax.__version__} (extra aot)")
+        return 0
+    rows: dict[str, list[Row]] = {}
+    broken: list[str] = []
+    for kind in kinds:
+        mesh = mesh_for(kind)
+        for case in CASES:
+            if given.case not in case.title:
+                continue
+            wanted = [("advance", 1)]
+            if case.all_programs:
+                wanted = [("init", 1), ("advance", 1), ("advance", 8), ("observe", 1)]
+            for program, parts in wanted:
+                try:
+                    row = row_of(kind, case, program, parts, mesh)
+                except jax.errors.JaxRuntimeError as error:
+                    first = str(error).splitlines()[0]
+                    broken.append(f"{NAMES[kind]}, {case.title}: {program} does not compile: {first}")
+                    print(broken[-1], flush=True)
+                    continue
+                rows.setdefault(kind, []).append(row)
+                broken += row.broken
+                print(*row[:-1], sep=" | ", flush=True)
+    given.out.write_text(report(rows))
+    for fault in broken:
+        print("BROKEN:", fault)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
