@@ -16,11 +16,11 @@ from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from mbsim.cli.commands import analyze, bench, doctor, export, report, run, status
 from mbsim.cli.exit_codes import FAILED, INTERRUPTED, USAGE
-from mbsim.cli.help_texts import HELP, RUN_HELP
+from mbsim.cli.help_texts import HELP, run_help
 from mbsim.cli.usage import UsageFault, nearest
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
 from mbsim.running.interrupts import Interrupted, interruptible
@@ -37,6 +37,15 @@ class Commands(TyperGroup):
             near = nearest(cmd_name, names)
             raise UsageFault(f"no command {cmd_name!r}; nearest is {near} ({', '.join(names)})")
         return command
+
+
+class Run(TyperCommand):
+    """`mbsim run`, whose help is made when it is asked for: it tells what rules and students declare."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        self.help = run_help()
+        super().format_help(ctx, formatter)
 
 
 def _show_version(wanted: bool) -> None:
@@ -64,8 +73,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for name, command, short_help, full_help in (
-    ("run", run.command, "Train a grid, or what is missing of it; print m_c.", RUN_HELP),
+for name, command, short_help, kind in (
+    ("run", run.command, "Train a grid, or what is missing of it; print m_c.", Run),
     ("status", status.command, "What is done of a run, what is left, how long.", None),
     ("analyze", analyze.command, "m_c for each (N, d), with its 95 % interval.", None),
     ("report", report.command, "One HTML page with the table, the figures and the verdict.", None),
@@ -73,7 +82,7 @@ for name, command, short_help, full_help in (
     ("doctor", doctor.command, "Is this machine fit? Known answers, versions.", None),
     ("bench", bench.command, "How many proposals a second it trains here.", None),
 ):
-    app.command(name, short_help=short_help, help=full_help)(command)
+    app.command(name, cls=kind, short_help=short_help)(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,9 @@
-"""What the help of `mbsim` and of `mbsim run` teaches: paragraphs, and lines kept as they are (backspace)."""
+"""What the help of `mbsim` and of `mbsim run` teaches: paragraphs, and lines kept as they are (backspace).
+
+The keys that rules, students and teachers have are told as these declare them.
+"""
+
+from typing import Any
 
 HELP = """\
 How large must the mini-batch be for a two-layer network to learn its teacher?
@@ -30,7 +35,7 @@ Exit codes:
   75  interrupted (Ctrl-C, SIGTERM, full disk); the same command goes on
 """
 
-RUN_HELP = """\
+RUN_INTRODUCTION = """\
 Train the grid of a configuration, or what is missing of it, and print m_c.
 
 The folder receives one file for each unit of work as it finishes, and a figure. If it holds part of the same
@@ -46,45 +51,61 @@ The least that a configuration needs:
   m = { start = 2, stop = 14 }    # mini-batch sizes; or a list; or in
                                   # other units: { unit = "N", values = [0.5, 1] }
 
-\b
-What else it may say, with the defaults:
-  name = "sparse-vector"          # the run folder is runs/NAME
-  [grid]
-  teachers = 4                    # draws of graph and teacher
-  replicas = 32                   # students of each teacher
-  [dynamics]
-  sweeps = 300
-  order = "random"                # or "sequential"
-  refresh = "sweep"               # or a fresh mini-batch after so many proposals
-  temperature = 0.0               # a list of temperatures goes in [grid]
-  init_overlap = 0.0              # 1.0 starts at the teacher; a list goes in [grid]
-  [measure]
-  measurements = 32               # log-spaced times
-  test_size = 256                 # fresh examples at each; 4096 with one output
-  # [data]                        # a training set, in place of fresh examples:
-  # examples = 10000              # or { unit = "N*d", value = 10 }
-  # sampling = "epochs"           # or "with", "without" replacement
-  [run]
-  seed = 1
-
-\b
-Dense models have real weights, trained by SGD. What theirs may say, with the defaults:
-  [model]                         # a table instead of a name: output, student, weights, and
-  # hidden = 64                   # hidden units of the teacher, instead of N
-  # student_hidden = 128          # those of the student, instead of the teacher's
-  train_output = true             # false fixes the output weights (committees)
-  teacher_weights = "sign"        # or "normal"
-  activation = "tanh"             # "erf", "relu", "linear"
-  scaling = "standard"            # or "ntk"
-  inputs = "sign"                 # or "normal"
-  noise = 0.0                     # of the labels
-  [dynamics]
-  steps = 1000
-  optimizer = "sgd"               # or "adam"
-  momentum = 0.0
-  lr = 0.1                        # a list of learning rates goes in [grid]
-  lr_scaling = "constant"         # with m: "linear", "sqrt"
-  lr_multipliers = "none"         # or "mup"
-  [measure]
-  success_threshold = 0.01        # a student below this error has learned
 """
+
+
+def run_help() -> str:
+    """The help of `mbsim run`."""
+    return RUN_INTRODUCTION + "\n".join(_keys()) + "\n"
+
+
+def _keys() -> list[str]:
+    import json  # here, as the rest: help of other commands needs none of it
+
+    from mbsim.config.tables import TEACHER
+    from mbsim.physics.rules import HEAT_BATH, METROPOLIS, SGD
+    from mbsim.physics.students import STUDENTS
+
+    def line(name: str, value: Any, comment: str = "", indent: str = "  ") -> str:
+        text = f"{indent}{name} = {json.dumps(value)}"
+        return f"{text:<34}# {comment}" if comment else text
+
+    def told(key: Any) -> str:
+        if key.default is None:
+            examples = {"student_hidden": 128, "teacher_activation": "relu", "teacher": "parity"}
+            return line(key.name, examples[key.name], key.help, "  # ")
+        return line(key.name, key.default, key.help)
+
+    return [
+        "\b",
+        "What else it may say, with the defaults:",
+        line("name", "sparse-vector", "the run folder is runs/NAME"),
+        "  [grid]",
+        line("teachers", 4, "draws of graph and teacher"),
+        line("replicas", 32, "students of each teacher"),
+        "  [dynamics]",
+        line("rule", "metropolis", f'or "{HEAT_BATH.name}"'),
+        *map(told, METROPOLIS.keys),
+        "  [measure]",
+        line("measurements", 32, "log-spaced times"),
+        line("test_size", 256, "fresh examples at each; 4096 with one output"),
+        line("observables", ["overlap"], "all that is measured, by name", "  # "),
+        "  # [data]                        # a training set, in place of fresh examples:",
+        line("examples", 10000, 'or { unit = "N*d", value = 10 }', "  # "),
+        line("sampling", "epochs", 'or "with", "without" replacement', "  # "),
+        "  [run]",
+        line("seed", 1),
+        line("engine", "reference", "by default the fastest that can do it", "  # "),
+        "",
+        "\b",
+        "Dense models have real weights, trained by SGD. What theirs may say, with the defaults:",
+        "  [model]                         # a table instead of a name: output, student, weights, and",
+        line("hidden", 64, "hidden units of the teacher, instead of N", "  # "),
+        told(TEACHER),
+        line("train_output", True, "false fixes the output weights (committees)"),
+        *map(told, STUDENTS["dense"].keys),
+        "  [dynamics]",
+        *map(told, SGD.keys),
+        "  [measure]",
+        line("success_threshold", 0.01, "a student below this error has learned"),
+    ]

@@ -24,7 +24,6 @@ from mbsim.running import runner
 from mbsim.running.display import best_display
 from mbsim.running.interrupts import Interrupted
 from mbsim.running.progress import Progress
-from mbsim.running.rules import RULES
 from mbsim.text import counted, duration, si
 
 FIGURE = "order_parameter.png"
@@ -64,7 +63,7 @@ class Watch:
             return ""
         trained = counted(self.newest.units_done - self.first.units_done, "unit")
         elapsed = duration(time.monotonic() - self.started)
-        work = RULES[self.config.algorithm].WORK[1]
+        work = self.config.rule.work.many
         rate = f"; training alone {si(self.newest.rate)} {work}/s" if self.newest.rate else ""
         return f"trained {trained} in {elapsed}{rate}"
 
@@ -144,13 +143,14 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
     dimensions += [
         f"{name} = {_listed(getattr(grid, name))}" for name in config.axes if getattr(grid, name) is not None
     ]
-    terminal.say(f"{config.name}: {config.model.kind_name}, {'; '.join(dimensions)}")
-    rule, work = RULES[config.algorithm], counted(progress.units, "unit")
-    students = counted(sum(unit.lanes for unit in units(config)), "student")
+    named = config.model.kind_name + ("" if config.dynamics.rule is None else f" by {config.rule.title}")
+    terminal.say(f"{config.name}: {named}, {'; '.join(dimensions)}")
+    rule, work = config.rule, counted(progress.units, "unit")
+    students = counted(sum(unit.students for unit in units(config)), "student")
     teachers = counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
     terminal.say(
-        f"{students} of {teachers}, {config.dynamics.length:,} {rule.TIME[1]}: "
-        f"{si(progress.proposals)} {rule.WORK[1]} in {work} of work"
+        f"{students} of {teachers}, {config.dynamics.length:,} {rule.time.many}: "
+        f"{si(progress.proposals)} {rule.work.many} in {work} of work"
     )
     if progress.units_done == progress.units:
         terminal.say(f"{path}: all {work} are done, nothing to compute")

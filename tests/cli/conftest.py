@@ -15,7 +15,7 @@ from test_store import PROVENANCE
 from mbsim.cli import main
 from mbsim.config.configuration import load_config
 from mbsim.data.store import RunFolder
-from mbsim.plan.units import units
+from mbsim.plan.units import measurement_times, units
 from mbsim.running import runner
 
 
@@ -33,7 +33,7 @@ def made_up(monkeypatch):
 
     def train(unit, config, advance):
         advance(runner.work_of(unit, config))
-        return with_transition(unit, len(runner._times(config)))
+        return with_transition(unit, len(measurement_times(config.dynamics.length, config.measure.measurements)))
 
     monkeypatch.setattr(runner, "train_unit", train)
     monkeypatch.setattr(runner, "self_check", lambda config, unit: None)

@@ -27,7 +27,7 @@ def command(
     dataset.export(found, file)
     sizes = ", ".join(f"{name} {size}" for name, size in found.sizes.items())
     terminal.say(f"{file}: {len(found)} variables over {sizes}")
-    asked = sum(unit.lanes for unit in units(RunFolder.open(folder).config))
+    asked = sum(unit.students for unit in units(RunFolder.open(folder).config))
     if missing := asked - int((found.status != 0).sum()):
         terminal.note(f"note: {missing} of {counted(asked, 'student')} have not run, NaN stands there")
     return DONE

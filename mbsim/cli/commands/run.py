@@ -37,7 +37,7 @@ def command(
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, and stop.")
     ] = False,
 ) -> int:
-    """Its help is `help_texts.RUN_HELP`."""
+    """Its help is `help_texts.run_help`."""
     from mbsim.config.configuration import load_config
 
     chosen = tuple(overrides or ())
