@@ -12,26 +12,15 @@ machine code. Host side only; a few minutes on two cores.
 """
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from importlib import metadata, util
 from pathlib import Path
 from typing import NamedTuple
 
-DUMP = tempfile.mkdtemp(prefix="mbsim-aot-")
-os.environ |= {
-    "JAX_PLATFORMS": "cpu",
-    "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
-    "TPU_SKIP_MDS_QUERY": "1",
-    "LIBTPU_INIT_ARGS": f"--xla_jf_dump_to={DUMP} --xla_jf_dump_llo_text=true",
-}
-
+import aot_devices as devices
 import aot_programs as read
 import jax
-import numpy as np
-from jax.experimental import topologies
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import layout, programs
@@ -40,22 +29,26 @@ from mbsim.engines.pallas.programs import Plan
 from mbsim.engines.pallas.targets import WARPS, Target
 from mbsim.engines.task import TrainingSet
 
-H100 = """gpu_device_info { threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
-  shared_memory_per_core: 233472 threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128
-  block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535 memory_bandwidth: 3352320000000
-  l2_cache_size: 52428800 clock_rate_ghz: 1.98 device_memory_size: 84942979072 shared_memory_per_block_optin: 232448
-  cuda_compute_capability { major: 9 } registers_per_core_limit: 65536 registers_per_block_limit: 65536
-  thread_dim_limit_x: 1024 thread_dim_limit_y: 1024 thread_dim_limit_z: 64 device_vendor: "NVIDIA Corporation"
-  platform_version: "Compute Capability 9.0" device_address_bits: 64 name: "NVIDIA H100 80GB HBM3"
-  driver_version: "13.0.0" runtime_version: "13.0.0" compile_time_toolkit_version: "13.0.0" dnn_version: "9.10.0" }
-platform_name: "CUDA" dnn_version_info { major: 9 minor: 10 patch: 0 } device_description_str: "NVIDIA H100 80GB HBM3" """
-
-NAMES = {"gpu": "H100", "tpu": "TPU v5e"}
-PLATFORMS = {"gpu": "cuda", "tpu": "tpu"}
-WHEELS = {"gpu": "jax-cuda13-plugin", "tpu": "libtpu"}
-CLOCK = {"gpu": 1.755e9, "tpu": 1.5e9}
 STUDENTS = 65536
 SWEEP_KERNELS, ALL_KERNELS, TPU_SECONDS = 2, 25, 30
+
+
+HEAD = """# Compiled for devices that were not there
+
+**Read off the compiled program, not timed.** `python benchmarks/aot.py`, {versions};
+launches of {students:,} students, or of one program of a kernel where that has more. Seconds are those of tracing and
+compiling, on the machine at hand beside whatever else ran there. A call of `advance` with one part is one sweep.
+Kernels in loops count as often as the loops turn where the program says so (that for a TPU does not). A wait is a loop
+whose end the host must read.
+
+- H100: instructions (loads) of one word of students on the way through a proposal: of an output link, where output
+  weights are trained, and of a hidden link. A whole sweep is these and the unfolding and folding of weights, for each
+  proposal; only the drawing of inputs is left out.
+- TPU v5e: bundles of a proposal of all students of a program, of an output link and of a hidden link, and the rate
+  that they imply at 1.5 GHz if nothing stalls and nothing else is done.
+- Inputs cost one threefry block for each input and word of each student in a sweep: for students with few examples
+  and links about as much again as the proposals.
+"""
 
 
 class Case(NamedTuple):
@@ -110,23 +103,12 @@ class Row(NamedTuple):
     broken: tuple[str, ...]
 
 
-def mesh_for(kind: str) -> jax.sharding.Mesh:
-    """One described device."""
-    if kind == "gpu":
-        described = topologies.get_topology_desc(
-            "h100", platform="cuda", topology="1x1x1", target_config=H100
-        )
-    else:
-        described = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2")
-    return jax.sharding.Mesh(np.array(described.devices[:1]), ("student",))
-
-
 def plan_for(kind: str, case: Case, parts: int) -> Plan:
     """A launch of many students."""
     target = Target(kind)
     of = layout.layout_for(target, case.shape, case.m, STUDENTS, case.heat)
     if of is None:
-        raise SystemExit(f"{case.title}: no layout for {NAMES[kind]}")
+        raise SystemExit(f"{case.title}: no layout for {devices.NAMES[kind]}")
     count = max(1, STUDENTS // of.students)
     size = Size(target, case.shape, of, case.heat, count, count)
     return Plan(size, 256, case.training, True, 1, parts)
@@ -135,11 +117,11 @@ def plan_for(kind: str, case: Case, parts: int) -> Plan:
 def row_of(kind: str, case: Case, program: str, parts: int, mesh: jax.sharding.Mesh) -> Row:
     """Compile a program and read it."""
     plan = plan_for(kind, case, parts)
-    before = set(Path(DUMP).iterdir())
+    before = set(devices.DUMP.iterdir())
     began = time.perf_counter()
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         traced = programs.mapped(plan, mesh)[program].trace(*programs.arguments(plan, mesh)[program])
-        lowered = traced.lower(lowering_platforms=(PLATFORMS[kind],))
+        lowered = traced.lower(lowering_platforms=(devices.PLATFORMS[kind],))
         compiled = lowered.compile()
     seconds = time.perf_counter() - began
     counted = read.launches(compiled.as_text())
@@ -166,7 +148,7 @@ def row_of(kind: str, case: Case, program: str, parts: int, mesh: jax.sharding.M
         f"{used / 2**20:,.0f} MiB",
         seconds,
         proposal,
-        tuple(f"{NAMES[kind]}, {case.title}: {fault}" for fault in broken),
+        tuple(f"{devices.NAMES[kind]}, {case.title}: {fault}" for fault in broken),
     )
 
 
@@ -184,17 +166,17 @@ def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]
     if kind == "gpu":
         if util.find_spec("triton") is None:
             return "no wheel triton", []
-        code = read.hopper(lowered, WARPS, Path(DUMP))
+        code = read.hopper(lowered, WARPS, devices.DUMP)
         text = read.in_words(code, shape.proposals, (shape.K, shape.M))
         broken = [f"{fault} in the kernel" for fault in code.faults]
         if case.instructions and code.mean > case.instructions:
             broken.append(f"{code.mean:.0f} instructions a proposal, {case.instructions:.0f} are allowed")
         return text, broken
-    paths = read.bundles(set(Path(DUMP).iterdir()) - before)
+    paths = read.bundles(set(devices.DUMP.iterdir()) - before)
     if paths is None:
         return "loops within a proposal", []
     mean = sum(paths) / len(paths)
-    rate = of.students * CLOCK["tpu"] / mean / 1e9
+    rate = of.students * devices.TPU_CLOCK / mean / 1e9
     broken = (
         [f"{rate:.1f} G proposals/s, {case.rate:g} are the least"] if case.rate and rate < case.rate else []
     )
@@ -203,28 +185,11 @@ def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]
 
 def report(rows: dict[str, list[Row]]) -> str:
     """The page."""
-    lines = [
-        "# Compiled for devices that were not there",
-        "",
-        "**Read off the compiled program, not timed.** `python benchmarks/aot.py`, "
-        + ", ".join(f"{name} {metadata.version(name)}" for name in read.VERSIONS if read.installed(name))
-        + f". A launch of {STUDENTS:,} students or one program's. Seconds are those of tracing and compiling, on",
-        "the machine at hand and whatever else ran there. A call of `advance` with one part is one sweep; kernels in",
-        "loops whose number of turns is written in the program count as often as they turn (it is not in a TPU's). A wait",
-        "is a loop whose end the host of a GPU must read.",
-        "",
-        "- H100: instructions (loads) on the way of one word of students through a proposal: of an output link, of a",
-        "  hidden link, where outputs are trained; `whole sweep` spreads the unfolding and folding of weights over the",
-        "  proposals, and leaves out only the drawing of inputs.",
-        "- TPU v5e: bundles of a proposal of all students of a program, an output link's and a hidden link's, and the",
-        "  rate that they imply at 1.5 GHz if nothing stalls and nothing else is done.",
-        "- Drawing a sweep's inputs is one threefry block for each input and word of each student: for students with",
-        "  few examples, about as much work again as the proposals.",
-        "",
-    ]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in read.VERSIONS if read.installed(name))
+    lines = [HEAD.format(versions=versions, students=STUDENTS)]
     for kind, some in rows.items():
         lines += [
-            f"## {NAMES[kind]}",
+            f"## {devices.NAMES[kind]}",
             "",
             "| case | program | kernels | waits | memory | seconds | a proposal |",
             "|---|---|--:|--:|--:|--:|---|",
@@ -240,19 +205,20 @@ def report(rows: dict[str, list[Row]]) -> str:
 def main() -> int:
     """Compile, write, and say what broke."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=sorted(NAMES))
+    parser.add_argument("--only", choices=sorted(devices.NAMES))
     parser.add_argument("--case", default="", help="only cases whose title holds this")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "aot.md")
     given = parser.parse_args()
+    devices.prepare()
     kinds = [given.only] if given.only else ["gpu", "tpu"]
-    missing = [WHEELS[kind] for kind in kinds if not read.installed(WHEELS[kind])]
+    missing = [devices.WHEELS[kind] for kind in kinds if not read.installed(devices.WHEELS[kind])]
     if missing:
         print(f"skipped: {', '.join(missing)} not installed beside jax {jax.__version__} (extra aot)")
         return 0
     rows: dict[str, list[Row]] = {}
     broken: list[str] = []
     for kind in kinds:
-        mesh = mesh_for(kind)
+        mesh = devices.mesh_for(kind)
         for case in CASES:
             if given.case not in case.title:
                 continue
@@ -264,7 +230,7 @@ def main() -> int:
                     row = row_of(kind, case, program, parts, mesh)
                 except jax.errors.JaxRuntimeError as error:
                     first = str(error).splitlines()[0]
-                    broken.append(f"{NAMES[kind]}, {case.title}: {program} does not compile: {first}")
+                    broken.append(f"{devices.NAMES[kind]}, {case.title}: {program} does not compile: {first}")
                     print(broken[-1], flush=True)
                     continue
                 rows.setdefault(kind, []).append(row)

@@ -1,4 +1,4 @@
-"""Reading compiled programs: launches of an optimised XLA module, Hopper machine code, bundles of a TPU's schedule."""
+"""Reading compiled programs: launches of an XLA module, Hopper machine code, bundles of a TPU's schedule."""
 
 import re
 import subprocess

@@ -4,6 +4,7 @@ Rows have the layout of a GPU or of a TPU. What the compiled kernels of such dev
 `benchmarks/aot.py`; that they answer rightly there is seen by the known answers at the start of a run.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from students import SEED, labels
 from mbsim.engines import ensemble, networks
 from mbsim.engines.mesh import student_mesh
 from mbsim.engines.pallas import batches, bitwise, layout, refusals, tables, training, vector
-from mbsim.engines.pallas.programs import programs
+from mbsim.engines.pallas.programs import program
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import Dynamics, Task, TrainingSet
 from mbsim.physics import teachers
@@ -39,16 +40,19 @@ class Case(NamedTuple):
 WARM = (0.0, 0.6, 1.5)
 VECTOR = (12, 12, 12, 3)
 CASES = {
-    # Four students in a word, eight devices.
-    "vector": Case(VECTOR, (5, 8)),
-    # Two in a word; units differ in their readers; batches end within sweeps.
-    "irregular": Case((11, 9, 13, 3), (6,), temperatures=WARM, dynamics=Dynamics("sequential", 7)),
-    # Words one after the other; a batch lasts for several sweeps.
-    "many words": Case(
-        VECTOR, (70,), TPU, train_output=False, init_overlap=0.5, dynamics=Dynamics(refresh=50)
+    # Two students in a word; units differ in their readers; batches end within sweeps.
+    "irregular": Case(
+        (11, 9, 13, 3), (6,), temperatures=WARM, dynamics=Dynamics("sequential", 20), times=(0, 1, 2)
     ),
-    # Words side by side.
+    # Eight words side by side.
     "scalar": Case((9, 9, 1, 3), (250,), TPU, WARM),
+    "vector": pytest.param(Case(VECTOR, (5, 8)), marks=SLOW),
+    # Words one after the other; a batch lasts for several sweeps.
+    "many words": pytest.param(
+        Case(VECTOR, (70,), TPU, train_output=False, init_overlap=0.5, dynamics=Dynamics(refresh=50)),
+        marks=SLOW,
+    ),
+    "one after the other": pytest.param(Case(VECTOR, (5,), dynamics=Dynamics("sequential", 7)), marks=SLOW),
     "layouts": pytest.param(Case(VECTOR, (6, 14, 20), temperatures=WARM), marks=SLOW),
     "layouts of a TPU": pytest.param(Case(VECTOR, (6, 14, 40), TPU, WARM), marks=SLOW),
     "side by side": pytest.param(Case((10, 10, 10, 5), (250,), TPU, WARM, times=(0, 2)), marks=SLOW),
@@ -119,25 +123,29 @@ def test_same_bits(case):
         np.testing.assert_array_equal(result, right, err_msg=column)
 
 
-def test_eight_devices_and_several_launches_change_nothing():
-    """1,026 students of four a word: two programs of a kernel on one device, or one on each of eight."""
-    task = task_of(CASES["vector"])
-    many = labels((5, 8), 513)
-    task = task._replace(labels=many, times=np.array([0, 2]), test_size=32)
+def many(replicas: int) -> Task:
+    """Students of four a word; a program of a kernel has 512."""
+    small = Case(VECTOR, (5, 8), times=(0, 2))
+    return task_of(small)._replace(labels=labels((5, 8), replicas), test_size=32)
+
+
+def test_eight_devices_change_nothing():
+    """Students on all of eight devices have the bits of the engine for CPUs, which has one."""
+    task = many(8 * 256 - 50)
+    done: list[int] = []
+    result = training.train(task, student_mesh(jax.devices()), done.append, GPU)
+    for column, right in zip(result, expected(task), strict=True):
+        np.testing.assert_array_equal(column, right)
+    assert sum(done) == len(task.labels.m) * task.shape.proposals * 2
+
+
+@SLOW
+def test_devices_and_launches_change_nothing():
+    task = many(513)
     one, eight, launches = (trained(task, GPU, *how) for how in ((1,), (8,), (1, 1)))
     for column in range(len(one)):
         np.testing.assert_array_equal(one[column], eight[column])
         np.testing.assert_array_equal(one[column], launches[column])
-    small = task_of(CASES["vector"])._replace(times=np.array([0, 2]), test_size=32)
-    some = np.concatenate([np.arange(3), 513 + np.arange(3)])
-    np.testing.assert_array_equal(one.w[some], trained(small, GPU).w)
-
-
-def test_progress_counts_every_proposal():
-    task = task_of(CASES["vector"])
-    done = []
-    training.train(task, student_mesh(jax.devices()[:1]), done.append, GPU)
-    assert sum(done) == len(task.labels.m) * task.shape.proposals * int(task.times[-1])
 
 
 def reversed_acceptance(patch):
@@ -177,9 +185,9 @@ AT_MOST, FLIP, MASK = bitwise.at_most, vector.flip_hidden, batches.mask
     ],
 )
 def test_mutants_are_noticed(mutant, monkeypatch):
-    monkeypatch.setattr(training, "programs", programs.__wrapped__)
+    monkeypatch.setattr(training, "program", functools.cache(program.__wrapped__))
     mutant(monkeypatch)
-    task = task_of(CASES["vector"])._replace(times=np.array([0, 2]))
+    task = many(6)
     assert (trained(task, GPU).w != expected(task)[4]).any()
 
 
@@ -237,7 +245,7 @@ def test_tables_name_rows_of_readers():
 
 
 def test_refusals_are_one_line():
-    task = task_of(CASES["vector"])
+    task = many(1)
     assert refusals.refuses(task, GPU) == refusals.refuses(task, TPU) == ""
     deep = task._replace(shape=task.shape._replace(d=33))
     wide = task._replace(shape=task.shape._replace(N=2**14, K=2**14, M=2**14))

@@ -1,4 +1,4 @@
-"""The compiled programs of a launch: `init`, `advance`, `observe`, made once for each plan.
+"""The compiled programs of a launch: `init`, `advance`, `observe`, each compiled once for a plan.
 
 Each is one `jax.shard_map` over the one axis of a mesh; every device has the same number of programs of a kernel,
 and students never speak to each other. Arrays of a launch as in `layout.py`: rows (rows, *lanes), single students
@@ -63,7 +63,7 @@ class Teachers(NamedTuple):
 
 
 class Programs(NamedTuple):
-    """Compiled functions.
+    """Functions of a launch.
 
     init(students, teachers) -> (w, v), packed rows
     advance(students, teachers, w, v, parts) -> (w, v, accepted); parts (S, 4) int32: the number of a sweep, of the
@@ -227,10 +227,9 @@ def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=64)
-def programs(plan: Plan, mesh: Mesh) -> Programs:
-    """The compiled programs; asking again for the same returns the same."""
-    given, functions = arguments(plan, mesh), mapped(plan, mesh)
+@functools.lru_cache(maxsize=128)
+def program(plan: Plan, mesh: Mesh, name: str) -> Callable[..., Any]:
+    """The compiled function of this name, a field of `Programs`; asking again for the same returns the same."""
     # An interpreted kernel is there to be compared: quickly compiled is better than quickly run.
     options = {"xla_backend_optimization_level": 0} if plan.size.target.interpret else None
-    return Programs(*(functions[name].lower(*given[name]).compile(options) for name in Programs._fields))
+    return mapped(plan, mesh)[name].lower(*arguments(plan, mesh)[name]).compile(options)

@@ -6,7 +6,7 @@ again, from the same labels.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding
 from mbsim.engines.pallas import layout, memory, tables, targets
 from mbsim.engines.pallas.kernels import Size, Tables
 from mbsim.engines.pallas.layout import Layout
-from mbsim.engines.pallas.programs import Plan, Programs, Students, Teachers, programs, specs
+from mbsim.engines.pallas.programs import Plan, Students, Teachers, program, specs
 from mbsim.engines.pallas.refusals import refuses
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.registers.decisions import RESOLUTION, limits_of
@@ -143,8 +143,8 @@ class _Launch:
         random = task.dynamics.order == "random"
         return Plan(self.size, task.test_size, task.dynamics.training, random, 1, parts)
 
-    def _programs(self, parts: int) -> Programs:
-        return programs(self._plan(parts), self.mesh)
+    def _program(self, name: str, parts: int = 1) -> Callable[..., tuple[Array, ...]]:
+        return program(self._plan(parts), self.mesh, name)
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(values.reshape(*values.shape[:-1], *self.single))
@@ -189,7 +189,7 @@ class _Launch:
     def run(self, progress: ReportProgress) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """Columns (students, times) and weights (students, links)."""
         n, given = self.task.shape.proposals, (self.students, self.teachers)
-        w, v = self._programs(1).init(*given)
+        w, v = self._program("init")(*given)
         pending: deque[tuple[Array, int]] = deque()
 
         def settle(most: int) -> None:
@@ -207,14 +207,14 @@ class _Launch:
                 count = PARTS if len(todo) >= PARTS else 1
                 now, todo = todo[:count], todo[count:]
                 parts = np.array(now, np.int32)
-                w, v, more = self._programs(count).advance(*given, w, v, parts)
+                w, v, more = self._program("advance", count)(*given, w, v, parts)
                 flips.append(more)
                 pending.append((more, len(self.index) * sum(end - begin for _, _, begin, end in now)))
                 settle(1)
             sweep = time
             accepted.append(sum((self._of_students(more) for more in flips), np.int64(0)))
             numbers = np.array([time, -(-time * n // self.refresh)], np.int32)
-            seen.append(self._programs(1).observe(*given, w, v, numbers))
+            seen.append(self._program("observe")(*given, w, v, numbers))
         settle(0)
         columns = [np.stack([self._of_students(o[i]) for o in seen], axis=1) for i in range(3)]
         zeros = np.zeros(len(self.index), np.int64)
