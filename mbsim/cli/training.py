@@ -19,6 +19,7 @@ from mbsim.data.dataset import open_run
 from mbsim.data.files import write_atomically
 from mbsim.data.store import CONFIG, RunFolder
 from mbsim.errors import RunFolderError
+from mbsim.plan.notes import without_effect
 from mbsim.plan.units import Unit, units
 from mbsim.running import runner
 from mbsim.running.display import best_display
@@ -161,6 +162,8 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
     if progress.damaged:
         state += f", {progress.damaged} of them because the file was damaged"
     terminal.say(f"{path}: {state}" + ("" if dry else f", on {_devices()}"))
+    for line in without_effect(config):
+        terminal.note(f"note: {line}")
 
 
 def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:

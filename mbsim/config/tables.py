@@ -101,9 +101,12 @@ class ModelTable(Table):
 
     @property
     def kind_name(self) -> str:
-        """The named model that this one is, or varies: student and output, as in "sparse-vector"."""
+        """The named model that this one is, or varies: student, output, teacher where it is not the sparse one; as in
+        "sparse-vector", "dense-scalar-parity".
+        """
         name = f"{self.student}-{self.output}"
-        return f"{name}-real" if self.real and self.student == "sparse" else name
+        name = f"{name}-real" if self.real and self.student == "sparse" else name
+        return name if self.teacher_kind == "sparse" else f"{name}-{self.teacher_kind}"
 
     @property
     def real(self) -> bool:

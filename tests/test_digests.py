@@ -1,0 +1,87 @@
+"""Runs give the bits that they gave before the code was reordered, by every engine that can do them.
+
+The answers in `known_answers/runs.json` were made when the reference engine did not exist.
+"""
+
+import numpy as np
+import pytest
+from known_answers import runs
+
+import mbsim
+from mbsim.config import load_config
+from mbsim.engines import ENGINES, choose
+from mbsim.plan.tasks import task_of
+from mbsim.plan.units import units
+
+QUICK = {
+    None: ("vector random", "vector thermal", "scalar random"),
+    "reference": ("vector thermal", "scalar, training set without replacement"),
+}
+ANSWERS = runs.answers()
+
+
+def engines_for(name):
+    """Names of the engines that do not refuse a run."""
+    config = load_config(runs.BINARY[name])
+    task = task_of(units(config)[0], config)
+    return [engine for engine in ENGINES if not ENGINES[engine].refuses(task)]
+
+
+def check(name, engine):
+    found = mbsim.run(runs.BINARY[name], progress=False, engine=engine)
+    assert runs.digest(found) == ANSWERS["binary"][name]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("engine", "name"), [(engine, name) for engine, names in QUICK.items() for name in names]
+)
+def test_bits(engine, name):
+    found = check(name, engine)
+    assert found.attrs["engine"] == (engine or "registers")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", runs.BINARY)
+def test_bits_of_every_mode_by_every_engine(name):
+    names = engines_for(name)
+    assert "reference" in names
+    for engine in names:
+        check(name, engine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", runs.REAL)
+def test_numbers_of_every_mode_of_real_weights(name):
+    """Rounding grows with the steps, so errors agree to a part in a thousand, whichever engine and processor."""
+    for engine in ("batched", "reference"):
+        found = mbsim.run(runs.REAL[name], progress=False, engine=engine)
+        assert np.allclose(runs.errors(found), ANSWERS["real"][name], rtol=2e-3, atol=1e-5)
+
+
+def test_the_fastest_engine_that_can_is_chosen():
+    config = load_config(runs.BINARY["vector random"])
+    task = task_of(units(config)[0], config)
+    assert choose(task).engine.name == "registers"
+    heat = load_config(runs.BINARY["vector random"], ["dynamics.rule=heat-bath"])
+    chosen = choose(task_of(units(heat)[0], heat))
+    assert chosen.engine.refuses(task_of(units(heat)[0], heat)) == ""
+    for name in runs.REAL:
+        real = load_config(runs.REAL[name])
+        assert choose(task_of(units(real)[0], real)).engine.name == "batched"
+
+
+def test_an_engine_that_cannot_is_refused_by_name():
+    with pytest.raises(
+        mbsim.ConfigError, match=r'^run.engine = "batched": it trains real weights; able are '
+    ):
+        mbsim.run(runs.BINARY["vector random"], engine="batched")
+    with pytest.raises(
+        mbsim.ConfigError, match=r'^overrides: run.engine = "regsters": must be .*nearest is "registers"'
+    ):
+        mbsim.run(runs.BINARY["vector random"], engine="regsters")
+
+
+def test_the_engine_is_no_part_of_the_run():
+    config = runs.BINARY["vector random"]
+    assert load_config(config, ["run.engine=reference"]).hash == load_config(config).hash

@@ -1,0 +1,271 @@
+"""What a user registers is used like what is built in, and is refused in one line where it cannot be."""
+
+import subprocess
+import sys
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import mbsim
+from mbsim.cli import main
+from mbsim.physics.activations import ACTIVATIONS
+from mbsim.physics.observables import OBSERVABLES
+from mbsim.physics.optimisers import OPTIMISERS
+
+GRID = {"N": [9], "d": [3], "m": [4, 8], "teachers": 2, "replicas": 2}
+RUN = {"grid": GRID, "measure": {"measurements": 12, "test_size": 64}}
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Nothing that a test registers outlives it."""
+    yield
+    for registry in (OBSERVABLES, ACTIVATIONS, OPTIMISERS):
+        for name in [name for name in registry if not registry.built_in(name)]:
+            registry.remove(name)
+
+
+def magnetization(student, teacher, examples):
+    return (student.w * teacher.w).mean() + 0 * examples.y.sum()
+
+
+def binary(**more):
+    return {"model": "sparse-vector", **RUN, "dynamics": {"sweeps": 32}, **more}
+
+
+def measured(*names):
+    return {"measure": {**RUN["measure"], "observables": list(names)}}
+
+
+def test_an_observable_goes_from_run_to_analysis(tmp_path, capsys):
+    mbsim.observable("magnetization", long_name="magnetisation of the hidden layer", units="1")(magnetization)
+    config = binary(**measured("overlap", "generalization_error", "magnetization"))
+    config["model"] = {"output": "vector", "train_output": False}
+    ds = mbsim.run(config, tmp_path / "run", progress=False)
+    assert ds.magnetization.attrs == {"long_name": "magnetisation of the hidden layer", "units": "1"}
+    # With fixed outputs the path overlap is the mean of v v* w w* = w w* over paths, and each unit has d readers.
+    assert np.allclose(ds.magnetization, ds.overlap, atol=1e-6)
+    tail = ds.magnetization.isel(time=slice(-8, None)).astype(float)
+    assert np.allclose(ds.magnetization_second, (tail**2).mean("time"), atol=1e-6)
+    assert "acceptance" not in ds
+    assert ds.attrs["engine"] == "reference"
+    OBSERVABLES.remove("magnetization")  # as a process that never ran the script
+    assert mbsim.open_run(tmp_path / "run").identical(ds)
+    for arguments in (
+        ["status", str(tmp_path / "run")],
+        ["analyze", str(tmp_path / "run"), "--order-parameter", "magnetization"],
+    ):
+        assert main(arguments) == 0
+    with pytest.raises(mbsim.ConfigError, match="magnetization"):
+        mbsim.run(config, tmp_path / "run", progress=False)
+
+
+def test_a_changed_function_is_not_taken_for_the_old_one(tmp_path):
+    mbsim.observable("spin", long_name="a spin")(magnetization)
+    config = binary(**measured("overlap", "generalization_error", "spin"))
+    mbsim.run(config, tmp_path / "run", progress=False)
+    OBSERVABLES.remove("spin")
+
+    @mbsim.observable("spin", long_name="a spin")
+    def another(student, teacher, examples):
+        return student.v.mean()
+
+    with pytest.raises(mbsim.RunFolderError, match='observable "spin" was registered with another function'):
+        mbsim.run(config, tmp_path / "run", progress=False)
+
+
+def test_the_names_of_what_is_measured_are_part_of_the_identity():
+    plain, fewer = mbsim.load_config(binary()), mbsim.load_config(binary(**measured("overlap")))
+    assert plain.hash != fewer.hash
+    assert plain.observables == ("generalization_error", "training_error", "overlap", "acceptance")
+
+
+def test_an_activation_and_an_optimiser_train(tmp_path):
+    @mbsim.activation("softsign")
+    def softsign(z):
+        return z / (1 + jnp.abs(z))
+
+    mbsim.optimizer("lion", optax.lion)
+    model = {"output": "vector", "student": "dense", "weights": "real", "activation": "softsign"}
+    dynamics = {"steps": 40, "lr": 0.01, "optimizer": "lion"}
+    ds = mbsim.run({"model": model, **RUN, "dynamics": dynamics}, tmp_path / "run", progress=False)
+    assert ds.attrs["engine"] == "reference"
+    first, last = (float(ds.loss.isel(time=i).mean()) for i in (0, -1))
+    assert last < first
+    # The batched engine knows every activation, as its derivative is JAX's.
+    del dynamics["optimizer"]
+    by = {
+        engine: mbsim.run({"model": model, **RUN, "dynamics": dynamics}, progress=False, engine=engine)
+        for engine in ("batched", "reference")
+    }
+    assert np.allclose(by["batched"].loss, by["reference"].loss, rtol=1e-3)
+
+
+def test_an_optimiser_of_optax_is_the_one_built_in():
+    mbsim.optimizer("again", optax.adam)
+    dynamics = {"steps": 40, "lr": 0.02}
+    losses = [
+        mbsim.run(
+            {"model": "dense-vector", **RUN, "dynamics": {**dynamics, "optimizer": name}},
+            progress=False,
+            engine="reference",
+        ).loss
+        for name in ("again", "adam")
+    ]
+    assert np.array_equal(*losses)
+
+
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [
+        (lambda s, t, e: s.w, r"gives float32\[9, 3\]; must be one real number"),
+        (lambda s, t, e: s.w.sum() > 0, r"gives bool\[\]; must be one real number"),
+        (lambda s, t, e: (s.w.sum(), 1), "gives tuple; must be one real number"),
+        (lambda s, t, e: s.weights, "fails: AttributeError"),
+    ],
+)
+def test_an_observable_that_gives_no_number_is_named(tmp_path, function, line):
+    mbsim.observable("wrong", long_name="wrong")(function)
+    with pytest.raises(mbsim.ConfigError, match=f'^measure.observables = "wrong": {line}') as caught:
+        mbsim.run(binary(**measured("wrong")), tmp_path / "run", progress=False)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("register", "line"),
+    [
+        (
+            lambda: mbsim.observable("overlap", long_name="x")(magnetization),
+            r"observable 'overlap': this name is taken \(built in\)",
+        ),
+        (lambda: mbsim.activation("tanh")(jnp.tanh), r"activation 'tanh': this name is taken"),
+        (lambda: mbsim.optimizer("adam", optax.adam), r"optimizer 'adam': this name is taken"),
+        (
+            lambda: mbsim.observable("Big Name", long_name="x")(magnetization),
+            r"observable 'Big Name': a name must be lower-case",
+        ),
+        (
+            lambda: mbsim.observable("five", long_name="x")(5),
+            r"observable 'five': must be a function, not int",
+        ),
+        (lambda: mbsim.activation("sum")(jnp.sum), r"activation 'sum': gives .*; must be elementwise"),
+        (
+            lambda: mbsim.optimizer("none", lambda rate: None),
+            r"optimizer 'none': must make an optax.GradientTransformation",
+        ),
+    ],
+)
+def test_what_cannot_be_registered(register, line):
+    with pytest.raises(mbsim.MbsimError, match=f"^{line}") as caught:
+        register()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            {"dynamics": {"rule": "sgd"}},
+            'dynamics.rule = "sgd": trains real weights, and the model\'s are ±1: must be "metropolis" or "heat-bath"',
+        ),
+        (
+            {"dynamics": {"rule": "heatbath"}},
+            'dynamics.rule = "heatbath": must be "metropolis" or "heat-bath" with ±1 weights; nearest is "heat-bath"',
+        ),
+        ({"dynamics": {"rule": 3}}, 'dynamics.rule = 3: must be "metropolis" or "heat-bath" with ±1 weights'),
+        (
+            measured("overlap", "overlap"),
+            'measure.observables = "overlap": appears more than once; give each name once',
+        ),
+        (measured("loss"), 'measure.observables = "loss": is for real weights trained by SGD'),
+        (measured("output_overlap"), 'measure.observables = "output_overlap": no observable of this name'),
+        (
+            {"model": {"output": "vector", "teacher": "parity"}},
+            'model.teacher = "parity": is learnt by a dense network',
+        ),
+        (
+            {"model": {"output": "vector", "teacher": "xor"}},
+            'model.teacher = "xor": must be "sparse" or "parity"',
+        ),
+    ],
+)
+def test_bad_names_in_a_configuration(change, line):
+    with pytest.raises(mbsim.ConfigError) as caught:
+        mbsim.load_config(binary() | change)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_script_of_a_user(tmp_path):
+    """In a process of its own, as a user has it."""
+    script = tmp_path / "own.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import mbsim
+
+            @mbsim.observable("agreement", long_name="agreement of the outputs")
+            def agreement(student, teacher, examples):
+                return (student.answers == examples.y).mean()
+
+            config = {
+                "model": "sparse-vector",
+                "grid": {"N": [9], "d": [3], "m": [4], "teachers": 1, "replicas": 2},
+                "dynamics": {"sweeps": 32},
+                "measure": {"observables": ["generalization_error", "agreement"], "measurements": 12},
+            }
+            ds = mbsim.run(config, "run", progress=False)
+            print(float(abs(ds.agreement + ds.generalization_error - 1).max()) < 1e-6)
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "own.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
+    assert "agreement" in mbsim.open_run(tmp_path / "run")
+
+
+def test_parity_is_the_product_of_its_inputs():
+    from mbsim.physics.problem import Problem
+    from mbsim.physics.teachers import TEACHERS
+
+    of = Problem(6, 2, 1, 2, 4, "parity", "dense", True, "sgd", {}, "tanh", "tanh")
+    teacher = TEACHERS["parity"].draw(of, 3, 0)
+    x = np.random.default_rng(0).choice([-1.0, 1.0], (20, 6)).astype(np.float32)
+    hidden = [
+        np.prod([w * x[:, i] for w, i in zip(*unit, strict=True)], axis=0)
+        for unit in zip(teacher.w, teacher.hidden_sources, strict=True)
+    ]
+    expected = sum(v * h for v, h in zip(teacher.v[0], hidden, strict=True)) / np.sqrt(2)
+    found = TEACHERS["parity"].outputs(of, jax.tree.map(jnp.asarray, teacher), jnp.asarray(x))
+    assert np.allclose(found[:, 0], expected, atol=1e-6)
+
+
+def test_a_teacher_may_have_another_activation():
+    """A linear student of a linear teacher errs less than of a teacher that is no linear function."""
+    model = {"output": "scalar", "student": "dense", "weights": "real", "activation": "linear", "hidden": 3}
+    ends = {}
+    for name in ("linear", "relu"):
+        config = {
+            "model": {**model, "teacher_activation": name},
+            **RUN,
+            "dynamics": {"steps": 200, "lr": 0.05},
+        }
+        ds = mbsim.run(config, progress=False)
+        ends[name] = float(ds.generalization_error.isel(time=-1).mean())
+        assert ds.attrs["engine"] == ("batched" if name == "linear" else "reference")
+    assert ends["linear"] < 0.5 * ends["relu"]
+
+
+def test_a_setting_without_effect_is_said(tmp_path, capsys):
+    config = tmp_path / "mup.toml"
+    mbsim_config = mbsim.load_config({"model": "dense-vector", **RUN, "dynamics": {"lr_multipliers": "mup"}})
+    config.write_text(mbsim_config.to_toml())
+    assert main(["run", str(config), "--out", str(tmp_path / "run"), "--dry-run"]) == 0
+    assert 'dynamics.lr_multipliers = "mup": no effect' in capsys.readouterr().err
