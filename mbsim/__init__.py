@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mbsim.physics.registry import RegistrationError
     from mbsim.running.interrupts import Interrupted
     from mbsim.running.progress import Progress
-    from mbsim.running.runner import DiskFull, SelfCheckFailed, UnitsFailed
+    from mbsim.running.runner import DiskFull, UnitsFailed
+    from mbsim.running.training import SelfCheckFailed
     from mbsim.theory.checks import TheoryError
 
     __version__: str
@@ -68,7 +69,8 @@ _HOMES = {
     "physics.registry": ("RegistrationError",),
     "running.interrupts": ("Interrupted",),
     "running.progress": ("Progress",),
-    "running.runner": ("DiskFull", "SelfCheckFailed", "UnitsFailed"),
+    "running.runner": ("DiskFull", "UnitsFailed"),
+    "running.training": ("SelfCheckFailed",),
     "theory.checks": ("TheoryError",),
 }
 

@@ -1,5 +1,7 @@
 """Small runs on disk without training: configurations, made-up results of their units, folders filled with them."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mbsim.config import Config, load_config
@@ -7,6 +9,20 @@ from mbsim.data import provenance as prov
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import variables_of
 from mbsim.plan.units import Unit, units
+
+
+def trained(model: str, m: list[int], hot: float) -> dict:
+    grid = {"N": [9], "d": [3], "m": m, "teachers": 2, "replicas": 3}
+    return {
+        "model": model,
+        "grid": grid | {"init_overlap": [0.0, 1.0], "temperature": [0.0, hot]},
+        "dynamics": {"sweeps": 40},
+        "measure": {"measurements": 14},
+    }
+
+
+CONFIG = trained("sparse-vector", [4, 20], 1.0)
+SCALAR = trained("sparse-scalar", [130, 250], 50.0)
 
 PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
 
@@ -35,3 +51,7 @@ def fill(folder: RunFolder, todo=None, salt: int = 0) -> None:
     times = folder.times()
     for unit in units(folder.config) if todo is None else todo:
         folder.write(unit, result_of(unit, len(times), salt), times, PROVENANCE)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from distributed import LocalCluster
-from small_runs import result_of
-from test_runner import CONFIG
+from small_runs import CONFIG, result_of
 
 import mbsim
 from mbsim.errors import ConfigError
+from mbsim.plan.tasks import task_of
 from mbsim.running import cluster as distributed
-from mbsim.running import runner
+from mbsim.running import runner, training
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def quick(monkeypatch):
     """Training without JAX: random numbers that follow from the unit."""
 
     def train(unit, config, progress=lambda work: None):
-        return result_of(unit, len(runner._times(config)))
+        return result_of(unit, len(task_of(unit, config).times))
 
-    monkeypatch.setattr(runner, "train_unit", train)
-    monkeypatch.setattr(runner, "self_check", lambda config, unit: None)
+    monkeypatch.setattr(training, "train_unit", train)
+    monkeypatch.setattr(training, "self_check", lambda config, unit: None)
 
 
 def test_a_cluster_gives_the_same_dataset(tmp_path, scheduler):
@@ -49,18 +49,18 @@ def test_progress_counts_what_comes_in(tmp_path, scheduler):
 
 
 def test_a_unit_that_fails_spoils_no_other(tmp_path, scheduler, monkeypatch):
-    train = runner.train_unit
+    train = training.train_unit
 
     def out_of_memory(unit, config):
         if unit.teacher == 1:
             raise MemoryError("no room for this teacher")
         return train(unit, config)
 
-    monkeypatch.setattr(runner, "train_unit", out_of_memory)
+    monkeypatch.setattr(training, "train_unit", out_of_memory)
     with pytest.raises(runner.UnitsFailed) as told:
         mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
     assert all("t0001" in line and line.endswith("no room for this teacher") for line in told.value.lines)
-    monkeypatch.setattr(runner, "train_unit", train)
+    monkeypatch.setattr(training, "train_unit", train)
     whole = mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
     xr.testing.assert_identical(whole, mbsim.run(CONFIG, tmp_path / "here"))
 

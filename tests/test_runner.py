@@ -7,29 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import xarray as xr
-from small_runs import result_of
+from small_runs import CONFIG, SCALAR, result_of
 
 import mbsim
 from mbsim.config.configuration import load_config
 from mbsim.engines import known_answers as selfcheck
 from mbsim.errors import ConfigError
+from mbsim.plan.tasks import task_of, work_of
 from mbsim.plan.units import units
-from mbsim.running import interrupts, progress, runner
+from mbsim.running import interrupts, progress, runner, training
 from mbsim.running.progress import Progress, Reporter
-
-
-def config(model: str, m: list[int], hot: float) -> dict:
-    grid = {"N": [9], "d": [3], "m": m, "teachers": 2, "replicas": 3}
-    return {
-        "model": model,
-        "grid": grid | {"init_overlap": [0.0, 1.0], "temperature": [0.0, hot]},
-        "dynamics": {"sweeps": 40},
-        "measure": {"measurements": 14},
-    }
-
-
-CONFIG = config("sparse-vector", [4, 20], 1.0)
-SCALAR = config("sparse-scalar", [130, 250], 50.0)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +48,10 @@ def quick(monkeypatch):
     """Training without JAX: random numbers that follow from the unit."""
 
     def train(unit, config, advance):
-        advance(runner.work_of(unit, config))
-        return result_of(unit, len(runner._times(config)))
+        advance(work_of(unit, config))
+        return result_of(unit, len(task_of(unit, config).times))
 
-    monkeypatch.setattr(runner, "train_unit", train)
+    monkeypatch.setattr(training, "train_unit", train)
 
 
 # -- what is computed
@@ -133,7 +120,7 @@ def test_fractions_are_fractions(trained, scalar):
 
 
 def test_reports_lead_from_the_start_to_the_end(trained, reports):
-    total = sum(runner.work_of(unit, load_config(CONFIG)) for unit in units(load_config(CONFIG)))
+    total = sum(work_of(unit, load_config(CONFIG)) for unit in units(load_config(CONFIG)))
     assert total == 2 * 9 * 3 * 40 * 2 * 2 * 2 * 2 * 3  # layers, units, links, sweeps, then the grid
     assert reports[0][:5] == (0, 2, 0, total, 0)
     assert reports[0].seconds_left is None
@@ -171,7 +158,7 @@ def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
 
 
 def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
-    train = runner.train_unit
+    train = training.train_unit
     broken = units(load_config(CONFIG))[1]
 
     def out_of_memory(unit, config, advance):
@@ -179,7 +166,7 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
             raise MemoryError("RESOURCE_EXHAUSTED: out of memory\nwith a long story")
         return train(unit, config, advance)
 
-    monkeypatch.setattr(runner, "train_unit", out_of_memory)
+    monkeypatch.setattr(training, "train_unit", out_of_memory)
     with pytest.raises(runner.UnitsFailed) as caught:
         mbsim.run(CONFIG, tmp_path / "run")
     assert caught.value.lines == (f"{broken.stem}: RESOURCE_EXHAUSTED: out of memory",)
@@ -187,7 +174,7 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
     assert int((status == 0).sum()) == broken.lanes
     assert (status.sel(teacher=broken.teacher, m=list(broken.m)) == 0).all()
 
-    monkeypatch.setattr(runner, "train_unit", train)
+    monkeypatch.setattr(training, "train_unit", train)
     told: list[Progress] = []
     ds = mbsim.run(CONFIG, tmp_path / "run", report=told.append)  # again: only that one
     assert told[0].units_done == 1
@@ -196,7 +183,7 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
 
 def test_wrong_kernels_compute_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(selfcheck, "passes", lambda *case: False)
-    with pytest.raises(runner.SelfCheckFailed, match="vector kernel gives wrong numbers"):
+    with pytest.raises(training.SelfCheckFailed, match="vector kernel gives wrong numbers"):
         mbsim.run(CONFIG, tmp_path / "run")
     assert not list((tmp_path / "run").glob("*.nc"))
 
@@ -243,7 +230,7 @@ def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch,
         def __del__(self):
             raise AttributeError("never initialised")
 
-    train = runner.train_unit
+    train = training.train_unit
 
     def interrupted(unit, config, advance):
         if unit.teacher == 1:
@@ -251,7 +238,7 @@ def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch,
             HalfMade()
         return train(unit, config, advance)
 
-    monkeypatch.setattr(runner, "train_unit", interrupted)
+    monkeypatch.setattr(training, "train_unit", interrupted)
     reported: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
 

@@ -11,17 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from small_runs import PROVENANCE, fill, result_of, small_config
+from small_runs import PROVENANCE, contents, fill, result_of, small_config
 
 from mbsim.config.configuration import Config, load_config
 from mbsim.data.store import SEAL_SIZE, RunFolder
 from mbsim.data.variables import coordinates, variables_of
 from mbsim.errors import RunFolderError
 from mbsim.plan.units import units
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ different units of the layer below: d cannot exceed N, nor, with vector output, 
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from mbsim.config.dynamics import only_for
+from mbsim.config.dynamics import DynamicsTable, only_for
 from mbsim.config.problems import Problem
-from mbsim.config.tables import Grid, Model, RelativeM, model_keys
+from mbsim.config.tables import Data, Grid, Measure, Model, RelativeM, model_keys
 from mbsim.physics.keys import LARGEST, LARGEST_COUNT, listed
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.optimisers import MUP
@@ -18,13 +18,27 @@ from mbsim.physics.rules import axes
 from mbsim.physics.students import STUDENTS
 from mbsim.physics.teachers import TEACHERS
 
-if TYPE_CHECKING:
-    from mbsim.config.configuration import Config
+
+class Tables(Protocol):
+    """The tables of a configuration, and what they say of one (N, d)."""
+
+    model: Model
+    grid: Grid
+    dynamics: DynamicsTable
+    data: Data | None
+    measure: Measure
+
+    def m_values(self, N: int, d: int) -> tuple[int, ...]:
+        """The values of m, ascending."""
+
+    def training_set(self, N: int, d: int) -> int | None:
+        """The number of training examples; None where all are fresh."""
+
 
 FEWEST_TEST_EXAMPLES = 64  # with real weights: the variance of the teacher's answers is taken over them
 
 
-def relation_problems(config: "Config") -> list[Problem]:
+def relation_problems(config: Tables) -> list[Problem]:
     """Everything that is wrong between the tables; empty if the configuration can be run."""
     model, grid = config.model, config.grid
     return [
@@ -39,7 +53,7 @@ def relation_problems(config: "Config") -> list[Problem]:
     ]
 
 
-def _binary_weights(config: "Config") -> Iterator[Problem]:
+def _binary_weights(config: Tables) -> Iterator[Problem]:
     model = config.model
     if model.student == "dense":
         text = 'must be "sparse" with ±1 weights; a dense student needs model.weights = "real"'
@@ -51,7 +65,7 @@ def _binary_weights(config: "Config") -> Iterator[Problem]:
     yield from _zero_sums(model, config.grid)
 
 
-def _real_weights(config: "Config") -> Iterator[Problem]:
+def _real_weights(config: Tables) -> Iterator[Problem]:
     model, dynamics = config.model, config.dynamics
     if model.student_hidden is not None and model.student == "sparse":
         text = "goes with a dense student; a sparse one has the teacher's hidden units"
@@ -73,7 +87,7 @@ def _real_weights(config: "Config") -> Iterator[Problem]:
         yield Problem("measure.test_size", size, text)
 
 
-def _foreign_axes(config: "Config") -> Iterator[Problem]:
+def _foreign_axes(config: Tables) -> Iterator[Problem]:
     own = {key.name for key in config.dynamics.of.keys}
     for name, key in axes().items():
         listed_values = getattr(config.grid, name)
@@ -95,7 +109,7 @@ def _teacher(model: Model) -> Iterator[Problem]:
         yield Problem("model.teacher_activation", model.teacher_activation, text)
 
 
-def _observables(config: "Config") -> Iterator[Problem]:
+def _observables(config: Tables) -> Iterator[Problem]:
     names = config.measure.observables or ()
     for name in names:
         one = OBSERVABLES.get(name)
@@ -105,7 +119,7 @@ def _observables(config: "Config") -> Iterator[Problem]:
             yield Problem("measure.observables", name, only_for(one.weights[0]))
 
 
-def _small_training_set(config: "Config") -> Iterator[Problem]:
+def _small_training_set(config: Tables) -> Iterator[Problem]:
     if config.data is None:
         return
     for N in config.grid.N:
@@ -150,7 +164,7 @@ def _too_many_links(model: Model, grid: Grid) -> Iterator[Problem]:
             yield Problem("grid.d", d, text)
 
 
-def _large_m(config: "Config") -> Iterator[Problem]:
+def _large_m(config: Tables) -> Iterator[Problem]:
     if not isinstance(config.grid.m, RelativeM):
         return
     for N in config.grid.N:
@@ -161,7 +175,7 @@ def _large_m(config: "Config") -> Iterator[Problem]:
                 return
 
 
-def _given_twice(config: "Config") -> Iterator[Problem]:
+def _given_twice(config: Tables) -> Iterator[Problem]:
     for name in axes():
         given = getattr(config.grid, name)
         if given is not None and name in config.dynamics.model_fields_set:

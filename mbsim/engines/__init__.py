@@ -3,12 +3,12 @@
 In the order of `ENGINES` the first that does not refuse a task trains it (`choose`).
 """
 
-from mbsim.engines.batched.engine import BATCHED
+from mbsim.engines.by_batched import BATCHED
+from mbsim.engines.by_registers import REGISTERS
+from mbsim.engines.by_xla import XLA
 from mbsim.engines.choice import choose
 from mbsim.engines.protocol import ENGINES, Engine, Students, Task, Trained
 from mbsim.engines.reference import REFERENCE
-from mbsim.engines.registers.engine import REGISTERS
-from mbsim.engines.xla.engine import XLA
 
 for _engine in (REGISTERS, XLA, BATCHED, REFERENCE):  # the fastest first
     ENGINES.add(_engine.name, _engine, built_in=True)

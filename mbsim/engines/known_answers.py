@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mbsim.engines.ensemble import Dynamics, LaneLabels, train
-from mbsim.engines.networks import Teacher
+from mbsim.physics.problem import Teacher
 
 SEED = 2305
 SIZE = 9

@@ -85,10 +85,10 @@ def answers(client: "Client", units: Sequence[Unit], config: Config) -> Iterator
 
 def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Compute a unit here, on all devices of this worker."""
-    from mbsim.running import runner
+    from mbsim.running import training
 
     _check_once(unit.M == 1, config)
-    return runner.train_unit(unit, config), runner.origin(config, unit)
+    return training.train_unit(unit, config), training.origin(config, unit)
 
 
 @functools.cache
@@ -96,7 +96,7 @@ def _check_once(scalar: bool, config: Config) -> None:
     """Known answers, once in the life of a worker for each configuration and kind of output."""
     from mbsim.engines import devices
     from mbsim.plan import units as grid
-    from mbsim.running import runner
+    from mbsim.running import training
 
     devices.use_all_cores()
-    runner.self_check(config, next(unit for unit in grid.units(config) if (unit.M == 1) == scalar))
+    training.self_check(config, next(unit for unit in grid.units(config) if (unit.M == 1) == scalar))

@@ -23,7 +23,7 @@ from mbsim.errors import MbsimError
 from mbsim.plan.memory import check_dataset, check_memory, host_memory
 from mbsim.plan.tasks import task_of, work_of
 from mbsim.plan.units import Unit, measurement_times, units
-from mbsim.running import checks, results
+from mbsim.running import checks, training
 from mbsim.running import cluster as distributed
 from mbsim.running.interrupts import raise_if_asked
 from mbsim.running.progress import Progress, Report, Reporter
@@ -41,10 +41,6 @@ class DiskFull(MbsimError):  # noqa: N818 (says what happened)
 
 class UnitsFailed(MbsimError):  # noqa: N818 (says what happened)
     """Some units could not be computed; the others are done. One line for each."""
-
-
-class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
-    """The compiled kernels give wrong numbers on this device."""
 
 
 def run(
@@ -133,7 +129,7 @@ def check(config: Config) -> None:
     checks.engine(config, everything[0])
     available = host_memory()
     check_dataset(config, available)
-    check_memory(everything, lambda unit: unit_bytes(unit, config), available)
+    check_memory(everything, lambda unit: training.unit_bytes(unit, config), available)
 
 
 def outset(config: Config, todo: Sequence[Unit], damaged: int = 0) -> Progress:
@@ -144,23 +140,6 @@ def outset(config: Config, todo: Sequence[Unit], damaged: int = 0) -> Progress:
     counted = config.rule.work.many
     done = len(everything) - len(todo), len(everything), total - left, total, damaged
     return Progress(*done, counted=counted)
-
-
-def unit_bytes(unit: Unit, config: Config) -> int:
-    """Estimate of the host's memory for one unit: records and final weights, and what trains."""
-    task = task_of(unit, config)
-    records = unit.students * len(task.times) * 8 * 8
-    weights = unit.students * 2 * (unit.K * unit.d + unit.M * task.problem.output_degree)
-    return records + weights + choose(task, config.run.engine, here=False).engine.host_bytes(task)
-
-
-def train_unit(
-    unit: Unit, config: Config, progress: Callable[[int], None] = lambda work: None
-) -> dict[str, np.ndarray]:
-    """Train the students of one unit on all devices; returns arrays as `variables.unit_arrays` takes them."""
-    task = task_of(unit, config)
-    trained = choose(task, config.run.engine).engine.train(task, progress)
-    return results.variables(unit, config, trained)
 
 
 def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporter) -> dict[Unit, str]:
@@ -179,14 +158,14 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     devices.use_all_cores()
     choice = choose(task_of(todo[0], config), config.run.engine)
     reporter.begin(f"checking known answers of the engine {choice.engine.name} ({choice.reason})")
-    self_check(config, todo[0])
-    here = origin(config, todo[0])
+    training.self_check(config, todo[0])
+    here = training.origin(config, todo[0])
     failed: dict[Unit, str] = {}
     for unit in todo:
         raise_if_asked()
         reporter.begin_unit(unit)
         try:
-            result = train_unit(unit, config, advance)
+            result = training.train_unit(unit, config, advance)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             failed[unit] = (str(error).strip().splitlines() or [type(error).__name__])[0]
         else:
@@ -222,27 +201,6 @@ def _disk_full_is_told(out: str | os.PathLike[str]) -> Iterator[None]:
         raise DiskFull(f"no space left to write {os.fspath(out)}: what is finished is kept") from error
 
 
-def self_check(config: Config, unit: Unit) -> None:
-    """Raise `SelfCheckFailed` unless the kernel that a unit needs gives its known answers on this device."""
-    task = task_of(unit, config)
-    kind, passed = choose(task, config.run.engine).engine.known_answers(task)
-    if not passed:
-        raise SelfCheckFailed(
-            f"the compiled {kind} kernel gives wrong numbers on this device: nothing was computed; "
-            "run `mbsim doctor`, and try another version of jax"
-        )
-
-
 def _raise_failed(failed: Mapping[Unit, str]) -> None:
     if failed:
         raise UnitsFailed(*(f"{unit.stem}: {reason}" for unit, reason in failed.items()))
-
-
-def origin(config: Config, unit: Unit) -> dict[str, str]:
-    """What computes a unit in this process: versions, device, engine, generator, commit."""
-    from mbsim.engines import devices
-    from mbsim.sampling.streams import GENERATOR
-
-    devices.use_all_cores()
-    engine = choose(task_of(unit, config), config.run.engine).engine.name
-    return provenance.collect(prng=GENERATOR, engine=engine)

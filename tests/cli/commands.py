@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
-from test_store import result_of
+from small_runs import result_of
 
 CONFIG = """
 name = "tiny"

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from commands import CONFIG, with_transition
-from test_store import PROVENANCE
+from small_runs import PROVENANCE
 
 from mbsim.cli import main
 from mbsim.config.configuration import load_config
 from mbsim.data.store import RunFolder
+from mbsim.plan.tasks import work_of
 from mbsim.plan.units import measurement_times, units
-from mbsim.running import runner
+from mbsim.running import training
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +33,13 @@ def made_up(monkeypatch):
     """Results with a transition, without training."""
 
     def train(unit, config, advance):
-        advance(runner.work_of(unit, config))
-        return with_transition(unit, len(measurement_times(config.dynamics.length, config.measure.measurements)))
+        advance(work_of(unit, config))
+        return with_transition(
+            unit, len(measurement_times(config.dynamics.length, config.measure.measurements))
+        )
 
-    monkeypatch.setattr(runner, "train_unit", train)
-    monkeypatch.setattr(runner, "self_check", lambda config, unit: None)
+    monkeypatch.setattr(training, "train_unit", train)
+    monkeypatch.setattr(training, "self_check", lambda config, unit: None)
 
 
 @pytest.fixture

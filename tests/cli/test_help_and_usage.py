@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 from commands import last_line
-from test_store import contents
+from small_runs import contents
 
 from mbsim.cli.help_texts import run_help
 from mbsim.config.configuration import load_config

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from commands import MIDDLE, last_line, strict
 from made_up import run_folder
-from test_store import contents, fill, small_config
+from small_runs import contents, fill, small_config
 
 from mbsim.config.configuration import load_config
 from mbsim.data.dataset import open_run

@@ -7,13 +7,13 @@ import shlex
 
 import xarray as xr
 from commands import MIDDLE
-from test_store import contents
+from small_runs import contents
 
 from mbsim.config.configuration import load_config
 from mbsim.data import store
 from mbsim.data.dataset import open_run
 from mbsim.plan.units import units
-from mbsim.running import runner
+from mbsim.running import training
 
 
 def test_run_says_what_it_does_and_finds_the_transition(mbsim, here):
@@ -43,7 +43,7 @@ def test_run_says_what_it_does_and_finds_the_transition(mbsim, here):
 def test_run_again_computes_nothing(mbsim, here, monkeypatch):
     mbsim("run tiny.toml")
     before = contents(here)
-    monkeypatch.setattr(runner, "train_unit", None)
+    monkeypatch.setattr(training, "train_unit", None)
     for config in ("tiny.toml", "runs/tiny/config.toml"):
         code, output, errors = mbsim(f"run {config} --out runs/tiny")
         assert (code, errors) == (0, "")
@@ -80,7 +80,7 @@ def test_relative_m_and_long_lists_are_said_briefly(mbsim):
 
 
 def test_failed_units_are_named_and_the_rest_is_analysed(mbsim, monkeypatch):
-    train = runner.train_unit
+    train = training.train_unit
     broken = units(load_config("tiny.toml"))[3]
 
     def out_of_memory(unit, config, advance):
@@ -88,7 +88,7 @@ def test_failed_units_are_named_and_the_rest_is_analysed(mbsim, monkeypatch):
             raise MemoryError("the device has 0.1 GiB free")
         return train(unit, config, advance)
 
-    monkeypatch.setattr(runner, "train_unit", out_of_memory)
+    monkeypatch.setattr(training, "train_unit", out_of_memory)
     code, output, errors = mbsim("run tiny.toml --set run.seed=2")
     assert code == 1
     assert "trained 3 units" in output

@@ -15,29 +15,29 @@ from mbsim.sampling.streams import Key
 
 
 class Block(NamedTuple):
-    """Students that are trained together: their places among the lanes (students,), the last repeated to fill
-    the register; how many are real; bits of a word, words of a batch.
+    """Students that are trained together: their numbers in the task (students,), the last repeated to fill the
+    register; how many are real; bits of a word, words of a batch.
     """
 
-    lanes: np.ndarray
+    members: np.ndarray
     used: int
     bits: int
     words: int
 
 
 def cut(m: np.ndarray, readers: int) -> list[Block]:
-    """Blocks for lanes with batches m (lanes,): widest first, the room that is left filled with narrower
+    """Blocks for students with batches m (students,): widest first, the room that is left filled with narrower
     ones.
     """
-    order = np.argsort(-m, kind="stable")
+    by_width = np.argsort(-m, kind="stable")
     blocks, begin = [], 0
-    while begin < len(order):
-        widest = int(m[order[begin]])
+    while begin < len(by_width):
+        widest = int(m[by_width[begin]])
         bits = word_bits(widest, readers)
-        lanes = order[begin : begin + students_in(bits)]
-        padded = np.concatenate([lanes, np.repeat(lanes[-1:], students_in(bits) - len(lanes))])
-        blocks.append(Block(padded, len(lanes), bits, -(-widest // bits)))
-        begin += len(lanes)
+        some = by_width[begin : begin + students_in(bits)]
+        padded = np.concatenate([some, np.repeat(some[-1:], students_in(bits) - len(some))])
+        blocks.append(Block(padded, len(some), bits, -(-widest // bits)))
+        begin += len(some)
     return blocks
 
 
@@ -52,10 +52,10 @@ def valid_examples(m: np.ndarray, words: int, bits: int) -> np.ndarray:
 
 def student_keys(key: Key, block: Block) -> tuple[np.ndarray, np.ndarray]:
     """Keys of the block's students, filled up to whole registers of ciphers."""
-    lanes = np.resize(block.lanes, max(CIPHERS, len(block.lanes)))
-    return key.first[lanes], key.second[lanes]
+    filled = np.resize(block.members, max(CIPHERS, len(block.members)))
+    return key.first[filled], key.second[filled]
 
 
 def cipher_keys(key: Key, block: Block) -> tuple[np.ndarray, np.ndarray]:
     """The same with an entry for each cipher that fills a row."""
-    return ciphers_of(key.first[block.lanes], block.bits), ciphers_of(key.second[block.lanes], block.bits)
+    return ciphers_of(key.first[block.members], block.bits), ciphers_of(key.second[block.members], block.bits)

@@ -1,4 +1,5 @@
-"""threefry2x32 on registers of sixteen 32-bit words: the random words of `kernel/streams.py`, bit for bit.
+"""threefry2x32 on registers of sixteen 32-bit words: the random words of `sampling/streams.py`, bit
+for bit.
 
 A register of students is one or more *groups* of sixteen ciphers, so that group g's result fills bytes
 g * 16 * size to (g + 1) * 16 * size of a row:
@@ -8,7 +9,7 @@ g * 16 * size to (g + 1) * 16 * size of a row:
     words of 32 bits   16 students, one group
     words of 64 bits    8 students, one group, in which each student has two neighbouring words: 2q and 2q + 1
 
-Keys are pointers to uint32, an entry for each cipher; so is `numbers`, the number of the word that it draws.
+Keys (`records.Keys`) have an entry for each cipher.
 
 Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11.
 """
@@ -17,8 +18,10 @@ from functools import cache
 
 import numpy as np
 
+from mbsim.engines.registers.kept import inner
+from mbsim.engines.registers.loading import load, store, store_narrowed
 from mbsim.engines.registers.sizes import students_in
-from mbsim.engines.registers.vectors import filled, inner, load, rotated, store, store_narrowed
+from mbsim.engines.registers.vectors import filled, rotated
 
 CIPHERS = 16
 PARITY = np.uint32(0x1BD11BDA)
@@ -77,34 +80,35 @@ def threefry(key_1, key_2, x, y):
 
 
 @inner
-def fold(ciphers, key_1, key_2, label, folded_1, folded_2):
-    """Keys of `ciphers` ciphers with one more label, as `streams.fold`, written to the last two."""
+def fold(ciphers, keys, label):
+    """Write keys of so many ciphers with one more label, as `streams.fold`, into their room."""
     for at in range(0, ciphers, CIPHERS):
-        like = load(key_1, at)
-        x, y = threefry(like, load(key_2, at), filled(like, np.uint32(0)), filled(like, np.uint32(label)))
-        store(folded_1, at, x)
-        store(folded_2, at, y)
+        first, second = load(keys.first, at), load(keys.second, at)
+        x, y = threefry(first, second, filled(first, np.uint32(0)), filled(first, np.uint32(label)))
+        store(keys.folded_first, at, x)
+        store(keys.folded_second, at, y)
 
 
 @cache
 def row_filler(bits: int):
-    """Compile fill(rows, row, index, words, first_word, key_1, key_2, numbers).
+    """Compile fill(rows, row, words, first_word, keys).
 
     It writes words `first_word`, first_word + 1, ... (`words` of them, in words of 32 bits for 64) of input
-    number `index` to row number `row`: `streams.input_words`.
+    number `row`, drawn under the folded keys, to that row: `streams.input_words`.
     """
     groups, students = groups_of(bits), students_in(bits)
     within, apiece = students // groups, 2 if bits == 64 else 1
 
     @inner
-    def fill(rows, row, index, words, first_word, key_1, key_2, numbers):
+    def fill(rows, row, words, first_word, keys):
         for group in range(groups):
             at = group * CIPHERS
-            keys_1, keys_2, number = load(key_1, at), load(key_2, at), load(numbers, at)
-            counter = filled(number, np.uint32(index))
+            first, second = load(keys.folded_first, at), load(keys.folded_second, at)
+            number = load(keys.numbers, at)
+            counter = filled(number, np.uint32(row))
             for q in range(words):
                 word = number + filled(number, np.uint32(first_word + q * apiece))
-                x, _ = threefry(keys_1, keys_2, counter, word)
+                x, _ = threefry(first, second, counter, word)
                 place = (row * words + q) * students + group * within
                 if bits < 32:
                     store_narrowed(rows, place, x)

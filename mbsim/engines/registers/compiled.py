@@ -4,15 +4,16 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mbsim.engines.networks import Shape
-from mbsim.engines.registers import scalar_output, unit_sweeps, vector_output
+from mbsim.engines.registers import records, scalar_output, unit_sweeps, vector_output
 from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, row_filler, threefry
-from mbsim.engines.registers.kept import keep
+from mbsim.engines.registers.kept import inner, kept
+from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.networks import layer, wrong_counter
+from mbsim.engines.registers.records import opened
 from mbsim.engines.registers.sizes import block_bytes, effect_planes, planes_for, students_in
-from mbsim.engines.registers.vectors import filled, inner, load, pointer, store
+from mbsim.engines.registers.vectors import filled
 
 SECOND_LEVEL = 2**20
 """Bytes of the second level of the cache, on machines of these years."""
@@ -46,60 +47,71 @@ def kind_of(shape: Shape, bits: int, words: int, thermal: bool, by_units: bool) 
     return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, thermal, effects)
 
 
-@keep
-@njit(nogil=True)
-def initial_weights(layer, links, students, ciphers, arrays):
-    """Draw weights (links * students bits): the teacher's (links,) where the link's 24-bit number is below
-    `below` (students,), its negative elsewhere, as `metropolis.initial_weights`.
-
-    arrays = addresses of (teacher: int8; weights: bytes; below, both halves of the keys, room for as many:
-    uint32).
+@kept
+def initial_weights(layer, links, students, ciphers, drawing):
+    """Draw the weights of a layer: the teacher's where the link's 24-bit number is below the student's limit, its
+    negative elsewhere. `drawing` is a `records.Drawing` of so many links, students and ciphers.
     """
-    teacher, weights, below = (
-        pointer(arrays[0], np.int8),
-        pointer(arrays[1], np.uint8),
-        pointer(arrays[2], np.uint32),
-    )
-    first, second = pointer(arrays[3], np.uint32), pointer(arrays[4], np.uint32)
-    drawn = pointer(arrays[5], np.uint32)
+    given = opened(drawing, 32)
     for link in range(links):
         for at in range(0, ciphers, CIPHERS):
-            like = load(first, at)
-            x, y = filled(like, np.uint32(layer)), filled(like, np.uint32(link))
-            store(drawn, at, threefry(like, load(second, at), x, y)[0])
+            first, second = load(given.first, at), load(given.second, at)
+            x, y = filled(first, np.uint32(layer)), filled(first, np.uint32(link))
+            store(given.drawn, at, threefry(first, second, x, y)[0])
         for byte in range(students // 8):
             packed = np.uint8(0)
             for bit in range(8):
-                differs = (drawn[8 * byte + bit] >> np.uint32(8)) >= below[8 * byte + bit]
-                packed |= np.uint8((differs ^ (teacher[link] != 0)) << bit)
-            weights[(link * students) // 8 + byte] = packed
+                u, limit = given.drawn[8 * byte + bit] >> np.uint32(8), given.below[8 * byte + bit]
+                packed |= np.uint8(((u >= limit) ^ (given.teacher[link] != 0)) << bit)
+            given.weights[(link * students) // 8 + byte] = packed
 
 
 @cache
-def trainer(kind: Kind):
-    """Compile train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat,
-    results).
-
-    Sweeps first to stop, with a fresh batch every `refresh` proposals: proposal i of sweep s is number s * n
-    + i, and belongs to batch number (s * n + i) // refresh. Arrays are told by their addresses.
-        sizes: ((N, K, M, D, n), (d, links into outputs that are proposed, words)).
-        order: (proposals (S, n) int32, S, sweep of row 0, anything); a single row serves every sweep. Unit by
-        unit: (the order of units (K,) int32, 1, 0, the place in the sweep of each hidden link (K*d,) int32).
-        tables: (hidden sources, output sources, readers: int32; most readers of a unit).
-        teacher: (w, v: int8; room for its hidden units). student: (w, v: bits).
-        batch: room for (inputs, counters of hidden units, counters of outputs each with the teacher's answer
-            behind it, a row and, where sweeps go unit by unit, the planes of an effect).
-        keys: of the examples, (both halves, word numbers, room for both halves: uint32).
-        heat: as `decisions.decision`. results: (valid examples, accepted proposals: int64).
+def drawer(kind: Kind):
+    """Compile draw(number, sizes, tables, teacher, student, batch, keys): mini-batch number `number`, what the
+    teacher answers to it, and the sums of the students, as `records.Batch` says.
     """
-    bits, single, far, (planes, offset), (output_planes, output_offset), scalar, thermal, effects = kind
+    bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
     students, ciphers = students_in(bits), CIPHERS * groups_of(bits)
-    word, signed = getattr(np, f"uint{bits}"), getattr(np, f"int{bits}")
     fill = row_filler(bits)
     teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
     hidden_layer = layer(bits, single, planes, offset, shared=False, whole=True)
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=True)
+
+    @inner
+    def draw(number, sizes, tables, teacher, student, batch, keys):
+        words, hidden_sources, output_sources = sizes.words, tables.hidden_sources, tables.output_sources
+        row = words * students
+        fold(ciphers, keys, number)
+        for i in range(sizes.inputs):
+            fill(batch.inputs, i, words, 0, keys)
+        x, true = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
+        apart = (output_planes + 1) * row
+        answers = records.Rows(batch.outputs, apart, output_planes * row)
+        links = records.Links(teacher.w, 1, 0)
+        teacher_layer(sizes.units, sizes.degree, words, x, hidden_sources, links, true)
+        links = records.Links(teacher.v, 1, 0)
+        teacher_output(sizes.outputs, sizes.output_degree, words, true, output_sources, links, answers)
+        hidden = records.Rows(batch.hidden, planes * row, 0)
+        signs = records.Rows(batch.hidden, planes * row, (planes - 1) * row)
+        own = records.Links(student.w, students, 0)
+        hidden_layer(sizes.units, sizes.degree, words, x, hidden_sources, own, hidden)
+        own = records.Links(student.v, students, 0)
+        sums = records.Rows(batch.outputs, apart, 0)
+        output_layer(sizes.outputs, sizes.output_degree, words, signs, output_sources, own, sums)
+
+    return draw
+
+
+@cache
+def trainer(kind: Kind):
+    """Compile train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, tally):
+    sweeps first to stop, with a fresh batch every `refresh` proposals. Proposal i of sweep s is number s * n + i,
+    and belongs to batch number (s * n + i) // refresh. Arguments from `sizes` on are `records`.
+    """
+    bits, single, far, (planes, _), (output_planes, _), scalar, thermal, effects = kind
+    draw = drawer(kind)
     if effects:
         sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, thermal)
     elif scalar:
@@ -107,116 +119,68 @@ def trainer(kind: Kind):
     else:
         propose = vector_output.proposals(bits, single, far, planes, thermal)
 
-    @inner
-    def draw(number, sizes, tables, teacher, student, batch, keys):
-        (inputs, units, outputs, output_degree, _), (degree, _, words) = sizes
-        hidden_sources, output_sources = tables[0], tables[1]
-        teacher_w, teacher_v, teacher_h = teacher
-        w, v = student
-        x, h, y = batch[0], batch[1], batch[2]
-        key_1, key_2, numbers, batch_1, batch_2 = keys
-        row = words * students
-        fold(ciphers, key_1, key_2, number, batch_1, batch_2)
-        for i in range(inputs):
-            fill(x, i, i, words, 0, batch_1, batch_2, numbers)
-        rows, apart = (x, row, 0), (output_planes + 1) * row
-        true, target = (teacher_h, row, 0), (y, apart, output_planes * row)
-        teacher_layer(units, degree, words, rows, hidden_sources, (teacher_w, 1, 0), true)
-        teacher_output(outputs, output_degree, words, true, output_sources, (teacher_v, 1, 0), target)
-        counters, signs = (h, planes * row, 0), (h, planes * row, (planes - 1) * row)
-        hidden_layer(units, degree, words, rows, hidden_sources, (w, students, 0), counters)
-        output_layer(outputs, output_degree, words, signs, output_sources, (v, students, 0), (y, apart, 0))
-
-    @njit(nogil=True)
-    def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, results):
-        (_, units, _, _, n), steps = sizes
-        orders, rows, begin = pointer(order[0], np.int32), order[1], order[2]
-        plan = orders, pointer(order[3], np.int32)
-        hidden_sources, output_sources = pointer(tables[0], np.int32), pointer(tables[1], np.int32)
-        tables_at = hidden_sources, output_sources, pointer(tables[2], np.int32), tables[3]
-        teacher_at = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8), pointer(teacher[2], word)
-        student_at = pointer(student[0], np.uint8), pointer(student[1], np.uint8)
-        x, h, y = pointer(batch[0], word), pointer(batch[1], word), pointer(batch[2], word)
-        batch_at = x, h, y, pointer(batch[3], word)
-        valid, accepted = pointer(results[0], word), pointer(results[1], np.int64)
-        key_1, key_2, numbers = (
-            pointer(keys[0], np.uint32),
-            pointer(keys[1], np.uint32),
-            pointer(keys[2], np.uint32),
-        )
-        keys_at = key_1, key_2, numbers, pointer(keys[3], np.uint32), pointer(keys[4], np.uint32)
-        limits, most, columns, which, hot_1, hot_2, drawn, changes, flags = heat
-        hot = pointer(hot_1, np.uint32), pointer(hot_2, np.uint32), pointer(drawn, np.uint32)
-        room = pointer(changes, signed), pointer(flags, np.int8)
-        heat_at = (pointer(limits, np.uint32), most, columns, pointer(which, np.int64), *hot, *room)
+    @kept
+    def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, tally):
+        n, links = sizes.proposals, opened(order, bits)
+        graph, truth, own = opened(tables, bits), opened(teacher, bits), opened(student, bits)
+        rows, under = opened(batch, bits), opened(keys, bits)
+        block = records.Block(sizes, graph, own, rows, opened(heat, bits), opened(tally, bits))
         current = np.int64(-1)
         for sweep in range(first, stop):
-            place = np.int64(0) if rows == 1 else (sweep - begin) * n
+            place = np.int64(0) if links.rows == 1 else (sweep - links.first) * n
             i = np.int64(0)
             while i < n:
                 number = (sweep * n + i) // refresh
                 end = min(n, (number + 1) * refresh - sweep * n)
                 if number != current:
-                    draw(number, sizes, tables_at, teacher_at, student_at, batch_at, keys_at)
+                    draw(number, sizes, graph, truth, own, rows, under)
                     current = number
                 if effects:
-                    sweep_units(
-                        sweep, units, plan, steps, tables_at, valid, student_at, batch_at, heat_at, accepted
-                    )
+                    sweep_units(sweep, links, block)
                 else:
-                    span = sweep, orders, place, i, end
-                    propose(span, steps, tables_at, valid, student_at, batch_at, heat_at, accepted)
+                    propose(sweep, links.links, place, i, end, block)
                 i = end
 
-    return keep(train, kind)
+    return train
 
 
 @cache
 def examiner(kind: Kind):
-    """Compile examine(label, sizes, tables, teacher, student, keys, room, results).
+    """Compile examine(label, sizes, seats, tables, teacher, student, keys, exam, tally).
 
-    Adds to the totals the wrong answers of some students of a block to a fresh batch, drawn under their key
-    with the label folded in. bits is 32 or 64, as 32 bits are drawn at a time. Arrays are told by their
-    addresses.
-        sizes: ((N, K, M, D, d), (words, students of the block, the first to look at)).
-        room: for (inputs, hidden units, outputs, and both of the teacher), one word of each.
-        results: (valid examples, totals: int64).
-        Others: as in `trainer`.
+    Adds to the tally the wrong answers of some students of a block to a fresh batch of `sizes.words` words, drawn
+    under their keys with the label folded in. The words have 32 or 64 bits, as 32 are drawn at a time. Arguments
+    from `sizes` on are `records`.
     """
     bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
     fill, count, apiece = row_filler(bits), wrong_counter(bits), bits // 32
-    here, word = students_in(bits), getattr(np, f"uint{bits}")
+    here = students_in(bits)
     teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
     hidden_layer = layer(bits, single, planes, offset, shared=False, whole=False)
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=False)
 
-    @njit(nogil=True)
-    def examine(label, sizes, tables, teacher, student, keys, room, results):
-        (inputs, units, outputs, output_degree, degree), (words, students, begin) = sizes
-        hidden_sources, output_sources = pointer(tables[0], np.int32), pointer(tables[1], np.int32)
-        teacher_w, teacher_v = pointer(teacher[0], np.int8), pointer(teacher[1], np.int8)
-        w, v = pointer(student[0], np.uint8), pointer(student[1], np.uint8)
-        mask, totals = pointer(results[0], word), pointer(results[1], np.int64)
-        key_1, key_2, numbers = (
-            pointer(keys[0], np.uint32),
-            pointer(keys[1], np.uint32),
-            pointer(keys[2], np.uint32),
+    @kept
+    def examine(label, sizes, seats, tables, teacher, student, keys, exam, tally):
+        graph, truth, own = opened(tables, bits), opened(teacher, bits), opened(student, bits)
+        under, room, counts = opened(keys, bits), opened(exam, bits), opened(tally, bits)
+        x, h, y = (
+            records.Rows(room.inputs, here, 0),
+            records.Rows(room.hidden, here, 0),
+            records.Rows(room.outputs, here, 0),
         )
-        batch_1, batch_2 = pointer(keys[3], np.uint32), pointer(keys[4], np.uint32)
-        x, h, y = pointer(room[0], word), pointer(room[1], word), pointer(room[2], word)
-        teacher_h, target = pointer(room[3], word), pointer(room[4], word)
-        rows, own, true = (x, here, 0), (h, here, 0), (teacher_h, here, 0)
-        fold(CIPHERS, key_1, key_2, label, batch_1, batch_2)
-        for q in range(words):
-            for i in range(inputs):
-                fill(x, i, i, 1, q * apiece, batch_1, batch_2, numbers)
-            teacher_layer(units, degree, 1, rows, hidden_sources, (teacher_w, 1, 0), true)
-            teacher_output(
-                outputs, output_degree, 1, true, output_sources, (teacher_v, 1, 0), (target, here, 0)
-            )
-            hidden_layer(units, degree, 1, rows, hidden_sources, (w, students, begin), own)
-            output_layer(outputs, output_degree, 1, own, output_sources, (v, students, begin), (y, here, 0))
-            count(outputs, y, target, mask, q * here, totals)
+        true, target = records.Rows(room.teacher, here, 0), records.Rows(room.targets, here, 0)
+        true_w, true_v = records.Links(truth.w, 1, 0), records.Links(truth.v, 1, 0)
+        w = records.Links(own.w, seats.students, seats.begin)
+        v = records.Links(own.v, seats.students, seats.begin)
+        fold(CIPHERS, under, label)
+        for q in range(sizes.words):
+            for i in range(sizes.inputs):
+                fill(room.inputs, i, 1, q * apiece, under)
+            teacher_layer(sizes.units, sizes.degree, 1, x, graph.hidden_sources, true_w, true)
+            teacher_output(sizes.outputs, sizes.output_degree, 1, true, graph.output_sources, true_v, target)
+            hidden_layer(sizes.units, sizes.degree, 1, x, graph.hidden_sources, w, h)
+            output_layer(sizes.outputs, sizes.output_degree, 1, h, graph.output_sources, v, y)
+            count(sizes.outputs, room, counts.valid, q * here, counts.total)
 
-    return keep(examine, kind)
+    return examine

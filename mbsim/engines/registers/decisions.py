@@ -2,7 +2,8 @@
 
 dE is the change in the number of wrong outputs, a signed word for each student. It is accepted if dE <= 0; at
 a temperature T > 0 otherwise with probability exp(-dE / T), that is where the 24-bit number of this student
-and this proposal, as `blocks.acceptance_uniforms` draws it, is below `limits`.
+and this proposal, (word on the counter (sweep, place) under
+its acceptance key), is below `limits`.
 """
 
 from functools import cache
@@ -10,11 +11,12 @@ from functools import cache
 import numpy as np
 
 from mbsim.engines.registers.cipher import CIPHERS, threefry
+from mbsim.engines.registers.kept import inner
+from mbsim.engines.registers.loading import load, load_widened, store
 from mbsim.engines.registers.sizes import students_in
-from mbsim.engines.registers.vectors import any_bit, at_most_zero, filled, inner, load, load_widened, store
+from mbsim.engines.registers.vectors import any_bit, at_most_zero, filled
 
 RESOLUTION = 2**24
-COLD = (0,) * 9  # the `heat` of `decision` where all temperatures are zero, and it is not looked at
 
 
 def limits_of(temperatures: np.ndarray, most: int) -> np.ndarray:
@@ -33,11 +35,8 @@ def limits_of(temperatures: np.ndarray, most: int) -> np.ndarray:
 
 @cache
 def decision(bits: int, thermal: bool):
-    """Compile decide(change, sweep, position, heat) -> all ones for each student that accepts.
-
-    heat = (limits, E, columns, which, keys_1, keys_2, numbers, changes, flags): `limits_of` and its two
-    sizes, the column of each student's temperature, its acceptance key, padded to whole registers of ciphers,
-    and room for the numbers drawn, the changes and the answers. All but the sizes are pointers.
+    """Compile decide(change, sweep, position, heat) -> all ones for each student that accepts the proposal at
+    this place of the sweep; `heat` as `records.Heat`.
     """
     students = students_in(bits)
 
@@ -46,17 +45,16 @@ def decision(bits: int, thermal: bool):
         accept = at_most_zero(change)
         if thermal:
             if any_bit(~accept):
-                limits, most, columns, which, keys_1, keys_2, numbers, changes, flags = heat
                 for at in range(0, students, CIPHERS):
-                    like = load(keys_1, at)
-                    x, y = filled(like, np.uint32(sweep)), filled(like, np.uint32(position))
-                    store(numbers, at, threefry(like, load(keys_2, at), x, y)[0])
-                store(changes, 0, change)
+                    first, second = load(heat.first, at), load(heat.second, at)
+                    x, y = filled(first, np.uint32(sweep)), filled(first, np.uint32(position))
+                    store(heat.drawn, at, threefry(first, second, x, y)[0])
+                store(heat.changes, 0, change)
                 for s in range(students):
-                    dE = np.int64(changes[s])
-                    hot = 0 < dE < most and (numbers[s] >> np.uint32(8)) < limits[dE * columns + which[s]]
-                    flags[s] = np.int8(-1 if hot else 0)
-                accept = accept | load_widened(flags, 0, change)
+                    dE, u = np.int64(heat.changes[s]), heat.drawn[s] >> np.uint32(8)
+                    hot = 0 < dE < heat.most and u < heat.limits[dE * heat.columns + heat.which[s]]
+                    heat.flags[s] = np.int8(-1 if hot else 0)
+                accept = accept | load_widened(heat.flags, 0, change)
         return accept
 
     return decide

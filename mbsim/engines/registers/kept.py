@@ -1,14 +1,20 @@
-"""Machine code that outlasts the process: the next one loads it instead of compiling for seconds.
+"""Compiled functions with names of their own, and machine code that outlasts the process.
 
-numba's own `cache=True` cannot do this: it knows a function by its file, signature and code, and these
-functions differ only in what their closures hold. Nor would it be safe: numba names symbols by a counter that
-starts anew in every process, and where two objects from different processes are loaded together and hold the
-same name, the linker takes the first for both, which gives wrong numbers without a word. So
+numba's `cache=True` cannot keep these functions. It knows a function by its file, its bytecode and a hash of
+what its closure holds. The closures here hold other compiled functions, which are hashed as they are pickled,
+with an identifier that each process draws anew (`Dispatcher._reduce_states`; numba issue 6264): what one
+process has saved, no other finds. Functions that are reached through the module's names are not hashed at all:
+what was saved outlives changes in them. So files are kept here, by `kept`:
 
-* the counter starts at a random number of 62 bits in each process, and names are met once in the world;
-* a file is named by, and holds, all that it was made for: the caller's label, the signature, a hash of this
+* a file is named by, and holds, all that it was made for: the function's name, the signature, a hash of this
   package's sources, the compilers' versions, the processor and its features;
 * it begins with a hash of the rest, appears under its name only when it is whole, and is never changed.
+
+Nor would it be safe to load what other processes saved if numba named it. In the machine code it tells functions
+of one name apart by a counter that starts anew in every process. Where objects from two processes are loaded
+together and hold the same name for different functions, the linker takes the first for both, and numbers are
+wrong without a word (numba issues 10486 and 5128). So `named` gives every function a name that follows from
+what its closure holds: functions of one name are the same function.
 
 Files lie where numba keeps its own: `__pycache__` beside this one, else the user's cache folder, or
 NUMBA_CACHE_DIR. None is ever deleted (100 to 200 kB each). Whatever is wrong with files only costs the
@@ -16,50 +22,77 @@ compiling.
 """
 
 import hashlib
-import itertools
 import os
 import pickle
 import platform
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numba
-from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import CompileResultCacheImpl, NullCache
+from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
 DIGEST = 32  # bytes
 
-
-def _number_functions_anew() -> None:
-    FunctionIdentity._unique_ids = itertools.count(secrets.randbits(62))
-
-
-_number_functions_anew()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_number_functions_anew)
+use_files = True
+"""Whether files are read and written; tests that change functions set it to False."""
 
 
-def _sources() -> str:
+def digest_of_sources() -> str:
+    """Of the files of this package."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-SOURCES = _sources()  # as they are when the package is imported: later edits are not what is compiled
+SOURCES = (
+    digest_of_sources()
+)  # as they are when the package is imported: later edits are not what is compiled
+
+
+def _told(value: Any) -> str:
+    """What distinguishes a value that a closure holds."""
+    if isinstance(value, Dispatcher):
+        return f"{value.py_func.__module__}.{value.py_func.__qualname__}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_told, value))})"
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    raise TypeError(f"{value!r} in a closure: functions are named by numbers, types and functions")
+
+
+def _held(cell: Any) -> str:
+    try:
+        return _told(cell.cell_contents)
+    except ValueError:  # empty: a function that this kind does not need
+        return "nothing"
+
+
+def named(function: Callable) -> Callable:
+    """The function with a name that follows from what its closure holds."""
+    held = [_held(cell) for cell in function.__closure__ or ()]
+    if held:
+        digest = hashlib.sha256(repr(held).encode()).hexdigest()[:16]
+        function.__qualname__ = f"{function.__qualname__}_{digest}"
+    return function
 
 
 class _Kept(NullCache):
     """What a dispatcher of numba asks before it compiles, and tells afterwards."""
 
-    def __init__(self, function, made_for: object):
-        self.function, self.made_for = function, made_for
+    def __init__(self, function: Callable):
+        self.function = function
         self.files = CompileResultCacheImpl(function)
 
     def label(self, signature, codegen) -> str:
         """All that machine code depends on."""
-        made = self.function.__module__, self.function.__qualname__, self.made_for, str(signature)
+        made = self.function.__module__, self.function.__qualname__, str(signature)
         versions = platform.python_version(), numba.__version__, llvmlite.__version__
         return repr((*made, SOURCES, *versions, codegen.magic_tuple()))
 
@@ -70,6 +103,8 @@ class _Kept(NullCache):
 
     def load_overload(self, sig, target_context):
         with suppress(Exception):
+            if not use_files:
+                return None
             target_context.refresh()
             label = self.label(sig, target_context.codegen())
             content = self.place(label).read_bytes()
@@ -81,7 +116,7 @@ class _Kept(NullCache):
 
     def save_overload(self, sig, data):
         with suppress(Exception):
-            if not self.files.check_cachable(data):
+            if not use_files or not self.files.check_cachable(data):
                 return
             label = self.label(sig, data.codegen)
             content = pickle.dumps((label, dumps(self.files.reduce(data))))
@@ -95,10 +130,28 @@ class _Kept(NullCache):
                 temporary.unlink(missing_ok=True)
 
 
-def keep(function, made_for: object = None):
-    """Keep the machine code of a compiled function made for this, among functions of the same name; returns
-    the function.
+_INNER = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_FUSED = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+_OUTER = numba.njit(nogil=True)
+
+
+def inner(function: Callable) -> Any:
+    """Compile a function that only compiled functions call: without the ways in from Python and C, each of which
+    takes as long to compile as the function.
     """
+    return _INNER(named(function))
+
+
+def fused(function: Callable) -> Any:
+    """The same for a function that is made part of those that call it: a proposal is told so much that passing
+    it on would take as long as deciding it.
+    """
+    return _FUSED(named(function))
+
+
+def kept(function: Callable) -> Any:
+    """Compile a function that Python calls, and keep its machine code, with all that it calls, on disk."""
+    compiled = _OUTER(named(function))
     with suppress(Exception):  # no folder that may be written, say
-        function._cache = _Kept(function.py_func, made_for)
-    return function
+        compiled._cache = _Kept(compiled.py_func)
+    return compiled

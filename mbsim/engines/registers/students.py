@@ -1,164 +1,202 @@
-"""All students of a teacher on the cores of this machine: advance, observe, weights.
+"""The students of one block, and what compiled functions are told of them, made ready once.
 
-Blocks of students (`blocks.py`) are independent, so each core takes the next as soon as it is free. What a
-student does follows from its labels alone, and is the same, bit for bit, as what the programs of XLA compute.
+Finding the address of an array costs as much as training a small network for a sweep, so addresses are found
+when the students are drawn. `Students.arrays` keeps alive what they point to.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
-from mbsim.engines.registers import compiled, networks
-from mbsim.engines.registers.members import Addresses, Exam, Members, Setting, addresses
-from mbsim.engines.registers.sizes import BYTES, students_in
-from mbsim.engines.registers.vectors import address
-from mbsim.engines.xla.metropolis import Observation
+from mbsim.engines.networks import Shape, tables_of
+from mbsim.engines.registers import blocks, cipher, compiled, decisions, records
+from mbsim.engines.registers.blocks import Block
+from mbsim.engines.registers.loading import address
+from mbsim.engines.registers.sizes import readers_of, students_in
+from mbsim.physics.problem import Teacher
+from mbsim.sampling.streams import LaneKeys
 
 Array = np.ndarray
 
 
-class Room:
-    """Memory that one thread works in: as much as its largest block needs, handed out anew to each."""
-
-    def __init__(self) -> None:
-        self.memory = np.zeros(0, np.uint8)
-
-    def of(self, words: int, rows: tuple[int, ...]) -> Addresses:
-        """Addresses of arrays with so many rows of `words` registers; what was handed out before is void."""
-        ends = np.cumsum(rows) * words * BYTES
-        if self.memory.size < ends[-1] + BYTES:
-            self.memory = np.zeros(ends[-1] + BYTES, np.uint8)
-        start = -(-address(self.memory) // BYTES) * BYTES  # registers that lie in one cache line load faster
-        return tuple(int(start + end) for end in (0, *ends[:-1]))
-
-
-class Ensemble:
-    """The students of a launch and the threads that train them.
-
-    Args:
-        setting: what they share.
-        members: from `members.init`.
-        workers: how many cores to use.
+class Shared(NamedTuple):
+    """What all students of a teacher share: sizes; its graph and weights; proposals between fresh batches; test
+    examples; whether any temperature is positive; whether sweeps go unit by unit; arrays that are pointed to.
     """
 
-    def __init__(self, setting: Setting, members: list[Members], workers: int):
-        self.setting, self.members, shape = setting, members, setting.shape
-        for member in members:  # before several threads ask for one kind at the same time
-            compiled.trainer(member.kind)
-            compiled.examiner(member.examiner)
-        self.lanes = sum(member.block.used for member in members)
-        self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
-        self.rooms = [Room() for _ in range(workers)]
-        self.tables = (*addresses(*setting.tables), shape.readers)
-        self.teacher = addresses(*setting.teacher)
-        self.sizes = shape.N, shape.K, shape.M, shape.output_degree
+    shape: Shape
+    tables: records.Tables
+    teacher: records.TeacherWeights
+    refresh: int
+    test_size: int
+    thermal: bool
+    by_units: bool
+    arrays: tuple[Array, ...]
 
-    def _for_each(self, work: Callable[[Members, Room], Array], dtype: type) -> Array:
-        """work(member, room) -> (students, ...) of every block, in the order of the lanes."""
+    def sizes(self, words: int) -> records.Sizes:
+        """For batches of so many words."""
+        s = self.shape
+        return records.Sizes(s.N, s.K, s.M, s.d, s.output_degree, s.first_hidden, s.proposals, words)
 
-        def one(member: Members) -> Array:
-            room = self.rooms.pop()
-            try:
-                return work(member, room)
-            finally:
-                self.rooms.append(room)
 
-        results = [*(map if self.pool is None else self.pool.map)(one, self.members)]
-        gathered = np.empty((self.lanes, *results[0].shape[1:]), dtype)
-        for member, result in zip(self.members, results, strict=True):
-            used = member.block.used
-            gathered[member.block.lanes[:used]] = result[:used]
-        return gathered
+class Questions(NamedTuple):
+    """A fresh batch for some students of a block: its words, the keys under which it is drawn, and the address
+    of its valid examples (one word a row).
+    """
 
-    def advance(self, first: int, stop: int, orders: Array, begin: int, places: Array) -> Array:
-        """Train through sweeps first to stop; returns accepted proposals (lanes,).
+    words: int
+    keys: records.Keys
+    valid: int
 
-        orders (S, n) int32: row 0 is the order of sweep `begin`, or, alone, of every sweep. Unit by unit it
-        is that of the units (1, K), and `places` (K*d,) int32 are those of hidden links in a sweep.
-        """
-        shape = self.setting.shape
-        sizes = *self.sizes, shape.proposals
-        order = address(orders), len(orders), begin, address(places)
 
-        def work(member: Members, room: Room) -> Array:
-            kind, words = member.kind, member.block.words
-            counters = shape.K * kind.planes[0], shape.M * (kind.output_planes[0] + 1)
-            *batch, teacher_h = room.of(words, (shape.N, *counters, 1 + kind.effects, shape.K))
-            member.accepted[:] = 0
-            compiled.trainer(kind)(
-                first,
-                stop,
-                self.setting.refresh,
-                (sizes, (shape.d, shape.first_hidden, words)),
-                order,
-                self.tables,
-                (*self.teacher, teacher_h),
-                (address(member.w), address(member.v)),
-                tuple(batch),
-                member.keys,
-                member.heat,
-                (member.valid, address(member.accepted)),
-            )
-            return member.accepted
+class Part(NamedTuple):
+    """Students of a block that are examined together: the first; test examples; the next mini-batch."""
 
-        return self._for_each(work, np.int64)
+    begin: int
+    test: Questions
+    batch: Questions
 
-    def observe(self, time: int) -> Observation:
-        """Count agreements with the teacher, and errors on fresh test examples and on the next mini-batch."""
-        number = -(-time * self.setting.shape.proposals // self.setting.refresh)
 
-        def work(member: Members, room: Room) -> Array:
-            agreement = self._agreement(member)
-            test = self._wrong(member, room, [part.test for part in member.parts], time)
-            batch = self._wrong(member, room, [part.batch for part in member.parts], number)
-            return np.stack([agreement, test, batch], axis=1)
+class Students(NamedTuple):
+    """The students of a block.
 
-        return Observation(*self._for_each(work, np.int64).T)
+    kind, examiner: what training and examination are compiled for. w, v: bits of their weights (links * B / 8,)
+    uint8, which training changes. accepted, wrong: (B,) int64, take what is counted. The rest is for compiled
+    functions.
+    """
 
-    def weights(self) -> tuple[Array, Array]:
-        """±1 weights (lanes, links) of both layers, int8."""
+    block: Block
+    kind: compiled.Kind
+    examiner: compiled.Kind
+    w: Array
+    v: Array
+    accepted: Array
+    wrong: Array
+    weights: records.StudentWeights
+    keys: records.Keys
+    heat: records.Heat
+    tally: records.Tally
+    parts: tuple[Part, ...]
+    arrays: tuple[Array, ...]
 
-        def of_layer(name: str) -> Array:
-            def work(member: Members, room: Room) -> Array:
-                negative = np.unpackbits(getattr(member, name), bitorder="little")
-                return 1 - 2 * negative.reshape(-1, len(member.block.lanes)).T.astype(np.int8)
 
-            return self._for_each(work, np.int8)
+def shared_of(
+    teacher: Teacher, shape: Shape, refresh: int, test_size: int, thermal: bool, by_units: bool
+) -> Shared:
+    """What the students of this teacher share."""
+    tables = tables_of(teacher, shape)
+    graph = tables.hidden_sources, tables.output_sources, tables.readers.ravel()
+    weights = -tables.w.astype(np.int8), -tables.v.astype(np.int8)
+    return Shared(
+        shape,
+        records.Tables(*(address(table) for table in graph), most=shape.readers),
+        records.TeacherWeights(*map(address, weights)),
+        refresh,
+        test_size,
+        thermal,
+        by_units,
+        (*graph, *weights),
+    )
 
-        return of_layer("w"), of_layer("v")
 
-    def close(self) -> None:
-        """End the threads."""
-        if self.pool is not None:
-            self.pool.shutdown()
+def init(shared: Shared, m: Array, init_overlap: Array, temperature: Array, keys: LaneKeys) -> list[Students]:
+    """Students at time 0; m, init_overlap, temperature and the keys have shape (students,)."""
+    return [
+        _block(shared, block, m[block.members], init_overlap[block.members], temperature[block.members], keys)
+        for block in blocks.cut(m, readers_of(shared.shape))
+    ]
 
-    def _wrong(self, member: Members, room: Room, exams: list[Exam], label: int) -> Array:
-        """Wrong outputs (students,) on fresh batches under keys with a label."""
-        shape, kind = self.setting.shape, member.examiner
-        rows = room.of(1, (shape.N, shape.K, shape.M, shape.K, shape.M))
-        size = member.total.itemsize
-        member.total[:] = 0
-        for part, exam in zip(member.parts, exams, strict=True):
-            compiled.examiner(kind)(
-                label,
-                ((*self.sizes, shape.d), (exam.words, len(member.total), part.begin)),
-                self.tables,
-                self.teacher,
-                (address(member.w), address(member.v)),
-                exam.keys,
-                rows,
-                (exam.valid, address(member.total) + part.begin * size),
-            )
-        return member.total.copy()
 
-    def _agreement(self, member: Members) -> Array:
-        """Agreeing paths minus disagreeing ones (students,)."""
-        shape, count = self.setting.shape, len(member.total)
-        result, of_units = np.empty(count, np.uint64), np.empty(shape.K * students_in(64), np.uint64)
-        sizes = shape.K, shape.d, shape.output_links, count
-        arrays = addresses(
-            self.setting.tables[1], member.w, member.v, *self.setting.teacher, of_units, result
+def _block(
+    shared: Shared, block: Block, m: Array, init_overlap: Array, temperature: Array, keys: LaneKeys
+) -> Students:
+    shape, count = shared.shape, len(block.members)
+    w, v = _initial_weights(shared, block, init_overlap, keys)
+    heat, kept_heat = records.COLD, tuple[Array, ...]()
+    if shared.thermal:
+        heat, kept_heat = _heat(block, temperature, keys, most=int(m.max()) * readers_of(shape))
+    first, second = blocks.cipher_keys(keys.examples, block)
+    drawing = first, second, cipher.word_numbers(block.bits), np.empty_like(first), np.empty_like(first)
+    valid = blocks.valid_examples(m, block.words, block.bits)
+    parts, kept_parts = _parts(block, m, shared.test_size, keys)
+    accepted, wrong = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    return Students(
+        block,
+        compiled.kind_of(shape, block.bits, block.words, shared.thermal, shared.by_units),
+        compiled.kind_of(shape, max(32, block.bits), 1, thermal=False, by_units=False)._replace(far=False),
+        w,
+        v,
+        accepted,
+        wrong,
+        records.StudentWeights(address(w), address(v)),
+        records.Keys(*map(address, drawing)),
+        heat,
+        records.Tally(address(valid), address(accepted)),
+        parts,
+        (*drawing, *kept_heat, valid, *kept_parts),
+    )
+
+
+def _initial_weights(
+    shared: Shared, block: Block, init_overlap: Array, keys: LaneKeys
+) -> tuple[Array, Array]:
+    """Bits of the weights (links * B / 8,) of both layers, uint8."""
+    shape, count = shared.shape, len(block.members)
+    w = np.empty(shape.hidden_links * count // 8, np.uint8)
+    v = np.zeros(shape.output_links * count // 8, np.uint8)
+    chance = (1 + init_overlap.astype(np.float32)) / np.float32(2)
+    below = np.ceil(chance.astype(np.float64) * decisions.RESOLUTION).astype(np.uint32)
+    key = blocks.student_keys(keys.weights, block)
+    drawn = np.empty(len(key[0]), np.uint32)
+    layers = (shape.hidden_links, w, shared.teacher.w), (shape.output_links, v, shared.teacher.v)
+    for layer, (links, weights, teacher) in enumerate(layers if shape.train_output else layers[:1]):
+        drawing = records.Drawing(teacher, *map(address, (weights, below, *key, drawn)))
+        compiled.initial_weights(layer, links, count, len(drawn), drawing)
+    return w, v
+
+
+def _heat(
+    block: Block, temperature: Array, keys: LaneKeys, most: int
+) -> tuple[records.Heat, tuple[Array, ...]]:
+    """What decisions need to know of a block's temperatures, and the arrays that are pointed to."""
+    values, places = np.unique(temperature, return_inverse=True)
+    limits, which = decisions.limits_of(values, most), places.astype(np.int64)
+    key = blocks.student_keys(keys.acceptance, block)
+    room = (
+        np.empty(len(key[0]), np.uint32),
+        np.empty(len(block.members), f"int{block.bits}"),
+        np.empty(len(block.members), np.int8),
+    )
+    addresses = [address(array) for array in (which, *key, *room)]
+    heat = records.Heat(address(limits), *limits.shape, *addresses)
+    return heat, (limits, which, *key, *room)
+
+
+def _parts(block: Block, m: Array, test_size: int, keys: LaneKeys) -> tuple[tuple[Part, ...], list[Array]]:
+    """The parts of a block, and the arrays that are pointed to."""
+    bits, kept = max(32, block.bits), []
+    width = students_in(bits)
+    numbers, *folded = cipher.word_numbers(bits), *(np.empty(cipher.CIPHERS, np.uint32) for _ in range(2))
+    kept += [numbers, *folded]
+
+    def questions(key: tuple[Array, Array], group: int, valid: Array) -> Questions:
+        some = slice(group * cipher.CIPHERS, (group + 1) * cipher.CIPHERS)
+        first, second = key[0][some], key[1][some]
+        kept.extend((first, second, valid))
+        drawing = [address(array) for array in (first, second, numbers, *folded)]
+        return Questions(len(valid) // width, records.Keys(*drawing), address(valid))
+
+    def shown(examples: Array) -> Array:
+        return blocks.valid_examples(examples, -(-int(examples.max()) // bits), bits)
+
+    test, examples = blocks.cipher_keys(keys.test, block), blocks.cipher_keys(keys.examples, block)
+    tests = shown(np.full(width, test_size))
+    parts = tuple(
+        Part(
+            begin,
+            questions(test, group, tests),
+            questions(examples, group, shown(m[begin : begin + width])),
         )
-        networks.path_agreement(*sizes, *arrays)
-        return result.view(np.int64)
+        for group, begin in enumerate(range(0, len(m), width))
+    )
+    return parts, kept

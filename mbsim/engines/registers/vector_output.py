@@ -6,152 +6,85 @@ its sum is ±1 and has the sign of the link's term. Proposals are done one after
 
 from functools import cache
 
-from mbsim.engines.registers.decisions import decision
-from mbsim.engines.registers.sizes import students_in
-from mbsim.engines.registers.vectors import (
-    add_widened,
-    any_bit,
-    inner,
-    load,
-    load_bits,
+from mbsim.engines.registers.counters import (
+    flips_of,
     load_counter,
+    more_wrong,
     negated,
-    one_from_zero,
-    popcount,
-    prefetch,
     sign,
-    store,
-    store_bits,
     store_counter,
-    zero_like,
 )
+from mbsim.engines.registers.decisions import decision
+from mbsim.engines.registers.kept import fused, inner
+from mbsim.engines.registers.loading import add_widened, load, load_bits, prefetch, store, store_bits
+from mbsim.engines.registers.sizes import students_in
+from mbsim.engines.registers.vectors import any_bit, zero_like
 
 AHEAD = 5  # proposals between asking for memory and reading it (measured)
 TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 
-@inner
-def flips_of(counter, term):
-    """Where a sum would change its sign if this one of its terms did."""
-    return one_from_zero(counter) & ~(sign(counter) ^ term)
-
-
-@inner
-def more_wrong(flip, wrong):
-    """How many more answers are wrong after changing those in `flip`."""
-    both = popcount(flip & wrong)
-    return popcount(flip) - both - both
-
-
 @cache
 def output_flipper(bits: int, single: bool, planes: int, thermal: bool):
-    """Compile flip_output(link, sweep, position, sizes, tables, valid, student, batch, heat) -> accepted.
+    """Compile flip_outputs(first, count, sweep, position, step, block, total) -> total.
 
-    Args as in `proposals`; position is the proposal's place in its sweep.
+    Proposes to flip `count` links into one output, in turn; the first link is number `first`, its proposal is at
+    `position` of the sweep, and that of the next `step` later. From the total -1 is taken for every proposal
+    that a student accepts. The counter of a batch of one word stays in registers from one link to the next.
     """
     students = students_in(bits)
     decide = decision(bits, thermal)
 
-    @inner
-    def flip_output(link, sweep, position, sizes, tables, valid, student, batch, heat):
-        degree, _, words = sizes
-        _, output_sources, _, _ = tables
-        _, v = student
-        _, h, y, _ = batch
-        row = students if single else words * students
-        weight = load_bits(v, link * students, load(valid, 0))
-        output = (link // degree) * (planes + 1) * row
+    @fused
+    def flip_outputs(first, count, sweep, position, step, block, total):
+        h, y, v, valid = block.batch.hidden, block.batch.outputs, block.student.v, block.tally.valid
+        row = students if single else block.sizes.words * students
+        output = (first // block.sizes.degree) * (planes + 1) * row
         target = output + planes * row
-        source = output_sources[link] * planes * row + (planes - 1) * row
-        change = zero_like(weight)
-        for at in range(0, row, students):
-            counter = load_counter(y, output + at, row, planes)
-            flip = flips_of(counter, load(h, source + at) ^ weight) & load(valid, at)
-            change += more_wrong(flip, sign(counter) ^ load(y, target + at))
-        accept = decide(change, sweep, position, heat)
-        if any_bit(accept):
+        counter = load_counter(y, output, row, planes)
+        for link in range(first, first + count):
+            source = (block.tables.output_sources[link] * planes + planes - 1) * row
+            weight = load_bits(v, link * students, load(valid, 0))
+            change = zero_like(weight)
             for at in range(0, row, students):
-                counter = load_counter(y, output + at, row, planes)
-                moved = negated(counter, accept, load(h, source + at) ^ weight)
-                store_counter(y, output + at, row, moved)
-            store_bits(v, link * students, weight ^ accept)
-        return accept
+                if not single:
+                    counter = load_counter(y, output + at, row, planes)
+                flip = flips_of(counter, load(h, source + at) ^ weight) & load(valid, at)
+                change += more_wrong(flip, sign(counter) ^ load(y, target + at))
+            accept = decide(change, sweep, position, block.heat)
+            if any_bit(accept):
+                for at in range(0, row, students):
+                    if not single:
+                        counter = load_counter(y, output + at, row, planes)
+                    counter = negated(counter, accept, load(h, source + at) ^ weight)
+                    store_counter(y, output + at, row, counter)
+                store_bits(v, link * students, weight ^ accept)
+            total -= accept
+            position += step
+        return total
 
-    return flip_output
-
-
-@cache
-def fetchers(bits: int, single: bool, planes: int):
-    """Compile fetch_output and fetch_hidden(link, sizes, tables, student, batch): ask for the memory that the
-    proposal of a link will read.
-    """
-    students = students_in(bits)
-
-    @inner
-    def fetch_output(link, sizes, tables, student, batch):
-        degree, words = sizes[0], sizes[2]
-        h, y, v = batch[1], batch[2], student[1]
-        row = students if single else words * students
-        output = (link // degree) * (planes + 1) * row
-        source = (tables[1][link] * planes + planes - 1) * row
-        prefetch(v, link * students // 8)
-        for at in range(0, row, students):
-            prefetch(h, source + at)
-        for at in range(output, output + (planes + 1) * row, students):
-            prefetch(y, at)
-
-    @inner
-    def fetch_hidden(link, sizes, tables, student, batch):
-        degree, words = sizes[0], sizes[2]
-        hidden_sources, _, readers, most = tables
-        x, h = batch[0], batch[1]
-        row = students if single else words * students
-        unit = link // degree
-        prefetch(student[0], link * students // 8)
-        for at in range(0, row, students):
-            prefetch(x, hidden_sources[link] * row + at)
-            for plane in range(planes):
-                prefetch(h, (unit * planes + plane) * row + at)
-        for reader in range(unit * most, (unit + 1) * most):
-            if readers[reader] < 0:
-                break
-            fetch_output(readers[reader], sizes, tables, student, batch)
-
-    return fetch_output, fetch_hidden
+    return flip_outputs
 
 
 @cache
-def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
-    """Compile propose(span, sizes, tables, valid, student, batch, heat, accepted).
+def hidden_flipper(bits: int, single: bool, planes: int, thermal: bool):
+    """Compile flip_hidden(link, sweep, position, block) -> all ones for each student that accepts.
 
-    Args of what is compiled:
-        span = (sweep, orders, place, begin, end): proposals begin to end of this sweep, whose order begins at
-        `place`.
-        sizes: (d, links into outputs that are proposed, words).
-        tables: (hidden sources, output sources, readers, most readers of a unit).
-        valid: the examples that count, a row.
-        student: (w, v), bits.
-        batch: (inputs, counters of hidden units, counters of outputs each with the teacher's answer behind
-        it, room for a row).
-        heat: `decisions`'.
-        accepted: (students,) int64, to which the accepted proposals are added.
-    All arrays are pointers.
+    Proposes to flip a hidden link, which may change the sign of its unit, and this the outputs that read the
+    unit; position is the proposal's place in the sweep.
     """
     students = students_in(bits)
     decide = decision(bits, thermal)
-    flip_output = output_flipper(bits, single, planes, thermal)
-    fetch_output, fetch_hidden = fetchers(bits, single, planes)
 
-    @inner
-    def flip_hidden(link, sweep, position, sizes, tables, valid, student, batch, heat):
-        degree, _, words = sizes
-        hidden_sources, _, readers, most = tables
-        w, v = student
-        x, h, y, flips = batch
-        row = students if single else words * students
+    @fused
+    def flip_hidden(link, sweep, position, block):
+        x, h, y, flips = block.batch.inputs, block.batch.hidden, block.batch.outputs, block.batch.room
+        w, v, valid = block.student.w, block.student.v, block.tally.valid
+        readers, most, degree = block.tables.readers, block.tables.most, block.sizes.degree
+        row = students if single else block.sizes.words * students
         unit = link // degree
         weight = load_bits(w, link * students, load(valid, 0))
-        hidden, source = unit * planes * row, hidden_sources[link] * row
+        hidden, source = unit * planes * row, block.tables.hidden_sources[link] * row
         top = hidden + (planes - 1) * row
         change = zero_like(weight)
         any_flip = change
@@ -171,7 +104,7 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
                     counter = load_counter(y, output + at, row, planes)
                     flip = flips_of(counter, load(h, top + at) ^ own) & load(flips, at)
                     change += more_wrong(flip, sign(counter) ^ load(y, target + at))
-        accept = decide(change, sweep, position, heat)
+        accept = decide(change, sweep, position, block.heat)
         if any_bit(any_flip & accept):
             for reader in range(unit * most, (unit + 1) * most):
                 out = readers[reader]
@@ -189,25 +122,74 @@ def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
             store_bits(w, link * students, weight ^ accept)
         return accept
 
+    return flip_hidden
+
+
+@cache
+def fetchers(bits: int, single: bool, planes: int):
+    """Compile fetch_outputs and fetch_hidden(first, count, block): ask for the memory that flips of `count` links
+    into one output or hidden unit will read, the first of them number `first`.
+    """
+    students = students_in(bits)
+
     @inner
-    def propose(span, sizes, tables, valid, student, batch, heat, accepted):
-        sweep, orders, place, begin, end = span
-        first_hidden = sizes[1]
+    def fetch_outputs(first, count, block):
+        h, y = block.batch.hidden, block.batch.outputs
+        row = students if single else block.sizes.words * students
+        output = (first // block.sizes.degree) * (planes + 1) * row
+        prefetch(block.student.v, first * students // 8)
+        for link in range(first, first + count):
+            source = (block.tables.output_sources[link] * planes + planes - 1) * row
+            for at in range(0, row, students):
+                prefetch(h, source + at)
+        for at in range(output, output + (planes + 1) * row, students):
+            prefetch(y, at)
+
+    @inner
+    def fetch_hidden(first, count, block):
+        x, h, readers, most = block.batch.inputs, block.batch.hidden, block.tables.readers, block.tables.most
+        row = students if single else block.sizes.words * students
+        unit = first // block.sizes.degree
+        prefetch(block.student.w, first * students // 8)
+        for link in range(first, first + count):
+            for at in range(0, row, students):
+                prefetch(x, block.tables.hidden_sources[link] * row + at)
+        for at in range(unit * planes * row, (unit + 1) * planes * row, students):
+            prefetch(h, at)
+        for reader in range(unit * most, (unit + 1) * most):
+            if readers[reader] < 0:
+                break
+            fetch_outputs(readers[reader], 1, block)
+
+    return fetch_outputs, fetch_hidden
+
+
+@cache
+def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
+    """Compile propose(sweep, links, place, begin, end, block): proposals begin to end of this sweep, whose
+    numbers begin at links[place]; accepted ones are added to the tally. `block` is a `records.Block`.
+    """
+    flip_outputs = output_flipper(bits, single, planes, thermal)
+    flip_hidden = hidden_flipper(bits, single, planes, thermal)
+    fetch_outputs, fetch_hidden = fetchers(bits, single, planes)
+
+    @inner
+    def propose(sweep, links, place, begin, end, block):
+        first_hidden = block.sizes.first_hidden
         for start in range(begin, end, TOTAL):
-            total = zero_like(load(valid, 0))
+            total = zero_like(load(block.tally.valid, 0))
             for i in range(start, min(start + TOTAL, end)):
                 if far and i + AHEAD < end:
-                    coming = orders[place + i + AHEAD]
+                    coming = links[place + i + AHEAD]
                     if coming < first_hidden:
-                        fetch_output(coming, sizes, tables, student, batch)
+                        fetch_outputs(coming, 1, block)
                     else:
-                        fetch_hidden(coming - first_hidden, sizes, tables, student, batch)
-                link = orders[place + i]
+                        fetch_hidden(coming - first_hidden, 1, block)
+                link = links[place + i]
                 if link < first_hidden:
-                    total -= flip_output(link, sweep, i, sizes, tables, valid, student, batch, heat)
+                    total = flip_outputs(link, 1, sweep, i, 0, block, total)
                 else:
-                    hidden = link - first_hidden
-                    total -= flip_hidden(hidden, sweep, i, sizes, tables, valid, student, batch, heat)
-            add_widened(accepted, 0, total)
+                    total -= flip_hidden(link - first_hidden, sweep, i, block)
+            add_widened(block.tally.total, 0, total)
 
     return propose

@@ -1,0 +1,55 @@
+"""One work unit: which engine trains it, whether that is right here, and the arrays that it gives."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mbsim.config import Config
+from mbsim.data import provenance
+from mbsim.engines import choose
+from mbsim.errors import MbsimError
+from mbsim.plan.tasks import task_of
+from mbsim.plan.units import Unit
+from mbsim.running import results
+
+
+class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
+    """The compiled kernels give wrong numbers on this device."""
+
+
+def unit_bytes(unit: Unit, config: Config) -> int:
+    """Estimate of the host's memory for one unit: records and final weights, and what trains."""
+    task = task_of(unit, config)
+    records = unit.students * len(task.times) * 8 * 8
+    weights = unit.students * 2 * (unit.K * unit.d + unit.M * task.problem.output_degree)
+    return records + weights + choose(task, config.run.engine, here=False).engine.host_bytes(task)
+
+
+def train_unit(
+    unit: Unit, config: Config, progress: Callable[[int], None] = lambda work: None
+) -> dict[str, np.ndarray]:
+    """Train the students of one unit on all devices; returns arrays as `variables.unit_arrays` takes them."""
+    task = task_of(unit, config)
+    trained = choose(task, config.run.engine).engine.train(task, progress)
+    return results.variables(unit, config, trained)
+
+
+def self_check(config: Config, unit: Unit) -> None:
+    """Raise `SelfCheckFailed` unless the kernel that a unit needs gives its known answers on this device."""
+    task = task_of(unit, config)
+    kind, passed = choose(task, config.run.engine).engine.known_answers(task)
+    if not passed:
+        raise SelfCheckFailed(
+            f"the compiled {kind} kernel gives wrong numbers on this device: nothing was computed; "
+            "run `mbsim doctor`, and try another version of jax"
+        )
+
+
+def origin(config: Config, unit: Unit) -> dict[str, str]:
+    """What computes a unit in this process: versions, device, engine, generator, commit."""
+    from mbsim.engines import devices
+    from mbsim.sampling.streams import GENERATOR
+
+    devices.use_all_cores()
+    engine = choose(task_of(unit, config), config.run.engine).engine.name
+    return provenance.collect(prng=GENERATOR, engine=engine)
