@@ -171,7 +171,7 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
         mbsim.run(CONFIG, tmp_path / "run")
     assert caught.value.lines == (f"{broken.stem}: RESOURCE_EXHAUSTED: out of memory",)
     status = mbsim.open_run(tmp_path / "run").status
-    assert int((status == 0).sum()) == broken.lanes
+    assert int((status == 0).sum()) == broken.students
     assert (status.sel(teacher=broken.teacher, m=list(broken.m)) == 0).all()
 
     monkeypatch.setattr(training, "train_unit", train)
@@ -188,7 +188,7 @@ def test_wrong_kernels_compute_nothing(tmp_path, monkeypatch):
     assert not list((tmp_path / "run").glob("*.nc"))
 
 
-@pytest.mark.parametrize("available", [10_000, 300_000])  # too little for the dataset, then for a unit
+@pytest.mark.parametrize("available", [10_000, 100_000])  # too little for the dataset, then for a unit
 def test_what_does_not_fit_is_refused_with_the_estimate(tmp_path, monkeypatch, available):
     monkeypatch.setattr(runner, "host_memory", lambda: available)
     with pytest.raises(ConfigError, match=r"grid.replicas = .* about .* GiB of memory") as caught:
