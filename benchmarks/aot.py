@@ -24,6 +24,7 @@ import jax
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import layout, programs
+from mbsim.engines.pallas.body import UNROLLED_TERMS, words_written_out
 from mbsim.engines.pallas.kernels import Size
 from mbsim.engines.pallas.programs import Plan
 from mbsim.engines.pallas.targets import WARPS, Target
@@ -38,11 +39,12 @@ HEAD = """# Compiled for devices that were not there
 **Read off the compiled program, not timed.** `python benchmarks/aot.py`, {versions};
 launches of {students:,} students, or of one program of a kernel where that has more. Seconds are those of tracing and
 compiling, on the machine at hand beside whatever else ran there. A call of `advance` with one part is one sweep.
-Kernels in loops count as often as the loops turn where the program says so (that for a TPU does not). A wait is a loop
-whose end the host must read.
+Kernels in loops count as often as the loops turn where the program says so (that for a TPU does not). A wait is a
+loop whose end the host must read.
 
 - H100: instructions (loads) of one word of students on the way through a proposal: of an output link, where output
-  weights are trained, and of a hidden link. A whole sweep is these and the unfolding and folding of weights, for each
+  weights are trained, and of a hidden link; or of its longest loop, where it loops over words, readers or
+  temperatures. A whole sweep is these and the unfolding and folding of weights, for each
   proposal; only the drawing of inputs is left out.
 - TPU v5e: bundles of a proposal of all students of a program, of an output link and of a hidden link, and the rate
   that they imply at 1.5 GHz if nothing stalls and nothing else is done.
@@ -163,10 +165,18 @@ def of_words(plan: Plan) -> str:
 def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]) -> tuple[str, list[str]]:
     """What a proposal is in machine code, and the budgets that it breaks."""
     of, shape = plan.size.layout, plan.size.shape
+    whole = (
+        not case.heat
+        and words_written_out(shape, of)
+        and shape.regular
+        and shape.readers * shape.d <= UNROLLED_TERMS
+    )
     if kind == "gpu":
         if util.find_spec("triton") is None:
             return "no wheel triton", []
         code = read.hopper(lowered, WARPS, devices.DUMP)
+        if not whole:
+            return f"{max(code.paths)[0]} instructions a word, {code.registers} registers", list(code.faults)
         text = read.in_words(code, shape.proposals, (shape.K, shape.M))
         broken = [f"{fault} in the kernel" for fault in code.faults]
         if case.instructions and code.mean > case.instructions:

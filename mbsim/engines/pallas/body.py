@@ -17,6 +17,7 @@ from mbsim.sampling.streams import Key, Leaf, threefry
 UNROLLED_WORDS = 2  # words of a student that are written out one after the other,
 UNROLLED_INPUTS = 32  # unless their links are too many for compilers to be quick
 UNROLLED_TERMS = 96  # terms of the readers of a unit that are written out
+UNROLLED_LINKS = 13  # links of a unit that are
 
 
 class Body(NamedTuple):
@@ -109,6 +110,50 @@ def decide(body: Body, position: Array, numbers: Array, signs: Array | int) -> A
 
         allowed += lax.fori_loop(0, body.heat, steps, zero) << (f * layout.bits)
     return bitwise.at_most(numbers, allowed, fields)
+
+
+def written_out(links: int) -> bool:
+    """Whether the links of a unit are written out; otherwise there is a loop over them."""
+    return links <= UNROLLED_LINKS
+
+
+def for_links(links: int, do: Callable[[Array | int], None]) -> None:
+    """do(link) for each link of a unit."""
+    if written_out(links):
+        for a in range(links):
+            do(a)
+    else:
+        each(0, links, do)
+
+
+def counted(body: Body, term: Callable[[Array | int], Array], links: int) -> list[Array]:
+    """Planes of the number of links whose term(link) is one."""
+    if written_out(links):
+        return bitwise.count([[term(a) for a in range(links)]], links)
+    nothing = jnp.zeros(body.layout.row, jnp.int32)
+
+    def add(a: Array, planes: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(bitwise.moved(planes, term(a), nothing))
+
+    return list(lax.fori_loop(0, links, add, (nothing,) * links.bit_length()))
+
+
+def majority(body: Body, term: Callable[[Array | int], Array], links: int) -> Array:
+    """The sign of the sum of an odd number of terms."""
+    return bitwise.at_least(counted(body, term, links), (links + 1) // 2)
+
+
+def of_record(body: Body, record: Array, word: Array | int) -> Callable[[Array | int], Array]:
+    """The terms of a record of d rows."""
+    return lambda a: body.kept[record + a * body.layout.words + word]
+
+
+def decisive(body: Body, record: Array, term: Array, word: Array | int) -> Array:
+    """Ones where this term of a record decides the sign of its sum."""
+    terms, d = of_record(body, record, word), body.shape.d
+    if written_out(d):
+        return bitwise.decisive([terms(a) for a in range(d)], term)
+    return bitwise.decides(counted(body, terms, d), term, d)
 
 
 def over_words(body: Body, number: Callable[[Array | int], Array]) -> Array:

@@ -15,7 +15,7 @@ from jax.experimental import pallas as pl
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import bitwise, layout, scalar, targets, vector
-from mbsim.engines.pallas.body import Body, summed, words_written_out
+from mbsim.engines.pallas.body import Body, majority, of_record, summed, words_written_out
 from mbsim.engines.pallas.layout import Layout
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.pallas.unfold import fold, planes_begin, unfold
@@ -164,8 +164,7 @@ def _wrong_outputs(body: Body, wrong) -> None:
                 planes = [body.kept[base + p * words] for p in range(shape.K.bit_length())]
                 answer = bitwise.at_least(planes, (shape.K + 1) // 2)
             else:
-                base = o * (shape.d * words) + word
-                answer = bitwise.majority([body.kept[base + a * words] for a in range(shape.d)])
+                answer = majority(body, of_record(body, o * (shape.d * words), word), shape.d)
             numbers = bitwise.field_sums([answer & body.mask[word]], fields, 1)
             return tuple(t + n for t, n in zip(totals, _by_field(body, numbers), strict=True))
 

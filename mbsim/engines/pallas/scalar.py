@@ -9,7 +9,18 @@ import jax.numpy as jnp
 from jax import Array
 
 from mbsim.engines.pallas import bitwise
-from mbsim.engines.pallas.body import Body, decide, flipped, for_words, over_words, summed
+from mbsim.engines.pallas.body import (
+    Body,
+    decide,
+    decisive,
+    flipped,
+    for_links,
+    for_words,
+    majority,
+    of_record,
+    over_words,
+    summed,
+)
 from mbsim.engines.pallas.unfold import planes_begin, weights_begin
 
 
@@ -17,13 +28,15 @@ def flip_output(body: Body, record: Array, unit: Array, position: Array) -> Arra
     """Propose to flip the output weight of `unit`; 1 in the field of each student that accepts."""
 
     def look(word: Array | int) -> tuple[Array, Array]:
-        term = bitwise.majority(_record(body, record, word))
+        term = majority(body, of_record(body, record, word), body.shape.d)
         return jnp.full_like(term, -1), term
 
     def change(word: Array | int, accept: Array) -> None:
-        for b in range(body.shape.d):
+        def flip(b: Array | int) -> None:
             row = record + b * body.layout.words + word
             body.kept[row] = body.kept[row] ^ accept
+
+        for_links(body.shape.d, flip)
 
     taken, accept = _propose(body, position, look, change)
     row = weights_begin(body) + unit
@@ -36,7 +49,7 @@ def flip_hidden(body: Body, own: Array, record: Array, position: Array) -> Array
 
     def look(word: Array | int) -> tuple[Array, Array]:
         term = body.kept[own + word]
-        return bitwise.decisive(_record(body, record, word), term), term
+        return decisive(body, record, term, word), term
 
     def change(word: Array | int, accept: Array) -> None:
         body.kept[own + word] = body.kept[own + word] ^ accept
@@ -69,10 +82,6 @@ def _propose(body: Body, position: Array, look, change) -> tuple[Array, Array]:
     accept = bitwise.filled(taken, fields)
     for_words(body, carry_out)
     return taken, accept
-
-
-def _record(body: Body, record: Array, word: Array | int) -> list[Array]:
-    return [body.kept[record + b * body.layout.words + word] for b in range(body.shape.d)]
 
 
 def _plane(body: Body, p: int) -> int:

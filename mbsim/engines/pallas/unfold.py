@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mbsim.engines.pallas import bitwise
-from mbsim.engines.pallas.body import Body, each
+from mbsim.engines.pallas.body import Body, each, for_links, majority, written_out
 
 
 def unfold(body: Body) -> None:
@@ -42,21 +42,20 @@ def fold(body: Body) -> None:
     if body.shape.scalar:
         _fold_scalar(body)
         return
-    shape = body.shape
+    shape, words = body.shape, body.layout.words
 
     def hidden(k: Array) -> None:
-        rows = [body.kept[_hidden_row(body, k, b, 0)] for b in range(shape.d)]
-        body.hidden[k] = bitwise.majority(rows)
-        signs = [row ^ body.x[_source(body, k * shape.d + b)[0]] for b, row in enumerate(rows)]
-        _pack(body, body.w_out, k, signs)
+        row = _kept_row(body, k, 0)
+        terms = _ready(shape.d, lambda b: body.kept[row + b * words])
+        body.hidden[k] = majority(body, terms, shape.d)
+        _pack(body, body.w_out, k, lambda b: terms(b) ^ body.x[_source(body, k * shape.d + b)[0]], shape.d)
 
     def output(o: Array) -> None:
-        signs = []
-        for a in range(shape.d):
+        def sign(a: Array | int) -> Array:
             unit, _ = _source(body, shape.hidden_links + o * shape.d + a)
-            row = body.kept[(o * shape.d + a) * body.layout.words]
-            signs.append(row ^ body.hidden[unit] ^ body.answers[o])
-        _pack(body, body.v_out, o, signs)
+            return body.kept[(o * shape.d + a) * words] ^ body.hidden[unit] ^ body.answers[o]
+
+        _pack(body, body.v_out, o, sign, shape.d)
 
     each(0, shape.K, hidden)
     if shape.train_output:
@@ -78,64 +77,87 @@ def _source(body: Body, link: Array) -> tuple[Array, Array]:
     return body.sources[0, 2 * link], body.sources[0, 2 * link + 1]
 
 
-def _hidden_row(body: Body, k: Array, b: int, word: Array | int) -> Array:
+def _kept_row(body: Body, k: Array, word: Array | int) -> Array:
+    """The first row of a hidden unit's record."""
     first = 0 if body.shape.scalar else body.shape.output_links
-    return (first + k * body.shape.d + b) * body.layout.words + word
+    return (first + k * body.shape.d) * body.layout.words + word
 
 
-def _weights(body: Body, rows, unit: Array, degree: int) -> list[Array]:
+def _ready(links: int, term: Callable[[Array | int], Array]) -> Callable[[Array | int], Array]:
+    """The same terms, each looked up once where the links of a unit are written out."""
+    if not written_out(links):
+        return term
+    terms = [term(a) for a in range(links)]
+    return lambda a: terms[a]
+
+
+def _weights(body: Body, rows, unit: Array, degree: int) -> Callable[[Array | int], Array]:
     """The weights of a unit's links, ready to multiply rows."""
     bits, fields = body.layout.bits, body.layout.fields
-    packed = [rows[unit * -(-degree // bits) + i] for i in range(-(-degree // bits))]
-    return [bitwise.expanded(packed[b // bits], b % bits, fields) for b in range(degree)]
+    first = unit * -(-degree // bits)
+    if not written_out(degree):
+        shift = bits.bit_length() - 1
+        return lambda b: bitwise.expanded(rows[first + (b >> shift)], b & (bits - 1), fields)
+    packed = [rows[first + i] for i in range(-(-degree // bits))]
+    return lambda b: bitwise.expanded(packed[b // bits], b % bits, fields)
 
 
-def _pack(body: Body, rows, unit: Array, signs: list[Array]) -> None:
-    """Write the weights of a unit's links: the first bit of each field of `signs`."""
+def _pack(body: Body, rows, unit: Array, sign: Callable[[Array | int], Array], degree: int) -> None:
+    """Write the weights of a unit's links: the first bit of each field of their `sign`."""
     bits, one = body.layout.bits, bitwise.in_each_field(1, body.layout.fields)
-    for i in range(-(-len(signs) // bits)):
-        parts = [(sign & one) << b for b, sign in enumerate(signs[i * bits : (i + 1) * bits])]
-        word = parts[0]
-        for part in parts[1:]:
-            word = word | part
-        rows[unit * -(-len(signs) // bits) + i] = word
+    nothing = jnp.zeros(body.layout.row, jnp.int32)
+    for i in range(-(-degree // bits)):
+        first, stop = i * bits, min(degree, (i + 1) * bits)
+
+        def add(b: Array | int, word: Array, first: int = first) -> Array:
+            return word | ((sign(b) & one) << (b - first))
+
+        if written_out(degree):
+            word = sign(first) & one
+            for b in range(first + 1, stop):
+                word = add(b, word)
+        else:
+            word = lax.fori_loop(first, stop, add, nothing)
+        rows[unit * -(-degree // bits) + i] = word
 
 
-def _inputs(body: Body, k: Array, word: Array) -> tuple[list[Array], list[Array]]:
+def _inputs(body: Body, k: Array, word: Array) -> tuple[Callable, Callable]:
     """The inputs of hidden unit k, and the teacher's terms."""
-    inputs, taught = [], []
-    for b in range(body.shape.d):
-        row, sign = _source(body, k * body.shape.d + b)
-        inputs.append(body.x[row + word])
-        taught.append(inputs[-1] ^ sign)
-    return inputs, taught
+    d = body.shape.d
+    inputs = _ready(d, lambda b: body.x[_source(body, k * d + b)[0] + word])
+    return inputs, lambda b: inputs(b) ^ _source(body, k * d + b)[1]
 
 
 def _unfold_vector(body: Body, word: Array) -> None:
-    shape = body.shape
+    shape, words = body.shape, body.layout.words
 
     def hidden(k: Array) -> None:
         inputs, taught = _inputs(body, k, word)
-        weights = _weights(body, body.w, k, shape.d)
-        terms = [x ^ weight for x, weight in zip(inputs, weights, strict=True)]
-        for b, term in enumerate(terms):
-            body.kept[_hidden_row(body, k, b, word)] = term
-        body.hidden[k] = bitwise.majority(terms)
-        body.taught[k] = bitwise.majority(taught)
+        weights, row = _weights(body, body.w, k, shape.d), _kept_row(body, k, word)
+
+        def term(b: Array | int) -> Array:
+            product = inputs(b) ^ weights(b)
+            body.kept[row + b * words] = product
+            return product
+
+        body.taught[k] = majority(body, taught, shape.d)
+        body.hidden[k] = majority(body, term, shape.d)
 
     def output(o: Array) -> None:
-        terms, taught = [], []
-        for a in range(shape.d):
+        def taught(a: Array | int) -> Array:
             unit, sign = _source(body, shape.hidden_links + o * shape.d + a)
-            terms.append(body.hidden[unit])
-            taught.append(body.taught[unit] ^ sign)
-        if shape.train_output:
-            weights = _weights(body, body.v, o, shape.d)
-            terms = [term ^ weight for term, weight in zip(terms, weights, strict=True)]
-        answer = bitwise.majority(taught)
+            return body.taught[unit] ^ sign
+
+        answer = majority(body, taught, shape.d)
         body.answers[o] = answer
-        for a, term in enumerate(terms):
-            body.kept[(o * shape.d + a) * body.layout.words + word] = term ^ answer
+        weights = _weights(body, body.v, o, shape.d) if shape.train_output else None
+
+        def keep(a: Array | int) -> None:
+            unit, _ = _source(body, shape.hidden_links + o * shape.d + a)
+            term = body.hidden[unit] ^ answer
+            body.kept[(o * shape.d + a) * words + word] = term if weights is None else term ^ weights(a)
+
+        for_links(shape.d, keep)
 
     each(0, shape.K, hidden)
     each(0, shape.M, output)
@@ -163,19 +185,22 @@ def _unfold_scalar(body: Body, word: Array) -> None:
 
     def taught(k: Array) -> Array:
         _, terms = _inputs(body, k, word)
-        return bitwise.majority(terms) ^ _source(body, shape.hidden_links + k)[1]
+        return majority(body, terms, shape.d) ^ _source(body, shape.hidden_links + k)[1]
 
     answer = bitwise.at_least(_counted(body, taught), (shape.K + 1) // 2)
     body.answers[0] = answer
 
     def wrong(k: Array) -> Array:
         inputs, _ = _inputs(body, k, word)
-        weights = _weights(body, body.w, k, shape.d)
+        weights, row = _weights(body, body.w, k, shape.d), _kept_row(body, k, word)
         common = answer ^ _scalar_weight(body, k) if shape.train_output else answer
-        terms = [x ^ weight ^ common for x, weight in zip(inputs, weights, strict=True)]
-        for b, term in enumerate(terms):
-            body.kept[_hidden_row(body, k, b, word)] = term
-        return bitwise.majority(terms)
+
+        def term(b: Array | int) -> Array:
+            product = inputs(b) ^ weights(b) ^ common
+            body.kept[row + b * body.layout.words] = product
+            return product
+
+        return majority(body, term, shape.d)
 
     for p, plane in enumerate(_counted(body, wrong)):
         body.kept[planes_begin(body) + p * body.layout.words + word] = plane
@@ -183,19 +208,26 @@ def _unfold_scalar(body: Body, word: Array) -> None:
 
 def _fold_scalar(body: Body) -> None:
     shape, bits = body.shape, body.layout.bits
+    one = bitwise.in_each_field(1, body.layout.fields)
 
     def hidden(k: Array) -> None:
         common = body.answers[0]
         if shape.train_output:
             common = common ^ body.kept[weights_begin(body) + k]
-        signs = []
-        for b in range(shape.d):
+        first = _kept_row(body, k, 0)
+
+        def sign(b: Array | int) -> Array:
             row, _ = _source(body, k * shape.d + b)
-            signs.append(body.kept[_hidden_row(body, k, b, 0)] ^ body.x[row] ^ common)
-        _pack(body, body.w_out, k, signs)
+            return body.kept[first + b * body.layout.words] ^ body.x[row] ^ common
+
+        _pack(body, body.w_out, k, sign, shape.d)
 
     def weights(i: Array) -> None:
-        _pack(body, body.v_out, i, [body.kept[weights_begin(body) + i * bits + b] for b in range(bits)])
+        first = weights_begin(body) + i * bits
+        word = body.kept[first] & one
+        for b in range(1, bits):
+            word = word | ((body.kept[first + b] & one) << b)
+        body.v_out[i] = word
 
     each(0, shape.K, hidden)
     if shape.train_output:

@@ -13,6 +13,7 @@ from mbsim.engines.pallas.body import (
     UNROLLED_TERMS,
     Body,
     decide,
+    decisive,
     each,
     flipped,
     for_words,
@@ -92,9 +93,8 @@ def flip_hidden(body: Body, own: Array, record: Array, reads: Array, position: A
 
 def _decisive(body: Body, own: Array, record: Array, word: Array | int) -> tuple[Array, Array]:
     """Where the term of row `own` decides the sign of its record, and that term."""
-    words = body.layout.words
     term = body.kept[own + word]
-    return bitwise.decisive([body.kept[record + a * words + word] for a in range(body.shape.d)], term), term
+    return decisive(body, record, term, word), term
 
 
 def _flip(body: Body, row: Array, where: Array) -> None:
