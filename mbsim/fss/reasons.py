@@ -96,6 +96,7 @@ def register_reason(key: str, text: str) -> None:
     >>> register_reason("half_fail", "{share:.0%} of the students fail at every {control}")
     >>> str(because("half_fail", share=0.62, control="m"))
     '62% of the students fail at every m'
+    >>> del WORDS["half_fail"]  # the key is free again
     """
     if key in WORDS:
         raise DatasetError(f"reason {key!r}: the key is taken, by {WORDS[key].full!r}")
