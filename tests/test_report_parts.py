@@ -227,8 +227,12 @@ def test_the_rule_is_that_of_the_dataset_and_nothing_is_guessed():
     def dynamics(ds):
         return dict(words.what_was_run(ds))["dynamics"]
 
-    assert dynamics(made_up.attributes()).startswith("300 sweeps, random order")
-    assert dynamics(made_up.attributes(rule="heat-bath")).startswith("heat-bath, 300 sweeps")
-    config = made_up.CONFIG | {"dynamics": made_up.CONFIG["dynamics"] | {"rule": "metropolis"}}
-    assert dynamics(made_up.attributes(config=json.dumps(config))).startswith("metropolis, 300 sweeps")
+    # A dataset from before rules had names has ±1 weights, whose rule was Metropolis.
+    assert dynamics(made_up.attributes()).startswith("Metropolis: ")
+    assert dynamics(made_up.attributes(rule="heat-bath")).startswith("heat bath: ")
+    assert dynamics(made_up.attributes()).endswith(
+        "; 300 sweeps, random order, a fresh mini-batch every sweep, temperature 0"
+    )
+    unknown = dynamics(made_up.attributes(rule="of another program"))
+    assert unknown == "sweeps 300, order random, refresh sweep, temperature 0.0"
     assert ("engine", "reference") in words.provenance(made_up.attributes(engine="reference"))

@@ -88,7 +88,8 @@ class Key:
 
     name: in the file. may_be: its type and range. default: None where the key may be absent. words: completes
     "must be ..."; by default that of `may_be`. help: a comment in the help. axis: where a list of values may
-    stand in `[grid]`, which are then called `plural`.
+    stand in `[grid]`, which are then called `plural`. report: how a value is told in the report, {} standing for
+    it; where it is empty, a value is told by the name of its key, and only if it is not the default.
     """
 
     name: str
@@ -98,6 +99,14 @@ class Key:
     help: str = ""
     axis: Axis | None = None
     plural: str = ""
+    report: str = ""
+
+    def told(self, value: Any) -> str:
+        """A value in the words of the report; empty for one that need not be told."""
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if self.report:
+            return self.report.replace("{}", text)
+        return "" if value == self.default else f"{self.name.replace('_', ' ')} {text}"
 
     @property
     def must_be(self) -> str:

@@ -77,7 +77,7 @@ class Sparse:
     """The teacher of the paper: sparse random layers."""
 
     name: str = "sparse"
-    title: str = "sparse random network"
+    title: str = "a sparse random network"
     students: tuple[str, ...] = ("binary", "sparse", "dense")
     activated: bool = True
 
@@ -104,7 +104,7 @@ class Parity:
     """Hidden units that multiply: no single input, nor any d - 1 of them, tells anything of the answer."""
 
     name: str = "parity"
-    title: str = "parities of d inputs"
+    title: str = "units that are parities of d inputs"
     students: tuple[str, ...] = ("dense",)
     activated: bool = False
 

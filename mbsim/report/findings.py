@@ -17,6 +17,7 @@ from mbsim.fss.interval import Interval, Label
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 from mbsim.fss.names import MIDPOINT
 from mbsim.fss.results import Analysis, Hysteresis, Verdict
+from mbsim.physics.rules import RULES
 
 ORDERS = {
     "first": "discontinuous (first order)",
@@ -44,7 +45,10 @@ def configuration(ds: xr.Dataset) -> dict[str, Any]:
 def protocol(ds: xr.Dataset) -> str:
     """The length of the run, "300 sweeps", that spinodals refer to; empty where the dataset does not tell."""
     dynamics = configuration(ds).get("dynamics", {})
-    return next((f"{dynamics[unit]:,} {unit}" for unit in ("sweeps", "steps") if unit in dynamics), "")
+    lengths = (
+        f"{dynamics[one.length]:,} {one.time.many}" for one in RULES.values() if one.length in dynamics
+    )
+    return next(lengths, "")
 
 
 def findings(analysis: Analysis, run_length: str = "") -> list[str]:

@@ -11,6 +11,9 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup, escape
 
+from mbsim.physics.rules import RULES, axes, rules_for
+from mbsim.physics.students import STUDENTS
+from mbsim.physics.teachers import TEACHERS
 from mbsim.report.findings import configuration
 
 TAGS = {"first": "first order", "second": "second order", "undecided": "undecided", "none": "none seen"}
@@ -55,9 +58,9 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
     for name, words in (("N", "inputs, N"), ("d", "in-degree, d"), ("m", "mini-batch sizes, m")):
         if name in ds.dims:
             rows.append((words, _listed(ds[name].to_numpy().tolist())))
-    for name, words in (("init_overlap", "initial overlaps"), ("temperature", "temperatures")):
-        if name in ds.dims:
-            rows.append((words, _listed(ds[name].to_numpy().tolist())))
+    for name, key in axes().items():
+        if name in ds.dims and key.axis:
+            rows.append((key.axis.long_name, _listed(ds[name].to_numpy().tolist())))
     if "status" in ds:
         asked, ran = int(ds["status"].size), int((ds["status"] != 0).sum())
         rows.append(
@@ -66,7 +69,7 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
     if {"teacher", "replica"} <= set(ds.dims):
         rows.append(("samples", f"{ds.sizes['teacher']} teachers, {ds.sizes['replica']} replicas of each"))
     if dynamics := config.get("dynamics"):
-        rows.append(("dynamics", ", ".join(filter(None, [rule(ds), _dynamics(dynamics, ds)]))))
+        rows.append(("dynamics", _dynamics(dynamics, ds)))
     if measure := config.get("measure"):
         rows.append(("measured", _measured(measure)))
     if "seed" in ds.attrs:
@@ -75,8 +78,14 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
 
 
 def rule(ds: xr.Dataset) -> str:
-    """The rule that trained the students, as the dataset names it, or its configuration; else empty."""
-    return str(ds.attrs.get("rule") or configuration(ds).get("dynamics", {}).get("rule", ""))
+    """The rule that trained the students, as the dataset names it; of one from before rules had names, as its
+    weights say, by the default rule for these; else empty.
+    """
+    config = configuration(ds)
+    named = ds.attrs.get("rule") or config.get("dynamics", {}).get("rule", "")
+    weights = config.get("model", {}).get("weights", "")
+    defaults = rules_for(weights)
+    return str(named or (defaults[0] if defaults else ""))
 
 
 def success(ds: xr.Dataset) -> str:
@@ -127,24 +136,32 @@ def _model(ds: xr.Dataset, model: Mapping[str, Any]) -> str:
     if not model:
         return name
     output = "one output" if model.get("output") == "scalar" else "as many outputs as inputs"
-    student = "the teacher's links" if model.get("student") == "sparse" else "all links"
-    weights = "±1 weights" if model.get("weights") == "binary" else f"{model.get('weights')} weights"
-    return f"{name}: {weights}, {output}, student with {student}"
+    kind = "binary" if model.get("weights") == "binary" else model.get("student", "")
+    student = STUDENTS[kind].title if kind in STUDENTS else f"{kind} student"
+    teacher = TEACHERS.get(model.get("teacher", "sparse"))
+    of = f" taught by {teacher.title}" if teacher else ""
+    keys = STUDENTS[kind].keys if kind in STUDENTS else ()
+    told = [key.told(model[key.name]) for key in keys if key.name in model]
+    return ", ".join([f"{name}: {student}{of}", output, *filter(None, told)])
 
 
 def _dynamics(dynamics: Mapping[str, Any], ds: xr.Dataset) -> str:
-    parts = [f"{dynamics['sweeps']:,} sweeps"] if "sweeps" in dynamics else []
-    if "order" in dynamics:
-        parts.append(f"{dynamics['order']} order")
-    if "refresh" in dynamics:
-        refresh = dynamics["refresh"]
-        every = "sweep" if refresh == "sweep" else f"{refresh} proposals"
-        parts.append(f"a fresh mini-batch every {every}")
-    if "temperature" not in ds.dims and "temperature" in dynamics:
-        parts.append(f"temperature\u00a0{dynamics['temperature']:g}")
-    if "init_overlap" not in ds.dims and "init_overlap" in dynamics:
-        parts.append(f"initial overlap\u00a0{dynamics['init_overlap']:g}")
-    return ", ".join(parts) or ", ".join(f"{name} {value}" for name, value in dynamics.items())
+    """The law, the length of the run, and its settings, in the words of the rule that the dataset names."""
+    law = RULES.get(rule(ds))
+    if law is None:
+        return ", ".join(f"{name} {value}" for name, value in dynamics.items())
+    parts = [f"{law.title}: {law.equation}"]
+    for key in law.keys:
+        value = dynamics.get(key.name)
+        if value is None or key.name in ds.dims:
+            continue
+        if key.name == law.length:
+            parts.append(f"{value:,} {law.time.many}")
+        elif key.name == "refresh" and value != "sweep":
+            parts.append(key.told(f"{value} proposals"))
+        elif told := key.told(value):
+            parts.append(told)
+    return "; ".join(parts[:1]) + "; " + ", ".join(parts[1:])
 
 
 def _measured(measure: Mapping[str, Any]) -> str:

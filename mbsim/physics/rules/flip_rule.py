@@ -51,13 +51,14 @@ class FlipRule:
             300,
             words=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight sweeps",
         ),
-        Key("order", OneOf(("random", "sequential")), "random", help='or "sequential"'),
+        Key("order", OneOf(("random", "sequential")), "random", help='or "sequential"', report="{} order"),
         Key(
             "refresh",
             Whole(1, LARGEST_COUNT, word="sweep"),
             "sweep",
             words=f'"sweep" or a number of proposals, an integer from 1 to {LARGEST_COUNT}',
             help="or a fresh mini-batch after so many proposals",
+            report="a fresh mini-batch every {}",
         ),
         Key(
             "temperature",
@@ -66,6 +67,7 @@ class FlipRule:
             help="in wrong outputs; a list goes in [grid]",
             axis=Axis("temperature of the Metropolis dynamics"),
             plural="temperatures",
+            report="temperature {}",
         ),
         Key(
             "init_overlap",
@@ -74,6 +76,7 @@ class FlipRule:
             help="1.0 starts at the teacher; a list goes in [grid]",
             axis=Axis("overlap of student and teacher before training"),
             plural="overlaps",
+            report="initial overlap {}",
         ),
     )
 

@@ -69,7 +69,7 @@ class Sgd:
             1000,
             words=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight steps",
         ),
-        Key("optimizer", OneOf(lambda: tuple(OPTIMISERS)), "sgd", help='or "adam"'),
+        Key("optimizer", OneOf(lambda: tuple(OPTIMISERS)), "sgd", help='or "adam"', report="optimiser {}"),
         Key("momentum", Real(least=0, below=1), 0.0),
         Key(
             "lr",
@@ -78,6 +78,7 @@ class Sgd:
             help="a list of learning rates goes in [grid]",
             axis=Axis("learning rate"),
             plural="rates",
+            report="learning rate {}",
         ),
         Key(
             "lr_scaling",
