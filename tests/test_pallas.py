@@ -148,6 +148,23 @@ def test_devices_and_launches_change_nothing():
         np.testing.assert_array_equal(one[column], launches[column])
 
 
+@SLOW
+def test_a_launch_without_memory_is_halved(monkeypatch):
+    task, run, sizes = many(300), training._Launch.run, []
+
+    def run_small(launch, progress):
+        sizes.append(launch.size.programs)
+        if launch.size.programs > 1:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return run(launch, progress)
+
+    monkeypatch.setattr(training._Launch, "run", run_small)
+    result = trained(task, GPU)
+    assert sizes == [2, 1, 1]
+    for column, right in zip(result, expected(task), strict=True):
+        np.testing.assert_array_equal(column, right)
+
+
 def reversed_acceptance(patch):
     patch.setattr(bitwise, "at_most", lambda numbers, limits, fields: AT_MOST(limits, numbers, fields))
 
