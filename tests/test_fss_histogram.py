@@ -19,7 +19,7 @@ def test_a_second_peak_beyond_a_gap_is_named_with_its_share(flip):
     values = np.random.default_rng(0).normal(0.3, 0.03, (8, 32))
     values[:, ::16] = 0.98  # 16 of 256 students, and a tenth is needed for a valley
     said = reason(1 - values if flip else values)
-    assert said == "a second peak holds 6% of the lanes, too few to measure a barrier"
+    assert said == "a second peak holds 6% of the students, too few to measure a barrier"
 
 
 def test_a_wide_peak_is_one_peak():

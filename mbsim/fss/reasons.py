@@ -176,7 +176,7 @@ WORDS: dict[str, Words] = {
     "noisy_step": Words(_RANGE + ": the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas"),
     "falls_again": Words("falls again from {control} = {at:g} on, fitted below that"),
     # the peak of the susceptibility
-    "no_fluctuation": Words("all lanes agree at every point: the susceptibility is zero"),
+    "no_fluctuation": Words("all students agree at every point: the susceptibility is zero"),
     "no_whole_peak": Words("the susceptibility shows no whole peak: {advice}"),
     "noisy_peak": Words("no peak of the susceptibility stands out of the errors: more teachers or replicas"),
     # crossings
@@ -195,12 +195,12 @@ WORDS: dict[str, Words] = {
         "the curves cross outside the rise of {sizes: and }: the sizes drift apart, no crossing"
     ),
     # histograms
-    "few_students": Words("{count} lanes are too few for a histogram, at least {needed} are needed"),
+    "few_students": Words("{count} students are too few for a histogram, at least {needed} are needed"),
     "two_values": Words("the order parameter has two values only: its histogram tells nothing"),
     "one_peak": Words("one peak"),
     "grid_steps_over": Words("one peak, but the grid steps over the transition"),
-    "second_peak": Words("a second peak holds {share:.0%} of the lanes, too few to measure a barrier"),
-    "empty_valley": Words("hardly a lane lies in the valley: the barrier is bounded below only"),
+    "second_peak": Words("a second peak holds {share:.0%} of the students, too few to measure a barrier"),
+    "empty_valley": Words("hardly a student lies in the valley: the barrier is bounded below only"),
     # m_c against the size
     "few_sizes": Words(_few_sizes),
     "no_law_fits": Words("no law fits: χ²/dof = {chi2:.3g} for the best, {law}", brief="no law fits"),
@@ -265,16 +265,16 @@ WORDS: dict[str, Words] = {
     "needed": Words("needed: {needs}"),
     "loop_open": Words("the loop is open at {where:, }"),
     "need_histograms": Words("{count} sizes with a histogram"),
-    "need_students": Words("more lanes at coexistence, to see whether the barrier grows"),
-    "need_larger_or_students": Words("larger sizes or more lanes, to see whether the barrier grows"),
+    "need_students": Words("more students at coexistence, to see whether the barrier grows"),
+    "need_larger_or_students": Words("larger sizes or more students, to see whether the barrier grows"),
     "need_peaks": Words("{count} sizes with a resolved peak"),
     "need_growth": Words("a susceptibility that grows with the size"),
-    "need_exponent": Words("sizes or lanes that tell the exponent from one"),
+    "need_exponent": Words("sizes or students that tell the exponent from one"),
     "need_planted": Words("a planted start"),
     "need_both_ends": Words("both ends of the loop"),
     "need_two_loops": Words("two sizes with a loop"),
     "need_larger_open": Words("larger sizes, to see whether the loop stays open"),
     "need_larger_closed": Words("larger sizes, to see whether the loop stays closed"),
-    "need_finer": Words("a finer grid or more lanes, to see whether the loop is open"),
+    "need_finer": Words("a finer grid or more students, to see whether the loop is open"),
 }
 """The words of every reason, by key."""

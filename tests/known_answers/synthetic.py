@@ -1,6 +1,6 @@
-"""Samples with planted m_c and exponents: scattered teachers and lanes, ragged grids, missing lanes.
+"""Samples with planted m_c and exponents: scattered teachers and students, ragged grids, missing students.
 
-Every teacher, and every lane, has a threshold of its own, scattered normally about m_c as N^(-1/ν): the mean
+Every teacher, and every student, has a threshold of its own, scattered normally about m_c as N^(-1/ν): the mean
 of the order parameter then follows one scaling function exactly, and its variance peaks at m_c, by symmetry.
 """
 
@@ -15,7 +15,7 @@ def logistic(z):
 
 
 def thresholds(size, inverse_nu, teachers, replicas, rng, scatter=(0.5, 1.0), reference=64.0):
-    """m_c plus the scatter of teachers and of lanes, shape (teacher, replica, 1)."""
+    """m_c plus the scatter of teachers and of students, shape (teacher, replica, 1)."""
     narrow = (size / reference) ** -inverse_nu
     own = scatter[0] * rng.normal(size=(teachers, 1, 1)) + scatter[1] * rng.normal(
         size=(teachers, replicas, 1)
@@ -52,8 +52,8 @@ def continuous(
             "success": (rng.random(q.shape) < logistic(x)) * 1.0,
         }
         missing = rng.random(q.shape) < gaps
-        for name, lanes in made.items():
-            values[name][at][..., np.searchsorted(m, grid)] = np.where(missing, np.nan, lanes)
+        for name, students in made.items():
+            values[name][at][..., np.searchsorted(m, grid)] = np.where(missing, np.nan, students)
     dims = ("N", "teacher", "replica", "m")
     return xr.Dataset({name: (dims, one) for name, one in values.items()}, {"N": list(grids), "m": m})
 
@@ -63,7 +63,7 @@ def loop(sizes, grid, up, down, teachers=8, replicas=16, noise=0.02, scatter=0.3
     rng = np.random.default_rng(seed)
     values = np.zeros((len(sizes), 2, len(grid), teachers, replicas))
     for at, size in enumerate(sizes):
-        # The teacher moves both spinodals; each branch has lanes of its own.
+        # The teacher moves both spinodals; each branch has students of its own.
         teacher = scatter * rng.normal(size=(1, teachers, 1))
         for start, place in enumerate((up[size], down[size])):
             own = place + teacher + scatter * rng.normal(size=(1, teachers, replicas))
