@@ -18,7 +18,7 @@ SEED = 11
 
 
 def labels(m, replicas=1, init_overlap=0.0, temperature=0.0) -> ensemble.LaneLabels:
-    """Lanes for the product of the values of m and the replicas; the rest is broadcast over them."""
+    """Students for the product of the values of m and the replicas; the rest is broadcast over them."""
     m = np.repeat(np.atleast_1d(m), replicas)
     replica = np.tile(np.arange(replicas), len(m) // replicas)
     overlap, heat = (
@@ -32,14 +32,14 @@ def one_device() -> jax.sharding.Mesh:
 
 
 def unpack(words: np.ndarray, m: int) -> np.ndarray:
-    """Packed rows (rows, words) of one lane to ±1 examples (m, rows), bit by bit."""
+    """Packed rows (rows, words) of one student to ±1 examples (m, rows), bit by bit."""
     bits = words.dtype.itemsize * 8
     columns = [(words[:, e // bits] >> (e % bits)) & 1 for e in range(m)]
     return 1 - 2 * np.stack(columns).astype(np.int64)
 
 
-class Lane:
-    """One lane's random numbers, as the oracle wants them."""
+class Student:
+    """One student's random numbers, as the oracle wants them; `lane` are labels (1,)."""
 
     def __init__(self, teacher, N, lane, train_output, teacher_label=0, order="random"):
         self.teacher, self.N, self.train_output = teacher, N, train_output
@@ -81,7 +81,7 @@ class Lane:
         return np.asarray(acceptance_uniforms(self.keys.acceptance, jnp.int32(sweep), positions))[:, 0]
 
     def oracle(self, sweeps, refresh=None):
-        """Train this lane with the NumPy oracle on the same random numbers."""
+        """Train this student with the NumPy oracle on the same random numbers."""
         w, v = self.initial()
         t = self.teacher
         return oracle.metropolis(

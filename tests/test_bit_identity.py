@@ -1,15 +1,17 @@
-"""A lane gives the same bits wherever it is trained: alone, among others, with any words, blocks, devices."""
+"""A lane gives the same bits wherever it is trained: alone, among others, with any words, groups, devices."""
 
 import functools
 
 import jax
 import numpy as np
 import pytest
+from against_oracle import SCALAR, VECTOR, blind, examples_to_test
 from students import SEED, labels, one_device
-from test_oracle import SCALAR, VECTOR, blind, examples_to_test
 
-from mbsim.engines import ensemble, networks
-from mbsim.engines.xla import memory, programs
+from mbsim.engines import ensemble
+from mbsim.engines.mesh import student_mesh
+from mbsim.engines.xla import memory
+from mbsim.physics import teachers
 
 TIMES = np.array([0, 1, 4])
 # Seven replicas of three m's: 21 lanes, which neither 2 nor 8 devices divide.
@@ -17,14 +19,14 @@ LANES = labels([3, 8, 5], 7, init_overlap=0.2, temperature=np.tile([0.0, 0.6, 1.
 
 
 def devices(count):
-    return programs.lane_mesh(jax.devices()[:count])
+    return student_mesh(jax.devices()[:count])
 
 
 def train(network, order, lanes, mesh, lanes_per_device, engine="xla"):
     """Final weights and records of the lanes, all in one array with a row for each lane."""
     N, K, M, d, train_output = network
     records, weights = ensemble.train(
-        networks.draw_teacher(N, K, M, d, train_output, SEED, 0),
+        teachers.draw_teacher(N, K, M, d, train_output, SEED, 0),
         lanes,
         TIMES,
         seed=SEED,
@@ -102,17 +104,17 @@ def test_another_place(network, order):
 
 
 def test_eight_devices_and_wide_batches(monkeypatch):
-    """Three words of 32 bits instead of one of eight, other blocks, and launches over eight devices."""
-    monkeypatch.setattr(memory, "block_size", lambda shape, platform: 5)
+    """Three words of 32 bits instead of one of eight, other groups, and launches over eight devices."""
+    monkeypatch.setattr(memory, "group_size", lambda shape, platform: 5)
     lanes, ours = with_others(70)
     with blind():
         mixed = train(VECTOR, "random", lanes, devices(8), 3)
     np.testing.assert_array_equal(trained(mixed)[ours], trained(reference(VECTOR, "random")))
 
 
-def test_two_devices_and_wide_blocks(monkeypatch):
-    """Words of 16 bits, the blocks of an accelerator, wider than all levels, and as many lanes as fit."""
-    monkeypatch.setattr(memory, "block_size", lambda shape, platform: memory.WIDE_BLOCK)
+def test_two_devices_and_wide_groups(monkeypatch):
+    """Words of 16 bits, the groups of an accelerator, wider than all levels, and as many lanes as fit."""
+    monkeypatch.setattr(memory, "group_size", lambda shape, platform: memory.WIDE_GROUP)
     lanes, ours = with_others(12)
     with blind():
         mixed = train(VECTOR, "sequential", lanes, devices(2), None)
@@ -156,8 +158,8 @@ def test_any_words(network, m):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["random", "sequential"])
-@pytest.mark.parametrize("block", [1, 2, 3, 8, 100])
-def test_any_block(order, block, monkeypatch):
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 100])
+def test_any_group(order, size, monkeypatch):
     expected = reference(VECTOR, order)
-    monkeypatch.setattr(memory, "block_size", lambda shape, platform: block)
+    monkeypatch.setattr(memory, "group_size", lambda shape, platform: size)
     np.testing.assert_array_equal(train(VECTOR, order, LANES, one_device(), 16), expected)

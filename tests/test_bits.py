@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mbsim.engines.xla import bits
-from mbsim.engines.xla.blocks import rivals, tied
+from mbsim.engines.xla.groups import rivals, tied
 
 WORDS = {8: np.uint8, 16: np.uint16, 32: np.uint32}
 

@@ -7,46 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numba import config, njit
-from numba.core import event
+from kept_functions import compilations, expected, made_for
+from numba import config
 
-from mbsim.engines.registers import kept
+from mbsim.engines import ensemble
+from mbsim.engines.networks import shape_of
+from mbsim.engines.registers import compiled, kept
+from mbsim.engines.task import LaneLabels
+from mbsim.physics import teachers
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
     return tmp_path
-
-
-def made_for(number):
-    """A function that calls another, made as a later process would make it, but for the counter of names."""
-
-    @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    def added(x):
-        y = x
-        for i in range(x):  # too much to be inlined
-            y += number * (i + 1) if i % 3 else number
-        return y
-
-    @njit
-    def add(x):
-        return added(x) + added(x + number)
-
-    return kept.keep(add, number)
-
-
-def expected(number, x):
-    def added(x):
-        return x + sum(number * (i + 1) if i % 3 else number for i in range(x))
-
-    return added(x) + added(x + number)
-
-
-def compilations(function, *arguments):
-    with event.install_recorder("numba:compile") as seen:
-        result = function(*arguments)
-    return len(seen.buffer) // 2, result  # each has a beginning and an end
 
 
 def test_what_was_made_for_the_same_is_loaded(folder):
@@ -60,14 +34,14 @@ def test_what_was_made_for_the_same_is_loaded(folder):
 PROCESS = """
 import sys
 sys.path.insert(0, {tests!r})
-import test_kept
+from kept_functions import compilations, made_for
 for number in map(int, sys.argv[1:]):
-    print(*test_kept.compilations(test_kept.made_for(number), 5))
+    print(*compilations(made_for(number), 5))
 """
 
 
 def test_code_from_several_processes_does_not_mix(folder):
-    """Each numbers its functions alike, but for the random start; all must stay themselves side by side."""
+    """Numba numbers functions alike in each; all must stay themselves side by side."""
 
     def process(*numbers):
         program = PROCESS.format(tests=str(Path(__file__).parent))
@@ -111,8 +85,41 @@ def test_other_sources_are_other_functions(folder, tmp_path, monkeypatch):
     (tmp_path / "kept.py").write_text("# another")
     monkeypatch.setattr(kept, "__file__", str(tmp_path / "kept.py"))
     assert compilations(made_for(1), 5) == (0, expected(1, 5)), "as they were when the package was imported"
-    monkeypatch.setattr(kept, "SOURCES", kept._sources())
+    monkeypatch.setattr(kept, "SOURCES", kept.digest_of_sources())
     assert compilations(made_for(1), 5) == (2, expected(1, 5))
+
+
+def test_functions_of_one_name_hold_the_same():
+    """So that the linker may take one for the other; numba itself tells them apart by a number."""
+
+    def held(value):
+        def function():
+            return value
+
+        return kept.named(function).__qualname__
+
+    names = [held(value) for value in (1, 2, True, 1.0, "1", np.uint8, np.int8, None, (1, 2))]
+    assert len(set(names)) == len(names)
+    assert held(7) == held(7)
+    assert held(made_for(1)) == held(made_for(1)) != held(made_for(2))
+    with pytest.raises(TypeError, match="numbers, types and functions"):
+        held([1])
+
+
+def test_machine_code_holds_functions_of_the_package_alone(monkeypatch):
+    """Of others the name would not say what they are."""
+    monkeypatch.setattr(kept, "use_files", False)
+    compiled.trainer.cache_clear()
+    teacher = teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)
+    one = np.ones(1, int)
+    students = LaneLabels(4 * one, one, 0.0 * one, 0.0 * one)
+    given = dict(seed=1, N=9, teacher_label=0, train_output=True, engine="native")
+    ensemble.train(teacher, students, np.arange(2), **given)
+    kind = compiled.kind_of(shape_of(teacher, 9, True), 8, 1, thermal=False, by_units=False)
+    [made] = compiled.trainer(kind).overloads.values()
+    names = [function.name for function in made.library.get_defined_functions()]
+    assert len(names) > 3
+    assert all("5mbsim7engines9registers" in name for name in names)
 
 
 def test_all_that_training_compiles_is_kept(folder):
@@ -120,10 +127,10 @@ def test_all_that_training_compiles_is_kept(folder):
     program = """
 import numpy as np
 from numba.core import event
-from mbsim.kernel import ensemble, networks
-from mbsim.engines.registers import training
+from mbsim.engines import ensemble
+from mbsim.physics import teachers
 
-teacher = networks.draw_teacher(9, 9, 9, 3, True, 1, 0)
+teacher = teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)
 lanes = ensemble.LaneLabels(np.array([3, 5]), np.arange(2), np.zeros(2), np.zeros(2))
 with event.install_recorder("numba:compile") as loops:
     records, weights = ensemble.train(

@@ -4,17 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_oracle import SCALAR, VECTOR, WARM
-from test_oracle import check as check_bits
-from test_transitions import REGULAR, THERMAL
-from test_transitions import check as check_law
+from against_oracle import SCALAR, VECTOR, WARM
+from against_oracle import check as check_bits
+from numba import njit
+from one_step import REGULAR, THERMAL
+from one_step import check as check_law
 
-from mbsim.engines.registers import blocks as registers
 from mbsim.engines.registers import (
+    blocks,
     cipher,
     compiled,
+    cores,
     decisions,
-    members,
+    kept,
     networks,
     scalar_output,
     students,
@@ -22,24 +24,25 @@ from mbsim.engines.registers import (
     vector_output,
     vectors,
 )
-from mbsim.engines.xla import bits, blocks, launches, metropolis, programs, scalar, vector
-from mbsim.engines.xla import order as orders
+from mbsim.engines.xla import bits, groups, launches, metropolis, programs, scalar, vector
+from mbsim.engines.xla import order as levels
+from mbsim.physics import order as orders
 
 
 @pytest.fixture(autouse=True)
 def _compile_anew(monkeypatch):
     """Mutants neither find compiled programs nor leave any behind."""
-    monkeypatch.setattr(launches, "programs", programs.programs.__wrapped__)
+    monkeypatch.setattr(launches, "programs", programs.compiled)
 
 
 def reversed_acceptance(patch):
     rule = vector.accepted
-    patch.setattr(vector, "accepted", lambda view, block, change: rule(view, block, -change))
+    patch.setattr(vector, "accepted", lambda view, group, change: rule(view, group, -change))
 
 
 def refused_ties(patch):
     rule = vector.accepted
-    patch.setattr(vector, "accepted", lambda view, block, change: rule(view, block, change) & (change != 0))
+    patch.setattr(vector, "accepted", lambda view, group, change: rule(view, group, change) & (change != 0))
 
 
 def doubled_temperature(patch):
@@ -136,23 +139,23 @@ def stale_counts(patch):
 
 def levels_that_conflict(patch):
     """Proposals of one level are done at once although they touch a common output."""
-    levels = orders.levels
-    patch.setattr(orders, "levels", lambda *arguments: levels(*arguments) // 2)
+    right = levels.levels
+    patch.setattr(levels, "levels", lambda *arguments: right(*arguments) // 2)
 
 
 def units_that_conflict(patch):
     """Units of one colour are done at once although some share an output."""
-    colours = orders._greedy_colours
-    patch.setattr(orders, "_greedy_colours", lambda *graph: colours(*graph) // 2)
+    colours = orders.greedy_colours
+    patch.setattr(orders, "greedy_colours", lambda *graph: colours(*graph) // 2)
 
 
 def uniforms_of_another_sweep(patch):
-    draw = blocks.acceptance_uniforms
+    draw = groups.acceptance_uniforms
 
     def first(key, sweep, positions):
         return draw(key, jnp.zeros_like(sweep), positions)
 
-    patch.setattr(blocks, "acceptance_uniforms", first)
+    patch.setattr(groups, "acceptance_uniforms", first)
 
 
 @pytest.mark.parametrize(
@@ -186,8 +189,8 @@ NATIVE = {
 @pytest.fixture
 def _registers_compile_anew(monkeypatch):
     """In memory and on disk; and without what only measures, which takes as long to compile again."""
-    monkeypatch.setattr(compiled, "keep", lambda function, made_for: function)
-    monkeypatch.setattr(students.Ensemble, "observe", see_nothing)
+    monkeypatch.setattr(kept, "use_files", False)
+    monkeypatch.setattr(cores.Ensemble, "observe", see_nothing)
     for factory in NATIVE:
         factory.cache_clear()
     yield
@@ -196,13 +199,13 @@ def _registers_compile_anew(monkeypatch):
 
 
 def see_nothing(ensemble, time):
-    return metropolis.Observation(*np.zeros((3, ensemble.lanes), np.int64))
+    return cores.Observation(*np.zeros((3, ensemble.count), np.int64))
 
 
 def native_reversed_acceptance(patch):
     rule = vectors.at_most_zero
 
-    @vectors.inner
+    @njit
     def reversed_rule(change):
         return rule(vectors.zero_like(change) - change)
 
@@ -210,20 +213,20 @@ def native_reversed_acceptance(patch):
 
 
 def native_forgotten_mask(patch):
-    valid = registers.valid_examples
-    patch.setattr(registers, "valid_examples", lambda m, words, size: ~(0 * valid(m, words, size)))
+    valid = blocks.valid_examples
+    patch.setattr(blocks, "valid_examples", lambda m, words, size: ~(0 * valid(m, words, size)))
 
 
 def native_forgotten_batch(patch):
     """The first batch serves for ever."""
-    setting_of = members.setting_of
-    patch.setattr(members, "setting_of", lambda t, s, refresh, *rest: setting_of(t, s, 10**9, *rest))
+    shared_of = students.shared_of
+    patch.setattr(students, "shared_of", lambda t, s, refresh, *rest: shared_of(t, s, 10**9, *rest))
 
 
 def native_stale_outputs(patch):
     """Links flip, but sums stay as they were."""
 
-    @vectors.inner
+    @njit
     def unmoved(counter, where, term):
         return counter
 
@@ -233,7 +236,7 @@ def native_stale_outputs(patch):
 def native_stale_output(patch):
     """The same with one output."""
 
-    @vectors.inner
+    @njit
     def unmoved(counter, where, term):
         return counter
 
@@ -247,10 +250,10 @@ def native_stale_unit(patch):
     def forgetful(*kind):
         weigh = weigher(*kind)
 
-        @vectors.inner
-        def once(unit, changed, sizes, tables, student, batch):
+        @njit
+        def once(unit, changed, block):
             if not changed:
-                weigh(unit, changed, sizes, tables, student, batch)
+                weigh(unit, changed, block)
 
         return once
 
@@ -263,8 +266,8 @@ def native_colder(patch):
 
 
 def native_one_key_for_all(patch):
-    keys = registers.cipher_keys
-    patch.setattr(registers, "cipher_keys", lambda key, block: tuple(k * 0 + k[0] for k in keys(key, block)))
+    keys = blocks.cipher_keys
+    patch.setattr(blocks, "cipher_keys", lambda key, block: tuple(k * 0 + k[0] for k in keys(key, block)))
 
 
 @pytest.mark.usefixtures("_registers_compile_anew")

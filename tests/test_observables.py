@@ -6,18 +6,29 @@ import jax
 import numpy as np
 import oracle
 import pytest
+from against_oracle import (
+    COMMITTEE,
+    SCALAR,
+    SCALAR_BOTH,
+    VECTOR,
+    WARM,
+    WIDE,
+    PlainStudent,
+    examples_to_test,
+    train,
+)
+from one_step import packed
 from students import SEED, labels, one_device, unpack
-from test_oracle import COMMITTEE, SCALAR, SCALAR_BOTH, VECTOR, WARM, WIDE, PlainLane, examples_to_test, train
-from test_transitions import packed
 
 from mbsim.engines import ensemble, networks
 from mbsim.engines.xla import memory, metropolis
+from mbsim.physics import teachers
 from mbsim.sampling import streams
 
 
 def drawn(network):
     N, K, M, d, train_output = network
-    teacher = networks.draw_teacher(N, K, M, d, train_output, SEED, 0)
+    teacher = teachers.draw_teacher(N, K, M, d, train_output, SEED, 0)
     return teacher, networks.shape_of(teacher, N, train_output)
 
 
@@ -103,7 +114,7 @@ def test_errors_are_the_oracles(network, order, engine):
     assert records.test_outputs == tests * M
     words = np.arange(-(-tests // 32), dtype=np.uint32)
     for i in range(len(lanes.m)):
-        lane = PlainLane(teacher, N, ensemble.LaneLabels(*(c[[i]] for c in lanes)), train_output, order)
+        lane = PlainStudent(teacher, N, ensemble.LaneLabels(*(c[[i]] for c in lanes)), train_output, order)
 
         def wrong(examples, student, teacher=teacher):
             error = oracle.generalization_error(examples, *teacher[:2], *student, *teacher[2:])
@@ -118,7 +129,7 @@ def test_errors_are_the_oracles(network, order, engine):
 
 def test_large_batches_learn_and_small_ones_do_not():
     """N = 64, d = 3: with m = 32 most students find the teacher in 100 sweeps; with m = 1 none comes near."""
-    teacher = networks.draw_teacher(64, 64, 64, 3, True, SEED, 0)
+    teacher = teachers.draw_teacher(64, 64, 64, 3, True, SEED, 0)
     lanes = labels([1, 32], 16)
     records, _ = ensemble.train(
         teacher,

@@ -11,6 +11,8 @@ from scipy import stats
 
 from mbsim.engines import networks
 from mbsim.engines.xla import order
+from mbsim.physics import teachers
+from mbsim.physics.order import hidden_positions, random_order, sequential_order, unit_order
 from mbsim.sampling import streams
 
 FALSE_ALARM = 1e-7  # of one statistical test; there are fewer than ten in this file
@@ -30,7 +32,7 @@ def _schedule(proposals, phase, refresh, readers, one, shape):
 @jax.jit
 def _schedule_large(key, first, readers):
     """Levels of eight sweeps of the random order of a network with N = 256, d = 3."""
-    proposals = order.random_order(jax.random.wrap_key_data(key), first + jnp.arange(8), 2 * 256 * 3)
+    proposals = random_order(jax.random.wrap_key_data(key), first + jnp.arange(8), 2 * 256 * 3)
     geometry = dict(outputs=256, output_degree=3, first_hidden=768, hidden_degree=3, pad=0)
     schedule = order.schedule(proposals, jnp.zeros(8, jnp.int32), jnp.int32(1536), readers, None, **geometry)
     return schedule.levels
@@ -38,7 +40,7 @@ def _schedule_large(key, first, readers):
 
 @partial(jax.jit, static_argnames=("sweeps", "n"))
 def _random_order(key, first, sweeps, n):
-    return order.random_order(jax.random.wrap_key_data(key), first + jnp.arange(sweeps), n)
+    return random_order(jax.random.wrap_key_data(key), first + jnp.arange(sweeps), n)
 
 
 class Case:
@@ -46,13 +48,13 @@ class Case:
 
     def __init__(self, network, teacher=0):
         N, K, M, d, train_output = network
-        self.teacher = networks.draw_teacher(N, K, M, d, train_output, 5, teacher)
+        self.teacher = teachers.draw_teacher(N, K, M, d, train_output, 5, teacher)
         self.shape = networks.shape_of(self.teacher, N, train_output)
         self.readers = networks.tables_of(self.teacher, self.shape).readers
         n = self.shape.proposals
         self.random = np.random.default_rng(teacher).integers(0, n, (SWEEPS, n))
         sources = self.teacher.output_sources
-        self.sequential = order.sequential_order(sources, d, K, train_output)
+        self.sequential = sequential_order(sources, d, K, train_output)
         self.resources = [{o} for o in range(M) for _ in range(sources.shape[1])] if train_output else []
         for k in range(K):
             # A unit that no output reads conflicts with nothing but itself.
@@ -145,9 +147,9 @@ def test_sequential_order_visits_every_weight_once(network):
     """Output layer first; by colours whose units share no output, so that few levels are enough."""
     for teacher in range(5):
         N, K, M, d, train_output = network
-        drawn = networks.draw_teacher(N, K, M, d, train_output, 5, teacher)
+        drawn = teachers.draw_teacher(N, K, M, d, train_output, 5, teacher)
         shape = networks.shape_of(drawn, N, train_output)
-        proposals = order.sequential_order(drawn.output_sources, d, K, train_output)
+        proposals = sequential_order(drawn.output_sources, d, K, train_output)
         assert sorted(proposals) == list(range(shape.proposals))
         first = shape.first_hidden
         assert sorted(proposals[:first]) == list(range(first))
@@ -162,14 +164,14 @@ def test_sequential_order_visits_every_weight_once(network):
 
 
 @pytest.mark.parametrize("network", NETWORKS[:3])
-@pytest.mark.parametrize("block", [1, 4, 100])
-def test_unit_plan_is_the_sequential_order(network, block):
-    """Done block by block, the hidden proposals come in another order only where they commute."""
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_unit_plan_is_the_sequential_order(network, size):
+    """Done group by group, the hidden proposals come in another order only where they commute."""
     case = Case(network)
     _, K, M, d, train_output = network
     shape, sources = case.shape, case.teacher.output_sources
-    plan = order.unit_plan(sources, d, K, train_output, block)
-    assert plan.groups.shape == (K, block)
+    plan = order.unit_plan(sources, d, K, train_output, size)
+    assert plan.groups.shape == (K, size)
     assert (plan.groups[plan.used :] == -1).all()
     assert (plan.groups[: plan.used] >= 0).any(axis=1).all()
     units = [[k for k in group if k >= 0] for group in plan.groups[: plan.used].tolist()]
@@ -198,8 +200,8 @@ def test_unit_order_is_the_sequential_order(network):
     """With all links of a unit in turn."""
     case = Case(network)
     _, K, _, d, train_output = network
-    positions = order.hidden_positions(case.teacher.output_sources, d, K, train_output)
-    units = order.unit_order(positions, d).tolist()
+    positions = hidden_positions(case.teacher.output_sources, d, K, train_output)
+    units = unit_order(positions, d).tolist()
     assert sorted(units) == list(range(K))
     np.testing.assert_array_equal(case.sequential[positions], case.shape.first_hidden + np.arange(K * d))
     assert_same_sweep(case, [positions[k * d + b] for k in units for b in range(d)])
@@ -207,8 +209,8 @@ def test_unit_order_is_the_sequential_order(network):
 
 def test_sequential_levels_are_wide():
     """At N = 256, d = 3 a sweep of 1536 proposals takes few levels, or the order would have no advantage."""
-    teacher = networks.draw_teacher(256, 256, 256, 3, True, 5, 0)
-    proposals = order.sequential_order(teacher.output_sources, 3, 256, True)
+    teacher = teachers.draw_teacher(256, 256, 256, 3, True, 5, 0)
+    proposals = sequential_order(teacher.output_sources, 3, 256, True)
     reads = [{o for o in range(256) if k in teacher.output_sources[o]} for k in range(256)]
     resources = [{p // 3} if p < 768 else reads[(p - 768) // 3] for p in proposals.tolist()]
     assert max(oracle.reference_levels(resources)) + 1 <= 3 + 3 * 7
@@ -248,7 +250,7 @@ def test_random_order_belongs_to_its_sweep():
 
 def test_depth_of_the_random_order():
     """N = 256, d = 3: the 1536 proposals of a sweep take about 44 levels (measured for this design: 44)."""
-    teacher = networks.draw_teacher(256, 256, 256, 3, True, 5, 0)
+    teacher = teachers.draw_teacher(256, 256, 256, 3, True, 5, 0)
     readers = networks.tables_of(teacher, networks.shape_of(teacher, 256, True)).readers
     depth = np.asarray(_schedule_large(streams.order_key(5, 256, 3, 0), 0, readers))
     assert 40 <= depth.mean() <= 48

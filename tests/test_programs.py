@@ -3,14 +3,16 @@
 import jax
 import numpy as np
 import pytest
+from against_oracle import SCALAR, VECTOR, examples_to_test
 from numba import njit
 from numba.core import event
 from students import labels, one_device
-from test_oracle import SCALAR, VECTOR, examples_to_test
 
 from mbsim.engines import ensemble, networks
-from mbsim.engines.registers import sizes, students
+from mbsim.engines.mesh import student_mesh
+from mbsim.engines.registers import cores, sizes
 from mbsim.engines.xla import memory, programs
+from mbsim.physics import teachers
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 GIBIBYTE = 2**30
@@ -32,7 +34,7 @@ def compilations():
 
 def launch(network, order, teacher, seed, m, times, engine):
     N, K, M, d, train_output = network
-    drawn = networks.draw_teacher(N, K, M, d, train_output, seed, teacher)
+    drawn = teachers.draw_teacher(N, K, M, d, train_output, seed, teacher)
     lanes = labels(m, 3, temperature=0.3)
     records, _ = ensemble.train(
         drawn,
@@ -89,7 +91,7 @@ def test_a_second_launch_compiles_no_loops(compilations):
 
 def test_irregular_teachers_share_programs():
     """Teachers differ in the readers of their most read unit, and yet nearly all have one shape."""
-    drawn = [networks.draw_teacher(40, 50, 30, 3, True, 1, teacher) for teacher in range(40)]
+    drawn = [teachers.draw_teacher(40, 50, 30, 3, True, 1, teacher) for teacher in range(40)]
     most = {int(np.bincount(teacher.output_sources.ravel()).max()) for teacher in drawn}
     assert len(most) > 3
     assert len({networks.shape_of(teacher, 40, True) for teacher in drawn}) <= 2
@@ -119,7 +121,7 @@ MORE_SETTINGS = [
 def test_estimated_memory(network, m, test_size, thermal, order, lanes):
     """The estimate covers what the compiler reports for the largest program, and is not thrice that."""
     N, K, M, d, train_output = network
-    teacher = networks.draw_teacher(N, K, M, d, train_output, 1, 0)
+    teacher = teachers.draw_teacher(N, K, M, d, train_output, 1, 0)
     shape = networks.shape_of(teacher, N, train_output)
     setting = memory.setting_of(shape, m, test_size, thermal)
     random = order == "random"
@@ -142,16 +144,16 @@ def test_estimated_memory(network, m, test_size, thermal, order, lanes):
 def test_memory_of_a_core(network, order, m, monkeypatch):
     """What a thread of the native engine allocates is what was estimated, however many widths it meets."""
     rooms = []
-    make = students.Room.__init__
+    make = cores.Room.__init__
 
     def remembered(room):
         make(room)
         rooms.append(room)
 
-    monkeypatch.setattr(students.Room, "__init__", remembered)
+    monkeypatch.setattr(cores.Room, "__init__", remembered)
     launch(network, order, 0, seed=1, m=m, times=[0, 1], engine="native")
     N, K, M, d, train_output = network
-    shape = networks.shape_of(networks.draw_teacher(N, K, M, d, train_output, 1, 0), N, train_output)
+    shape = networks.shape_of(teachers.draw_teacher(N, K, M, d, train_output, 1, 0), N, train_output)
     bits = sizes.word_bits(max(m), sizes.readers_of(shape))
     weights = sizes.weight_bytes(shape, sizes.students_in(bits))
     needed = rooms[0].memory.size + weights
@@ -159,7 +161,7 @@ def test_memory_of_a_core(network, order, m, monkeypatch):
 
 
 def setting_for(m, N=64):
-    shape = networks.shape_of(networks.draw_teacher(N, N, N, 3, True, 1, 0), N, True)
+    shape = networks.shape_of(teachers.draw_teacher(N, N, N, 3, True, 1, 0), N, True)
     return memory.setting_of(shape, m, 256, thermal=False)
 
 
@@ -167,7 +169,7 @@ def setting_for(m, N=64):
 @pytest.mark.parametrize("devices", [1, 8])
 def test_lanes_fit(total, devices, monkeypatch):
     """However little memory there is, no launch is estimated to need more; with plenty, whole vectors."""
-    mesh, setting = programs.lane_mesh(jax.devices()[:devices]), setting_for(70)
+    mesh, setting = student_mesh(jax.devices()[:devices]), setting_for(70)
     fixed, lane = memory.schedule_bytes(setting.shape), memory.lane_bytes(setting)
     for room in (1, 2, 5, 16, 40, 100, 10**6):
         available = fixed + room * lane + lane // 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from students import Lane, one_device
+from students import Student, one_device
 
 from mbsim.engines import known_answers as selfcheck
 from mbsim.engines.ensemble import LaneLabels
@@ -20,8 +20,8 @@ def test_digest_is_the_oracles(case, monkeypatch):
     assert thermal == bool((labels.temperature > 0).any())
     for i in range(len(labels.m)):
         lane = LaneLabels(*(column[i : i + 1] for column in labels))
-        students = Lane(selfcheck.teacher(kind), selfcheck.SIZE, lane, kind == "vector", order=order)
-        trained.append(students.oracle(selfcheck.SWEEPS))
+        student = Student(selfcheck.teacher(kind), selfcheck.SIZE, lane, kind == "vector", order=order)
+        trained.append(student.oracle(selfcheck.SWEEPS))
     digest = selfcheck.digest(
         *(np.stack([getattr(t, name) for t in trained]) for name in ("w", "v", "accepted"))
     )

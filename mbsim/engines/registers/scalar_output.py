@@ -16,7 +16,7 @@ from mbsim.engines.registers.counters import (
     store_counter,
 )
 from mbsim.engines.registers.decisions import decision
-from mbsim.engines.registers.kept import inner
+from mbsim.engines.registers.kept import fused, inner
 from mbsim.engines.registers.loading import add_widened, load, load_bits, store, store_bits
 from mbsim.engines.registers.sizes import students_in
 from mbsim.engines.registers.vectors import any_bit, zero_like
@@ -56,7 +56,7 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
     decide = decision(bits, thermal)
     changed, moved = output(output_planes)
 
-    @inner
+    @fused
     def flip_output(unit, sweep, position, block):
         h, v, valid = block.batch.hidden, block.student.v, block.tally.valid
         row = students if single else block.sizes.words * students
@@ -72,7 +72,7 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal:
         store_bits(v, unit * students, weight ^ accept)
         return accept
 
-    @inner
+    @fused
     def flip_hidden(link, sweep, position, block):
         x, h, valid = block.batch.inputs, block.batch.hidden, block.tally.valid
         w, v = block.student.w, block.student.v

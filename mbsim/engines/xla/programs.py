@@ -154,9 +154,8 @@ def _arguments(launch: Launch, mesh: Mesh):
     return tables, lanes, like((), np.int32), like
 
 
-@functools.lru_cache(maxsize=64)
-def programs(launch: Launch, mesh: Mesh) -> Programs:
-    """The compiled programs; asking again for the same returns the same."""
+def compiled(launch: Launch, mesh: Mesh) -> Programs:
+    """The programs, compiled anew."""
     cpu = mesh.devices.flat[0].platform == "cpu"
     init, schedule, advance, observe = _functions(launch, cpu)
     tables, lanes, number, like = _arguments(launch, mesh)
@@ -196,11 +195,11 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
         observe, (state_specs, TABLES, LANES, EVERYWHERE, EVERYWHERE), OBSERVATION, watch
     )
     with ThreadPoolExecutor(len(lowered)) as pool:
-        compiled = dict(
+        made = dict(
             zip(lowered, pool.map(lambda program: program.compile(), lowered.values()), strict=True)
         )
     # What one device holds at once: arguments and results that are not the same memory, and temporaries.
-    sizes = {name: program.memory_analysis() for name, program in compiled.items()}
+    sizes = {name: program.memory_analysis() for name, program in made.items()}
     memory = {
         name: size.argument_size_in_bytes
         + size.output_size_in_bytes
@@ -208,6 +207,10 @@ def programs(launch: Launch, mesh: Mesh) -> Programs:
         + size.temp_size_in_bytes
         for name, size in sizes.items()
     }
-    return Programs(
-        compiled["init"], compiled.get("schedule"), compiled["advance"], compiled["observe"], memory
-    )
+    return Programs(made["init"], made.get("schedule"), made["advance"], made["observe"], memory)
+
+
+@functools.lru_cache(maxsize=64)
+def programs(launch: Launch, mesh: Mesh) -> Programs:
+    """The compiled programs; asking again for the same returns the same."""
+    return compiled(launch, mesh)
