@@ -64,10 +64,12 @@ def run(
         kind = type(config).__name__
         raise ConfigError(f"config: must be the path of a TOML file, a dict or a Config, not a {kind}")
     settings = load_config(config, overrides)
+    if engine is not None:
+        settings = load_config(settings, [f"run.engine={engine}"], "engine")
     if not progress:
-        return runner.run(settings, out, report=report, dask=dask, engine=engine)
+        return runner.run(settings, out, report=report, dask=dask)
     with _shown(report) as tell:
-        return runner.run(settings, out, report=tell, dask=dask, engine=engine)
+        return runner.run(settings, out, report=tell, dask=dask)
 
 
 def open_run(path: str | os.PathLike[str]) -> xr.Dataset:

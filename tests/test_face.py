@@ -1,6 +1,7 @@
 """The Python face: what `import mbsim` offers, how it shows progress, and how it refuses."""
 
 import ast
+import doctest
 import importlib
 import inspect
 import io
@@ -16,6 +17,7 @@ from made_up import run_folder
 from nbclient import NotebookClient
 
 import mbsim
+import mbsim.face
 from mbsim.running import display, runner
 
 CONFIG = {
@@ -136,7 +138,9 @@ def test_progress_is_shown_until_the_end_and_handed_on(quick, monkeypatch):
     assert len(told) == 4
     assert recorder.shown == told[:3]  # when all is done there is nothing to wait for
     assert recorder.closed
-    assert quick["engine"] is None
+    assert quick["config"] == mbsim.load_config(CONFIG)
+    mbsim.run(CONFIG, engine="reference")
+    assert quick["config"].run.engine == "reference"
 
 
 def test_the_display_is_closed_when_the_run_fails(monkeypatch):
@@ -231,6 +235,9 @@ def lines_of(call) -> tuple[str, ...]:
 
 
 def test_overrides_of_a_call_are_named_as_such():
+    [line] = lines_of(lambda: mbsim.run(CONFIG, engine="refrence"))
+    assert line.startswith('engine: run.engine = "refrence": must be one of ')
+    assert line.endswith('nearest is "reference"')
     assert lines_of(lambda: mbsim.run(CONFIG, overrides=["grid.d=[4]"])) == (
         "overrides: grid.d = 4: must be odd with ±1 weights, so that no sum is zero",
     )
@@ -261,3 +268,7 @@ def test_a_config_says_in_lines_what_is_wrong():
     assert lines_of(lambda: mbsim.Config.model_validate(3)) == (
         "config: must be a dict or a Config, not int",
     )
+
+
+def test_examples_run():
+    assert doctest.testmod(mbsim.face).failed == 0
