@@ -187,8 +187,8 @@ def in_words(code: Hopper, proposals: int, units: tuple[int, int]) -> str:
 def bundles(files: set[Path]) -> list[int] | None:
     """Bundles on each way through a proposal; None where a proposal has loops of its own.
 
-    Proposals are the innermost loop of the kernel. Where output weights are trained, its body is: look-up and jump,
-    an output link, a second jump, a hidden link, the end.
+    Proposals are the longest of the innermost loops of the kernel. Where output weights are trained, its body is:
+    look-up and jump, an output link, a second jump, a hidden link, the end.
     """
     final = [f for f in files if f.name.endswith("final_bundles.txt") and "analysis" not in f.name]
     text = max((f.read_text() for f in final), key=lambda text: text.count(": >>> ") + text.count(": >>>> "))
@@ -196,8 +196,16 @@ def bundles(files: set[Path]) -> list[int] | None:
     lines = [(int(at, 16), mark, len(depth), rest) for at, mark, depth, rest in found]
     if any(depth > 3 for _, _, depth, _ in lines):
         return None
-    begin = next(i for i, line in enumerate(lines) if line[2] == 3)
-    stop = next(i for i in range(begin, len(lines)) if lines[i][2] == 2 and lines[i][1] and i > begin)
+    loops = []
+    for i, (_, mark, depth, _) in enumerate(lines):
+        if mark == "LB" and depth == 3:
+            after = (
+                j
+                for j in range(i + 1, len(lines))
+                if lines[j][1] and (lines[j][2] < 3 or lines[j][1] == "LB")
+            )
+            loops.append((i, next(after)))
+    begin, stop = max(loops, key=lambda loop: lines[loop[1]][0] - lines[loop[0]][0])
     body = lines[begin:stop]
     start, end = body[0][0], lines[stop][0]
     parts = [at for at, mark, depth, _ in body[1:] if mark == "PF" and depth == 3]
