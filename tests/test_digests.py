@@ -63,12 +63,25 @@ def test_the_fastest_engine_that_can_is_chosen():
     config = load_config(runs.BINARY["vector random"])
     task = task_of(units(config)[0], config)
     assert choose(task).engine.name == "registers"
-    heat = load_config(runs.BINARY["vector random"], ["dynamics.rule=heat-bath"])
-    chosen = choose(task_of(units(heat)[0], heat))
-    assert chosen.engine.refuses(task_of(units(heat)[0], heat)) == ""
+    finite = load_config(runs.BINARY["vector, training set in epochs"])
+    chosen = choose(task_of(units(finite)[0], finite))
+    assert chosen.engine.name == "xla"
+    assert chosen.reason == "registers: it has no finite training sets"
     for name in runs.REAL:
         real = load_config(runs.REAL[name])
         assert choose(task_of(units(real)[0], real)).engine.name == "batched"
+
+
+@pytest.mark.parametrize("name", ["vector thermal", pytest.param("scalar thermal", marks=pytest.mark.slow)])
+def test_the_fast_engine_knows_every_law_of_single_flips(name):
+    """Heat bath, which draws a number for every proposal, at T = 0 too."""
+    config = runs.BINARY[name]
+    config = {**config, "dynamics": {**config["dynamics"], "rule": "heat-bath"}}
+    found = {
+        engine: mbsim.run(config, progress=False, engine=engine) for engine in ("registers", "reference")
+    }
+    assert runs.digest(found["registers"]) == runs.digest(found["reference"])
+    assert runs.digest(found["registers"]) != ANSWERS["binary"][name]
 
 
 def test_an_engine_that_cannot_is_refused_by_name():
@@ -77,7 +90,7 @@ def test_an_engine_that_cannot_is_refused_by_name():
     ):
         mbsim.run(runs.BINARY["vector random"], engine="batched")
     with pytest.raises(
-        mbsim.ConfigError, match=r'^overrides: run.engine = "regsters": must be .*nearest is "registers"'
+        mbsim.ConfigError, match=r'^engine: run.engine = "regsters": must be .*nearest is "registers"'
     ):
         mbsim.run(runs.BINARY["vector random"], engine="regsters")
 

@@ -13,6 +13,7 @@ from numba import config
 from mbsim.engines import ensemble
 from mbsim.engines.networks import shape_of
 from mbsim.engines.registers import compiled, kept
+from mbsim.engines.registers.decisions import GREEDY
 from mbsim.engines.task import LaneLabels
 from mbsim.physics import teachers
 
@@ -115,7 +116,7 @@ def test_machine_code_holds_functions_of_the_package_alone(monkeypatch):
     students = LaneLabels(4 * one, one, 0.0 * one, 0.0 * one)
     given = dict(seed=1, N=9, teacher_label=0, train_output=True, engine="native")
     ensemble.train(teacher, students, np.arange(2), **given)
-    kind = compiled.kind_of(shape_of(teacher, 9, True), 8, 1, thermal=False, by_units=False)
+    kind = compiled.kind_of(shape_of(teacher, 9, True), 8, 1, chance=GREEDY, by_units=False)
     [made] = compiled.trainer(kind).overloads.values()
     names = [function.name for function in made.library.get_defined_functions()]
     assert len(names) > 3

@@ -4,15 +4,18 @@ import numpy as np
 
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.physics.observables import OBSERVABLES
-from mbsim.physics.rules import RULES
+from mbsim.physics.rules import METROPOLIS, RULES
+from mbsim.physics.rules.flip_rule import FlipRule
 
 MEASURED = ("overlap", "generalization_error", "training_error")
 
 
-def foreign(task: Task) -> str:
-    """What these engines lack that the task needs; empty if nothing."""
+def foreign(task: Task, any_law: bool) -> str:
+    """What these engines lack that the task needs; empty if nothing. any_law: whether the engine knows every rule
+    of single flips, or Metropolis only.
+    """
     problem = task.problem
-    if problem.rule != "metropolis":
+    if problem.rule != METROPOLIS.name and not (any_law and isinstance(RULES[problem.rule], FlipRule)):
         return f"{RULES[problem.rule].title} is not among its rules"
     if problem.teacher != "sparse":
         return f'it has no teacher "{problem.teacher}"'
@@ -44,7 +47,7 @@ def train(task: Task, engine: str, progress: Progress) -> Trained:
         N=problem.N,
         teacher_label=task.teacher,
         train_output=problem.train_output,
-        dynamics=Dynamics(options["order"], refresh, training),
+        dynamics=Dynamics(options["order"], refresh, training, problem.rule),
         test_size=task.test_size,
         progress=progress,
         engine=engine,

@@ -20,7 +20,7 @@ class Registers:
             return "it trains ±1 weights"
         if task.examples is not None:
             return "it has no finite training sets"
-        return binary.foreign(task)
+        return binary.foreign(task, any_law=True)
 
     def unavailable(self) -> str:
         """Other devices."""

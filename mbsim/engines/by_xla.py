@@ -1,6 +1,5 @@
 """The engine of ±1 weights by programs of XLA: any device, and finite training sets."""
 
-
 from mbsim.engines import binary
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.shapes import shape_of_task
@@ -14,7 +13,7 @@ class Xla:
 
     def refuses(self, task: Task) -> str:
         """Real weights, other rules and observables."""
-        return binary.foreign(task) if task.problem.binary else "it trains ±1 weights"
+        return binary.foreign(task, any_law=False) if task.problem.binary else "it trains ±1 weights"
 
     def unavailable(self) -> str:
         """Nothing: it runs on every device."""

@@ -30,12 +30,13 @@ class TrainingSet(NamedTuple):
 
 class Dynamics(NamedTuple):
     """How students are trained: "random" or "sequential" order, proposals between fresh batches (None: one
-    sweep), and the training set (None: every example is fresh).
+    sweep), the training set (None: every example is fresh), and the rule by which flips are accepted.
     """
 
     order: str = "random"
     refresh: int | None = None
     training: TrainingSet | None = None
+    rule: str = "metropolis"
 
 
 class Task(NamedTuple):

@@ -56,6 +56,14 @@ def words_written_out(shape: Shape, layout: Layout) -> bool:
     return layout.words <= UNROLLED_WORDS and layout.words * shape.d <= UNROLLED_INPUTS
 
 
+def readers_written_out(shape: Shape, layout: Layout) -> bool:
+    """Whether a hidden link's proposal is written out for each reader of its unit; Triton takes minutes where that
+    is much for Mosaic, so on a GPU, whose rows have one axis, words count too.
+    """
+    words = layout.words if len(layout.row) == 1 and words_written_out(shape, layout) else 1
+    return shape.regular and shape.readers * shape.d * words <= UNROLLED_TERMS
+
+
 def each(first: int, stop: Array | int, do: Callable[[Array], None]) -> None:
     """Call do(i) for first <= i < stop in a loop of the kernel."""
 

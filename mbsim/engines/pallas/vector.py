@@ -10,7 +10,6 @@ from jax import Array, lax
 
 from mbsim.engines.pallas import bitwise
 from mbsim.engines.pallas.body import (
-    UNROLLED_TERMS,
     Body,
     decide,
     decisive,
@@ -18,6 +17,7 @@ from mbsim.engines.pallas.body import (
     flipped,
     for_words,
     over_words,
+    readers_written_out,
     summed,
 )
 
@@ -43,7 +43,7 @@ def flip_hidden(body: Body, own: Array, record: Array, reads: Array, position: A
     shape, fields = body.shape, body.layout.fields
     kept: dict[int, Array] = {}
     first = 0 if shape.regular else 1
-    unrolled = shape.regular and shape.readers * shape.d <= UNROLLED_TERMS
+    unrolled = readers_written_out(shape, body.layout)
 
     def reader(r: Array | int) -> tuple[Array, Array]:
         return body.readers[0, reads + first + 2 * r], body.readers[0, reads + first + 2 * r + 1]

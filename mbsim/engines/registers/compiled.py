@@ -24,8 +24,8 @@ class Kind(NamedTuple):
 
     bits: of a word. single: whether a batch is a single word. far: whether a block's memory exceeds the
     second level of the cache, so that it is worth asking for ahead. planes, output_planes: (planes, offset)
-    of the sums of hidden units and of outputs. scalar: whether a single output reads all units. thermal:
-    whether any temperature is positive. effects: planes of what a unit does to its outputs, if sweeps go unit
+    of the sums of hidden units and of outputs. scalar: whether a single output reads all units. chance:
+    what of the law is compiled (`decisions`). effects: planes of what a unit does to its outputs, if sweeps go unit
     by unit, else 0.
     """
 
@@ -35,16 +35,16 @@ class Kind(NamedTuple):
     planes: tuple[int, int]
     output_planes: tuple[int, int]
     scalar: bool
-    thermal: bool
+    chance: int
     effects: int
 
 
-def kind_of(shape: Shape, bits: int, words: int, thermal: bool, by_units: bool) -> Kind:
+def kind_of(shape: Shape, bits: int, words: int, chance: int, by_units: bool) -> Kind:
     """The kind of blocks with so many words of so many bits."""
     planes, output_planes = planes_for(shape.d), planes_for(shape.output_degree)
     far = not shape.scalar and block_bytes(shape, bits, words) > SECOND_LEVEL
     effects = effect_planes(shape) if by_units else 0
-    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, thermal, effects)
+    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, chance, effects)
 
 
 @kept
@@ -110,14 +110,14 @@ def trainer(kind: Kind):
     sweeps first to stop, with a fresh batch every `refresh` proposals. Proposal i of sweep s is number s * n + i,
     and belongs to batch number (s * n + i) // refresh. Arguments from `sizes` on are `records`.
     """
-    bits, single, far, (planes, _), (output_planes, _), scalar, thermal, effects = kind
+    bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects = kind
     draw = drawer(kind)
     if effects:
-        sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, thermal)
+        sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, chance)
     elif scalar:
-        propose = scalar_output.proposals(bits, single, planes, output_planes, thermal)
+        propose = scalar_output.proposals(bits, single, planes, output_planes, chance)
     else:
-        propose = vector_output.proposals(bits, single, far, planes, thermal)
+        propose = vector_output.proposals(bits, single, far, planes, chance)
 
     @kept
     def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, tally):

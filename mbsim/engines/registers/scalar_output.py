@@ -48,12 +48,12 @@ def output(output_planes: int):
 
 
 @cache
-def proposals(bits: int, single: bool, planes: int, output_planes: int, thermal: bool):
+def proposals(bits: int, single: bool, planes: int, output_planes: int, chance: int):
     """Compile propose(sweep, links, place, begin, end, block), as `vector_output.proposals`; the room of the
     batch holds the examples on which the output's sum is ±1.
     """
     students = students_in(bits)
-    decide = decision(bits, thermal)
+    decide = decision(bits, chance)
     changed, moved = output(output_planes)
 
     @fused

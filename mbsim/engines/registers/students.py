@@ -21,7 +21,8 @@ Array = np.ndarray
 
 class Shared(NamedTuple):
     """What all students of a teacher share: sizes; its graph and weights; proposals between fresh batches; test
-    examples; whether any temperature is positive; whether sweeps go unit by unit; arrays that are pointed to.
+    examples; the rule, and what of its law is compiled (`decisions`); whether sweeps go unit by unit; arrays that
+    are pointed to.
     """
 
     shape: Shape
@@ -29,7 +30,8 @@ class Shared(NamedTuple):
     teacher: records.TeacherWeights
     refresh: int
     test_size: int
-    thermal: bool
+    law: str
+    chance: int
     by_units: bool
     arrays: tuple[Array, ...]
 
@@ -81,7 +83,7 @@ class Students(NamedTuple):
 
 
 def shared_of(
-    teacher: Teacher, shape: Shape, refresh: int, test_size: int, thermal: bool, by_units: bool
+    teacher: Teacher, shape: Shape, refresh: int, test_size: int, law: str, chance: int, by_units: bool
 ) -> Shared:
     """What the students of this teacher share."""
     tables = tables_of(teacher, shape)
@@ -89,11 +91,12 @@ def shared_of(
     weights = -tables.w.astype(np.int8), -tables.v.astype(np.int8)
     return Shared(
         shape,
-        records.Tables(*(address(table) for table in graph), most=shape.readers),
+        records.Tables(address(graph[0]), address(graph[1]), address(graph[2]), shape.readers),
         records.TeacherWeights(*map(address, weights)),
         refresh,
         test_size,
-        thermal,
+        law,
+        chance,
         by_units,
         (*graph, *weights),
     )
@@ -113,8 +116,8 @@ def _block(
     shape, count = shared.shape, len(block.members)
     w, v = _initial_weights(shared, block, init_overlap, keys)
     heat, kept_heat = records.COLD, tuple[Array, ...]()
-    if shared.thermal:
-        heat, kept_heat = _heat(block, temperature, keys, most=int(m.max()) * readers_of(shape))
+    if shared.chance:
+        heat, kept_heat = _heat(shared.law, block, temperature, keys, most=int(m.max()) * readers_of(shape))
     first, second = blocks.cipher_keys(keys.examples, block)
     drawing = first, second, cipher.word_numbers(block.bits), np.empty_like(first), np.empty_like(first)
     valid = blocks.valid_examples(m, block.words, block.bits)
@@ -122,8 +125,10 @@ def _block(
     accepted, wrong = np.zeros(count, np.int64), np.zeros(count, np.int64)
     return Students(
         block,
-        compiled.kind_of(shape, block.bits, block.words, shared.thermal, shared.by_units),
-        compiled.kind_of(shape, max(32, block.bits), 1, thermal=False, by_units=False)._replace(far=False),
+        compiled.kind_of(shape, block.bits, block.words, shared.chance, shared.by_units),
+        compiled.kind_of(shape, max(32, block.bits), 1, chance=decisions.GREEDY, by_units=False)._replace(
+            far=False
+        ),
         w,
         v,
         accepted,
@@ -150,17 +155,17 @@ def _initial_weights(
     drawn = np.empty(len(key[0]), np.uint32)
     layers = (shape.hidden_links, w, shared.teacher.w), (shape.output_links, v, shared.teacher.v)
     for layer, (links, weights, teacher) in enumerate(layers if shape.train_output else layers[:1]):
-        drawing = records.Drawing(teacher, *map(address, (weights, below, *key, drawn)))
+        drawing = records.Drawing(teacher, *[address(array) for array in (weights, below, *key, drawn)])
         compiled.initial_weights(layer, links, count, len(drawn), drawing)
     return w, v
 
 
 def _heat(
-    block: Block, temperature: Array, keys: LaneKeys, most: int
+    law: str, block: Block, temperature: Array, keys: LaneKeys, most: int
 ) -> tuple[records.Heat, tuple[Array, ...]]:
     """What decisions need to know of a block's temperatures, and the arrays that are pointed to."""
     values, places = np.unique(temperature, return_inverse=True)
-    limits, which = decisions.limits_of(values, most), places.astype(np.int64)
+    limits, which = decisions.table_of(law, values, most), places.astype(np.int64)
     key = blocks.student_keys(keys.acceptance, block)
     room = (
         np.empty(len(key[0]), np.uint32),

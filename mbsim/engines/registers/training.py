@@ -9,7 +9,7 @@ import numpy as np
 
 from mbsim.engines import launching
 from mbsim.engines.launching import Advanced
-from mbsim.engines.registers import students, unit_sweeps
+from mbsim.engines.registers import decisions, students, unit_sweeps
 from mbsim.engines.registers.cores import Ensemble, Observation, Orders
 from mbsim.engines.task import Columns, ReportProgress, Task
 from mbsim.physics import order as physics
@@ -80,7 +80,8 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
     shape, labels = task.shape, task.labels
     count = len(labels.m)
     refresh = shape.proposals if task.dynamics.refresh is None else task.dynamics.refresh
-    thermal = bool((labels.temperature > 0).any())
+    law = task.dynamics.rule
+    chance = decisions.chance_of(law, labels.temperature)
     # A fresh batch within a sweep would come between the links of a unit.
     by_units = (
         task.dynamics.order == "sequential"
@@ -88,7 +89,7 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
         and refresh % shape.proposals == 0
         and shape.d <= unit_sweeps.TOTAL
     )
-    shared = students.shared_of(task.teacher, shape, refresh, task.test_size, thermal, by_units)
+    shared = students.shared_of(task.teacher, shape, refresh, task.test_size, law, chance, by_units)
     keys = lane_keys(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
     drawn = students.init(shared, labels.m, labels.init_overlap, labels.temperature, keys)
     words = shape.proposals * int((-(-labels.m // 64)).sum())

@@ -67,13 +67,13 @@ def weigher(bits: int, single: bool, planes: int, effects: int):
 
 
 @cache
-def link_flipper(bits: int, single: bool, planes: int, effects: int, thermal: bool):
+def link_flipper(bits: int, single: bool, planes: int, effects: int, chance: int):
     """Compile flip_links(unit, sweep, positions, block, total) -> total: all links of a unit; from the total -1
     is taken for every proposal that a student accepts. Sums and effect of a batch of one word stay in registers
     from one link to the next.
     """
     students = students_in(bits)
-    decide = decision(bits, thermal)
+    decide = decision(bits, chance)
     weigh = weigher(bits, single, planes, effects)
 
     @fused
@@ -117,12 +117,12 @@ def link_flipper(bits: int, single: bool, planes: int, effects: int, thermal: bo
 
 
 @cache
-def sweeps(bits: int, single: bool, far: bool, planes: int, effects: int, thermal: bool):
+def sweeps(bits: int, single: bool, far: bool, planes: int, effects: int, chance: int):
     """Compile run(sweep, order, block): one sweep, for d up to `TOTAL`; `order` is a `records.Order`, `block` a
     `records.Block`.
     """
-    flip_outputs = output_flipper(bits, single, planes, thermal)
-    flip_links = link_flipper(bits, single, planes, effects, thermal)
+    flip_outputs = output_flipper(bits, single, planes, chance)
+    flip_links = link_flipper(bits, single, planes, effects, chance)
     fetch_outputs, fetch_hidden = fetchers(bits, single, planes)
 
     @inner

@@ -25,7 +25,7 @@ TOTAL = 127  # accepted proposals that a word of eight bits counts
 
 
 @cache
-def output_flipper(bits: int, single: bool, planes: int, thermal: bool):
+def output_flipper(bits: int, single: bool, planes: int, chance: int):
     """Compile flip_outputs(first, count, sweep, position, step, block, total) -> total.
 
     Proposes to flip `count` links into one output, in turn; the first link is number `first`, its proposal is at
@@ -33,7 +33,7 @@ def output_flipper(bits: int, single: bool, planes: int, thermal: bool):
     that a student accepts. The counter of a batch of one word stays in registers from one link to the next.
     """
     students = students_in(bits)
-    decide = decision(bits, thermal)
+    decide = decision(bits, chance)
 
     @fused
     def flip_outputs(first, count, sweep, position, step, block, total):
@@ -67,14 +67,14 @@ def output_flipper(bits: int, single: bool, planes: int, thermal: bool):
 
 
 @cache
-def hidden_flipper(bits: int, single: bool, planes: int, thermal: bool):
+def hidden_flipper(bits: int, single: bool, planes: int, chance: int):
     """Compile flip_hidden(link, sweep, position, block) -> all ones for each student that accepts.
 
     Proposes to flip a hidden link, which may change the sign of its unit, and this the outputs that read the
     unit; position is the proposal's place in the sweep.
     """
     students = students_in(bits)
-    decide = decision(bits, thermal)
+    decide = decision(bits, chance)
 
     @fused
     def flip_hidden(link, sweep, position, block):
@@ -165,12 +165,12 @@ def fetchers(bits: int, single: bool, planes: int):
 
 
 @cache
-def proposals(bits: int, single: bool, far: bool, planes: int, thermal: bool):
+def proposals(bits: int, single: bool, far: bool, planes: int, chance: int):
     """Compile propose(sweep, links, place, begin, end, block): proposals begin to end of this sweep, whose
     numbers begin at links[place]; accepted ones are added to the tally. `block` is a `records.Block`.
     """
-    flip_outputs = output_flipper(bits, single, planes, thermal)
-    flip_hidden = hidden_flipper(bits, single, planes, thermal)
+    flip_outputs = output_flipper(bits, single, planes, chance)
+    flip_hidden = hidden_flipper(bits, single, planes, chance)
     fetch_outputs, fetch_hidden = fetchers(bits, single, planes)
 
     @inner

@@ -195,9 +195,7 @@ def compiled(launch: Launch, mesh: Mesh) -> Programs:
         observe, (state_specs, TABLES, LANES, EVERYWHERE, EVERYWHERE), OBSERVATION, watch
     )
     with ThreadPoolExecutor(len(lowered)) as pool:
-        made = dict(
-            zip(lowered, pool.map(lambda program: program.compile(), lowered.values()), strict=True)
-        )
+        made = dict(zip(lowered, pool.map(lambda program: program.compile(), lowered.values()), strict=True))
     # What one device holds at once: arguments and results that are not the same memory, and temporaries.
     sizes = {name: program.memory_analysis() for name, program in made.items()}
     memory = {
