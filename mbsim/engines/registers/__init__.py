@@ -1,21 +1,23 @@
-"""The Metropolis dynamics on CPU cores: the same bits as the programs of XLA, many times faster.
+"""The Metropolis dynamics on CPU cores: the bits of the reference engine, many times faster.
 
-XLA runs a sweep as thousands of small kernels over all lanes, each of which streams through the cache. Here
+XLA runs a sweep as thousands of small kernels over all students, each of which streams through the cache. Here
 numba compiles one loop over the proposals; it carries one vector register of students at a time, whose whole
-state stays in the first levels of the cache. Files, in the order in which data flow:
+state stays in the first levels of the cache. A *block* is the students that share a register. Files, in the
+order in which data flow:
 
     sizes     of registers, counters and what a core holds; needs no numba
-    vectors   SIMD registers and bit-sliced counters as types of numba
-    cipher    threefry on registers: the random words of `kernel/streams.py`
+    kept      compiled functions, named by what they are made of; machine code from one process to the next
+    vectors, loading, counters   registers, memory and bit-sliced sums as types and instructions of numba
+    records   what compiled functions are handed, by name
+    cipher    threefry on registers: the random words of `sampling/streams.py`
     networks  forward passes; wrong outputs; agreement with the teacher
     decisions, vector_output, scalar_output   proposals, one after the other
-    unit_sweeps  sequential sweeps with all links of a unit in turn
-    kept      machine code on disk, from one process to the next
+    unit_sweeps  sequential sweeps with all links of a hidden unit in turn
     compiled  what is compiled for a kind of block: draw weights, train, examine
     blocks    which students share a register
-    members   the students of a block, ready for compiled functions
-    students  all of them on all cores
-    training  the loop over time
+    students  those of a block, ready for compiled functions
+    cores     all of them on all cores
+    training  the order of proposals, and the loop over time
 
 Conventions. A word holds as many examples as it has bits; bit 1 is -1. A *row* is one value of every student
 of the block, words outermost: word q of row r of B students starts at (r * words + q) * B. Flat arrays

@@ -14,21 +14,6 @@ def place_of(builder, pointee, values):
     return builder.bitcast(builder.gep(values[0], [values[1]]), pointee.as_pointer())
 
 
-@intrinsic
-def pointer(typing, address, kind):
-    """The pointer to numbers of a type that an address (an integer) stands for.
-
-    Functions are handed addresses, not arrays: an array costs a counted reference wherever it is passed on,
-    which is more than what is done with it, and compiling its unpacking takes longer than compiling the rest.
-    """
-    result = types.CPointer(kind.instance_type)
-
-    def generate(context, builder, signature, values):
-        return builder.inttoptr(values[0], context.get_value_type(result))
-
-    return result(address, kind), generate
-
-
 def address(array: np.ndarray) -> int:
     """Where an array begins. It must be contiguous, and outlive what is done with its address."""
     return array.__array_interface__["data"][0]  # a quarter of the time of array.ctypes.data

@@ -9,7 +9,7 @@ BYTES = 64
 
 
 def planes_for(terms: int) -> tuple[int, int]:
-    """(P, offset) of the counter of a sum of an odd number of ±1 terms, see `vectors.Counter`."""
+    """(P, offset) of the counter of a sum of an odd number of ±1 terms, see `counters.Counter`."""
     half = (terms + 1) // 2
     planes = (half - 1).bit_length() + 1
     return planes, 2 ** (planes - 1) - half
