@@ -27,7 +27,7 @@ FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TINY = """
 name = "quickstart"
 model = "sparse-vector"
-grid = { N = [8, 16], d = [5], m = [2, 6, 10, 14, 18, 22, 26, 30], teachers = 2, replicas = 4 }
+grid = { N = [8, 16], d = [5], m = [18, 20, 22, 24, 26, 28, 30, 32], teachers = 2, replicas = 4 }
 dynamics = { sweeps = 40 }
 """
 WITH_PYTHON = [page for page in PAGES if "```python" in page.read_text()]
@@ -192,7 +192,7 @@ def test_commands_in_the_text_exist(page):
         if words[0] == "mbsim" and len(words) > 1 and "FILE" not in word:
             assert words[1] in typer.main.get_command(app).commands, word
             told = typer.main.get_command(app).commands[words[1]].params
-            options = {option for one in told for option in one.opts}
+            options = {"--help", *(option for one in told for option in one.opts)}
             assert {option for option in words if option.startswith("--")} <= options, word
 
 
