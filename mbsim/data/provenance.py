@@ -22,19 +22,21 @@ FIELDS = (
     "numpy_version",
     "device_kind",
     "engine",
+    "engine_reason",
     "prng",
     "git_commit",
 )
 
 
 def collect(
-    prng: str | None = None, engine: str = "", devices: Iterable[Any] | None = None
+    prng: str | None = None, engine: str = "", engine_reason: str = "", devices: Iterable[Any] | None = None
 ) -> dict[str, str]:
     """What computes here and now: a text for each of `FIELDS`.
 
     Args:
         prng: name of the generator of the keys, such as "threefry2x32"; jax's default where not given.
         engine: name of the engine that trains.
+        engine_reason: why it is this one.
         devices: the jax devices in use; all of the default backend where not given.
     """
     import jax  # here, so that datasets can be opened without starting an accelerator
@@ -45,6 +47,7 @@ def collect(
         **versions,
         "device_kind": ", ".join(sorted(kinds)),
         "engine": engine,
+        "engine_reason": engine_reason,
         "prng": str(jax.random.key_impl(jax.random.key(0))) if prng is None else prng,
         "git_commit": git_commit(),
     }

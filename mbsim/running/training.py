@@ -51,5 +51,5 @@ def origin(config: Config, unit: Unit) -> dict[str, str]:
     from mbsim.sampling.streams import GENERATOR
 
     devices.use_all_cores()
-    engine = choose(task_of(unit, config), config.run.engine).engine.name
-    return provenance.collect(prng=GENERATOR, engine=engine)
+    choice = choose(task_of(unit, config), config.run.engine)
+    return provenance.collect(prng=GENERATOR, engine=choice.engine.name, engine_reason=choice.reason)

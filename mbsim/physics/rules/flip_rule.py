@@ -65,7 +65,7 @@ class FlipRule:
             Real(least=0),
             0.0,
             help="in wrong outputs; a list goes in [grid]",
-            axis=Axis("temperature of the Metropolis dynamics"),
+            axis=Axis("temperature, in wrong outputs of the mini-batch"),
             plural="temperatures",
             report="temperature {}",
         ),
