@@ -5,8 +5,8 @@ from students import one_device
 
 from mbsim.engines.batched import ensemble as sgd_ensemble
 from mbsim.engines.batched import memory as sgd_memory
-from mbsim.engines.batched import networks as real_networks
 from mbsim.engines.batched import programs as sgd_programs
+from mbsim.physics import teachers
 from mbsim.physics.optimisers import Optimizer
 
 SLOW = pytest.mark.slow
@@ -27,7 +27,7 @@ DENSE, SPARSE = (64, 64, 64, 5, True), (64, 64, 64, 5, False)
 def test_estimated_memory(network, hidden, train_output, m, lanes, optimizer):
     """The estimate covers what the compiler reports; with many dense students it is not thrice that."""
     N, K, M, d, dense = network
-    teacher = real_networks.draw_real_teacher(N, K, M, d, train_output, False, 1, 0)
+    teacher = teachers.draw_real_teacher(N, K, M, d, train_output, False, 1, 0)
     shape = sgd_ensemble.shape_of(
         teacher, N, dense=dense, train_output=train_output, activation="tanh", student_hidden=hidden
     )
