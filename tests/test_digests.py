@@ -21,10 +21,10 @@ ANSWERS = runs.answers()
 
 
 def engines_for(name):
-    """Names of the engines that do not refuse a run."""
+    """Names of the engines that can do a run here."""
     config = load_config(runs.BINARY[name])
     task = task_of(units(config)[0], config)
-    return [engine for engine in ENGINES if not ENGINES[engine].refuses(task)]
+    return [name for name, engine in ENGINES.items() if not (engine.refuses(task) or engine.unavailable())]
 
 
 def check(name, engine):
@@ -93,6 +93,12 @@ def test_an_engine_that_cannot_is_refused_by_name():
         mbsim.ConfigError, match=r'^engine: run.engine = "regsters": must be .*nearest is "registers"'
     ):
         mbsim.run(runs.BINARY["vector random"], engine="regsters")
+
+
+def test_an_engine_without_its_device_is_refused(tmp_path):
+    with pytest.raises(mbsim.ConfigError, match=r'^run.engine = "pallas": it runs on GPUs and TPUs, and there is none'):
+        mbsim.run(runs.BINARY["vector random"], tmp_path / "run", engine="pallas")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_engine_is_no_part_of_the_run():

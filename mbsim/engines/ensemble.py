@@ -71,8 +71,8 @@ def train(
         test_size: fresh examples at each measurement.
         mesh: devices to use; all of the process by default.
         lanes_per_device: lanes of one device in one launch of XLA; by default what fits.
-        engine: "xla" or "native"; by default what is fastest on the devices, and "xla" for a finite training
-            set, which the native engine has not. On CPU each device is one thread of the native engine.
+        engine: "xla", "native" or "pallas"; by default what is fastest on the devices, and "xla" for a finite
+            training set, which the native engine has not. On CPU each device is one thread of the native engine.
         progress: called now and then with the number of proposals done since the last call. What it raises
             ends the training.
 
@@ -96,6 +96,10 @@ def train(
         from mbsim.engines.registers import training  # numba is needed, and slow to import, only here
 
         columns = training.train(task, mesh.devices.size, progress)
+    elif engine == "pallas":
+        from mbsim.engines.pallas import training as kernels  # Pallas is slow to import
+
+        columns = kernels.train(task, mesh, progress)
     else:
         columns = launches.train(task, mesh, lanes_per_device, progress)
     records = Records(
