@@ -24,7 +24,7 @@ import jax
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import layout, programs
-from mbsim.engines.pallas.body import UNROLLED_TERMS, words_written_out
+from mbsim.engines.pallas.body import readers_written_out, words_written_out
 from mbsim.engines.pallas.kernels import Size
 from mbsim.engines.pallas.programs import Plan
 from mbsim.engines.pallas.targets import WARPS, Target
@@ -166,10 +166,7 @@ def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]
     """What a proposal is in machine code, and the budgets that it breaks."""
     of, shape = plan.size.layout, plan.size.shape
     whole = (
-        not case.heat
-        and words_written_out(shape, of)
-        and shape.regular
-        and shape.readers * shape.d <= UNROLLED_TERMS
+        not case.heat and words_written_out(shape, of) and (shape.scalar or readers_written_out(shape, of))
     )
     if kind == "gpu":
         if util.find_spec("triton") is None:
