@@ -37,7 +37,7 @@ from mbsim.engines.batched import ensemble as sgd_ensemble  # noqa: E402  # noqa
 from mbsim.engines.batched.programs import programs  # noqa: E402
 from mbsim.engines.batched.setting import tables_of  # noqa: E402
 from mbsim.engines.mesh import student_mesh  # noqa: E402
-from mbsim.physics import teachers
+from mbsim.physics import teachers  # noqa: E402
 
 TURNS = 3
 DEGREE = 5

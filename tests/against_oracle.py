@@ -116,7 +116,7 @@ def check(
     with nullcontext() if measured else blind():
         teacher, records, weights = train(network, lanes, order, refresh, sweeps, engine)
     for i in range(len(lanes.m)):
-        lane = PlainStudent(teacher, N, ensemble.LaneLabels(*(c[[i]] for c in lanes)), train_output, order)
+        lane = PlainStudent(teacher, N, ensemble.StudentLabels(*(c[[i]] for c in lanes)), train_output, order)
         trained = lane.oracle(sweeps, refresh)
         np.testing.assert_array_equal(weights.w[i], trained.w)
         np.testing.assert_array_equal(weights.v[i], trained.v)

@@ -93,7 +93,7 @@ def sample(network, settings, thermal, students=4) -> Sample:
     sweeps = np.arange(SAMPLES, dtype=np.int32)
     order = jax.jit(proposals.random_order, static_argnums=2)(key, sweeps, shape.proposals)
     schedule = one_proposal(np.asarray(order)[:, 0], shape, setting.group)
-    keys = streams.lane_keys(SEED, N, d, 0, np.array(m), np.arange(len(m)))
+    keys = streams.keys_of_students(SEED, N, d, 0, np.array(m), np.arange(len(m)))
     lanes = metropolis.Lanes(np.int32(m), np.zeros(len(m), np.float32), np.float32(temperature), keys)
     tables = networks.tables_of(teacher, shape)
     w, v = packed([w for w, _ in pairs]), packed([v for _, v in pairs])

@@ -108,11 +108,13 @@ def metropolis(
     order: Callable[[int], Array],
     uniforms: Callable[[int], Array],
     temperature: float,
+    law: Callable[[int, float], float] | None = None,
 ) -> Trained:
     """Train one student; accept if ΔE <= 0 or, at T > 0, if u < exp(-ΔE/T) in float32.
 
+    ``law(ΔE, T)``, where it is given, is the chance of acceptance in place of that.
     ``examples(b)`` is batch b, (m, N); ``order(sweep)`` the n proposals of a sweep;
-    ``uniforms(sweep)`` one float32 for each *position* in that order (not called at T = 0).
+    ``uniforms(sweep)`` one float32 for each *position* in that order (not called for Metropolis at T = 0).
     ``refresh`` is a number of proposals: pass n for a fresh batch every sweep. The initial ``w`` and
     ``v`` are not modified.
     """
@@ -128,7 +130,7 @@ def metropolis(
     for sweep in range(sweeps):
         proposals = np.asarray(order(sweep))
         assert proposals.shape == (n,), "a sweep is one proposal per trained weight"
-        if temperature > 0:
+        if temperature > 0 or law is not None:
             u = np.asarray(uniforms(sweep))
             assert u.shape == (n,) and u.dtype == np.float32
 
@@ -143,9 +145,12 @@ def metropolis(
             new_w, new_v = flip(w, v, int(proposals[position]), train_output)
             proposed = energy(outputs_of(inputs, new_w, new_v), targets)
             change = proposed - current
-            accept = change <= 0
-            if not accept and temperature > 0:
-                accept = u[position] < np.exp(-np.float32(change) / np.float32(temperature))
+            if law is not None:
+                accept = u[position] < law(change, temperature)
+            else:
+                accept = change <= 0
+                if not accept and temperature > 0:
+                    accept = u[position] < np.exp(-np.float32(change) / np.float32(temperature))
             if accept:
                 w, v, current = new_w, new_v, proposed
                 accepted[sweep] += 1

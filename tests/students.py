@@ -17,14 +17,14 @@ from mbsim.sampling import streams
 SEED = 11
 
 
-def labels(m, replicas=1, init_overlap=0.0, temperature=0.0) -> ensemble.LaneLabels:
+def labels(m, replicas=1, init_overlap=0.0, temperature=0.0) -> ensemble.StudentLabels:
     """Students for the product of the values of m and the replicas; the rest is broadcast over them."""
     m = np.repeat(np.atleast_1d(m), replicas)
     replica = np.tile(np.arange(replicas), len(m) // replicas)
     overlap, heat = (
         np.broadcast_to(np.asarray(x, float), m.shape).copy() for x in (init_overlap, temperature)
     )
-    return ensemble.LaneLabels(m, replica, overlap, heat)
+    return ensemble.StudentLabels(m, replica, overlap, heat)
 
 
 def one_device() -> jax.sharding.Mesh:
@@ -47,7 +47,7 @@ class Student:
         self.shape = networks.shape_of(teacher, N, train_output)
         self.setting = memory.setting_of(self.shape, self.m, 64, True)
         d = self.shape.d
-        self.keys = streams.lane_keys(SEED, N, d, teacher_label, lane.m, lane.replica)
+        self.keys = streams.keys_of_students(SEED, N, d, teacher_label, lane.m, lane.replica)
         self.lanes = metropolis.Lanes(
             jnp.asarray(lane.m, jnp.int32),
             jnp.asarray(lane.init_overlap, jnp.float32),
@@ -80,7 +80,7 @@ class Student:
         positions = jnp.arange(self.shape.proposals, dtype=jnp.int32)
         return np.asarray(acceptance_uniforms(self.keys.acceptance, jnp.int32(sweep), positions))[:, 0]
 
-    def oracle(self, sweeps, refresh=None):
+    def oracle(self, sweeps, refresh=None, law=None):
         """Train this student with the NumPy oracle on the same random numbers."""
         w, v = self.initial()
         t = self.teacher
@@ -98,4 +98,5 @@ class Student:
             order=self.order,
             uniforms=self.uniforms,
             temperature=self.temperature,
+            law=law,
         )

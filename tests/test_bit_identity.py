@@ -57,7 +57,7 @@ def trained(rows):
 
 
 def pick(lanes, index):
-    return ensemble.LaneLabels(*(column[index] for column in lanes))
+    return ensemble.StudentLabels(*(column[index] for column in lanes))
 
 
 def with_others(m):
@@ -67,7 +67,7 @@ def with_others(m):
     index = np.insert(np.arange(count), np.arange(count), count + np.arange(count))
     index = np.concatenate([index, 2 * count + np.arange(count)])
     mixed = [np.concatenate(pair)[index] for pair in zip(LANES, others, strict=True)]
-    return ensemble.LaneLabels(*mixed), np.arange(count) * 2 + 1
+    return ensemble.StudentLabels(*mixed), np.arange(count) * 2 + 1
 
 
 @pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])

@@ -68,9 +68,9 @@ def test_a_unit_that_fails_spoils_no_other(tmp_path, scheduler, monkeypatch):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("nowhere", r"^--dask 'nowhere': must be the address of a scheduler, tcp://HOST:PORT$"),
-        ("", r"^--dask '': must be the address of a scheduler, tcp://HOST:PORT$"),
-        ("tcp://127.0.0.1:1", r"^--dask tcp://127.0.0.1:1: no scheduler answers there; "),
+        ("nowhere", r"^dask 'nowhere': must be the address of a scheduler, tcp://HOST:PORT$"),
+        ("", r"^dask '': must be the address of a scheduler, tcp://HOST:PORT$"),
+        ("tcp://127.0.0.1:1", r"^dask tcp://127.0.0.1:1: no scheduler answers there; "),
     ],
 )
 def test_no_scheduler_is_told_and_nothing_is_written(tmp_path, monkeypatch, address, message):

@@ -10,7 +10,7 @@ from students import one_device
 
 import mbsim
 from mbsim.engines import ensemble
-from mbsim.engines.task import Dynamics, LaneLabels, TrainingSet
+from mbsim.engines.task import Dynamics, StudentLabels, TrainingSet
 from mbsim.physics import teachers
 from mbsim.sampling.example_sets import example_numbers, example_set, permuted, scaled_pair
 from mbsim.sampling.streams import Key
@@ -134,7 +134,7 @@ def metropolis(training, m=(3, 9), sweeps=30, devices=None, lanes=None):
     zeros = np.zeros(len(m))
     return ensemble.train(
         teacher,
-        LaneLabels(m, np.arange(len(m)), zeros, zeros),
+        StudentLabels(m, np.arange(len(m)), zeros, zeros),
         np.array([0, sweeps]),
         seed=5,
         N=9,

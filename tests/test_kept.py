@@ -14,7 +14,7 @@ from mbsim.engines import ensemble
 from mbsim.engines.networks import shape_of
 from mbsim.engines.registers import compiled, kept
 from mbsim.engines.registers.decisions import GREEDY
-from mbsim.engines.task import LaneLabels
+from mbsim.engines.task import StudentLabels
 from mbsim.physics import teachers
 
 
@@ -113,7 +113,7 @@ def test_machine_code_holds_functions_of_the_package_alone(monkeypatch):
     compiled.trainer.cache_clear()
     teacher = teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)
     one = np.ones(1, int)
-    students = LaneLabels(4 * one, one, 0.0 * one, 0.0 * one)
+    students = StudentLabels(4 * one, one, 0.0 * one, 0.0 * one)
     given = dict(seed=1, N=9, teacher_label=0, train_output=True, engine="native")
     ensemble.train(teacher, students, np.arange(2), **given)
     kind = compiled.kind_of(shape_of(teacher, 9, True), 8, 1, chance=GREEDY, by_units=False)
@@ -132,7 +132,7 @@ from mbsim.engines import ensemble
 from mbsim.physics import teachers
 
 teacher = teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)
-lanes = ensemble.LaneLabels(np.array([3, 5]), np.arange(2), np.zeros(2), np.zeros(2))
+lanes = ensemble.StudentLabels(np.array([3, 5]), np.arange(2), np.zeros(2), np.zeros(2))
 with event.install_recorder("numba:compile") as loops:
     records, weights = ensemble.train(
         teacher, lanes, np.arange(3), seed=1, N=9, teacher_label=0, train_output=True,

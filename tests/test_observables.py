@@ -33,7 +33,7 @@ def drawn(network):
 
 
 def lanes_of(lanes, N, d):
-    keys = streams.lane_keys(SEED, N, d, 0, lanes.m, lanes.replica)
+    keys = streams.keys_of_students(SEED, N, d, 0, lanes.m, lanes.replica)
     numbers = np.int32(lanes.m), np.float32(lanes.init_overlap), np.float32(lanes.temperature)
     return metropolis.Lanes(*numbers, keys)
 
@@ -114,7 +114,7 @@ def test_errors_are_the_oracles(network, order, engine):
     assert records.test_outputs == tests * M
     words = np.arange(-(-tests // 32), dtype=np.uint32)
     for i in range(len(lanes.m)):
-        lane = PlainStudent(teacher, N, ensemble.LaneLabels(*(c[[i]] for c in lanes)), train_output, order)
+        lane = PlainStudent(teacher, N, ensemble.StudentLabels(*(c[[i]] for c in lanes)), train_output, order)
 
         def wrong(examples, student, teacher=teacher):
             error = oracle.generalization_error(examples, *teacher[:2], *student, *teacher[2:])

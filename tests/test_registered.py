@@ -96,13 +96,29 @@ def test_an_activation_and_an_optimiser_train(tmp_path):
     assert ds.attrs["engine"] == "reference"
     first, last = (float(ds.loss.isel(time=i).mean()) for i in (0, -1))
     assert last < first
-    # The batched engine knows every activation, as its derivative is JAX's.
-    del dynamics["optimizer"]
-    by = {
-        engine: mbsim.run({"model": model, **RUN, "dynamics": dynamics}, progress=False, engine=engine)
-        for engine in ("batched", "reference")
-    }
-    assert np.allclose(by["batched"].loss, by["reference"].loss, rtol=1e-3)
+
+
+def test_a_name_given_to_another_function_is_the_other_function():
+    """Programs are kept by what they compute, not by its name."""
+    found = []
+    for value in (1.0, 2.0):
+        mbsim.observable("constant", long_name="a constant")(
+            lambda s, t, e, value=value: value + 0 * s.w.sum()
+        )
+        ds = mbsim.run(binary(**measured("overlap", "generalization_error", "constant")), progress=False)
+        found.append(float(ds.constant.max()))
+        OBSERVABLES.remove("constant")
+    assert found == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "name", ["m", "time", "temperature", "success", "status", "overlap_mean", "work", "accepted", "a-b", 3]
+)
+def test_names_that_the_dataset_has_itself(name):
+    with pytest.raises(mbsim.RegistrationError, match=f"^observable {name!r}: ") as caught:
+        mbsim.observable(name, long_name="x")(magnetization)
+    assert "\n" not in str(caught.value)
+    assert name not in OBSERVABLES
 
 
 def test_an_optimiser_of_optax_is_the_one_built_in():

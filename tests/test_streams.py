@@ -23,7 +23,7 @@ def test_threefry_known_answers():
 
 def test_lane_keys_are_folded_labels():
     m, replica = np.array([3, 9, 9]), np.array([0, 0, 5])
-    keys = streams.lane_keys(7, 64, 3, 2, m, replica)
+    keys = streams.keys_of_students(7, 64, 3, 2, m, replica)
     for i in range(3):
         key = jax.random.key(7, impl=streams.GENERATOR)
         for label in (64, 3, int(m[i]), 2, int(replica[i])):
@@ -37,7 +37,7 @@ def test_lane_keys_are_folded_labels():
 
 def test_every_label_changes_every_key():
     def key(seed=1, N=64, d=3, teacher=0, m=8, replica=0):
-        lanes = streams.lane_keys(seed, N, d, teacher, np.array([m]), np.array([replica]))
+        lanes = streams.keys_of_students(seed, N, d, teacher, np.array([m]), np.array([replica]))
         return {(int(k.first[0]), int(k.second[0])) for k in lanes}
 
     variants = [key(), key(seed=2), key(N=65), key(d=5), key(teacher=1), key(m=9), key(replica=1)]

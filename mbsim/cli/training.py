@@ -82,7 +82,7 @@ def train(config: Config, path: Path, command: Sequence[str], dask: str | None =
     failures: tuple[str, ...] = ()
     try:
         try:
-            dataset = runner.run(config, path, report=watch, dask=dask)
+            dataset = runner.run(config, path, report=watch, dask=dask, label="--dask")
         except runner.UnitsFailed as error:
             failures = error.lines
             dataset = open_run(path)

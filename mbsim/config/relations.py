@@ -110,7 +110,11 @@ def _teacher(model: Model) -> Iterator[Problem]:
 
 
 def _observables(config: Tables) -> Iterator[Problem]:
-    names = config.measure.observables or ()
+    names = config.measure.observables
+    if names is None:
+        return
+    if not names:
+        yield Problem("measure.observables", [], "must not be empty")
     for name in names:
         one = OBSERVABLES.get(name)
         if names.count(name) > 1:

@@ -26,11 +26,11 @@ REGISTERED = "registered.json"
 
 def fingerprint(function: Callable[..., Any]) -> str:
     """SHA-256 of a function's source text, or of its code where that is not to be had; of a library's own function
-    its name.
+    its name. Values that it closes over are not in it.
     """
     function = inspect.unwrap(function)
     if isinstance(function, functools.partial):
-        return fingerprint(function.func) + repr((function.args, function.keywords))
+        return fingerprint(function.func)
     module = getattr(function, "__module__", "") or ""
     if module.split(".")[0] in ("jax", "optax", "numpy"):
         text = f"{module}.{function.__qualname__}"
@@ -39,7 +39,7 @@ def fingerprint(function: Callable[..., Any]) -> str:
             text = textwrap.dedent(inspect.getsource(function))
         except (OSError, TypeError):  # typed at a prompt
             code = getattr(function, "__code__", None)
-            text = repr((code.co_code, code.co_consts, code.co_names)) if code else repr(type(function))
+            text = repr((code.co_code, code.co_names, code.co_varnames)) if code else repr(type(function))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -95,8 +95,9 @@ def changed(content: bytes, config: Config) -> list[str]:
     """A text for each thing whose function is another than when the run began."""
     there: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(content or b"{}")
     return [
-        f'{kind} "{name}" was registered with another function when the run began'
+        f'{kind} "{name}" was registered with another {"function" if part == "source" else part} when the run began'
         for kind, names in used(config).items()
         for name, one in names.items()
-        if there.get(kind, {}).get(name, {}).get("source", one["source"]) != one["source"]
+        for part in one
+        if there.get(kind, {}).get(name, {}).get(part, one[part]) != one[part]
     ]

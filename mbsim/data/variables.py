@@ -97,7 +97,7 @@ class Contents:
 
 def contents_of(unit: Unit, described: Mapping[str, Observable] | None = None) -> Contents:
     """What a unit holds; `described` has the observables that a run folder tells of and no script registers."""
-    known = {**(described or {}), **OBSERVABLES}
+    known = {**OBSERVABLES, **(described or {})}  # the folder is right about its own
     observables = tuple(known[name] for name in unit.observables)
     return Contents(RULES[unit.rule], tuple(unit.axes), observables, unit.examples is not None)
 

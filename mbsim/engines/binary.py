@@ -31,7 +31,7 @@ def unmeasured(task: Task, known: tuple[str, ...]) -> str:
 def train(task: Task, engine: str, progress: Progress) -> Trained:
     """Train by "native" or "xla" of `ensemble.train`."""
     from mbsim.engines import ensemble
-    from mbsim.engines.task import Dynamics, LaneLabels, TrainingSet
+    from mbsim.engines.task import Dynamics, StudentLabels, TrainingSet
     from mbsim.physics.teachers import TEACHERS
 
     problem, students, options = task.problem, task.students, task.problem.options
@@ -41,7 +41,9 @@ def train(task: Task, engine: str, progress: Progress) -> Trained:
     refresh = None if options["refresh"] == "sweep" else int(options["refresh"])
     records, weights = ensemble.train(
         TEACHERS[problem.teacher].draw(problem, task.seed, task.teacher),
-        LaneLabels(students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]),
+        StudentLabels(
+            students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]
+        ),
         task.times,
         seed=task.seed,
         N=problem.N,
@@ -73,4 +75,4 @@ def known_answers(task: Task, engine: str) -> tuple[str, bool]:
     # With fresh batches within a sweep the sequential order has no program of its own.
     order = options["order"] if options["refresh"] == "sweep" else "random"
     thermal = max(task.students.axes["temperature"]) > 0
-    return f"{order}-order {kind}", known_answers.passes(kind, thermal, order, engine)
+    return f"{order}-order {kind}", known_answers.passes(kind, thermal, order, engine, rule=task.problem.rule)

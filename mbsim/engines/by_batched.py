@@ -7,6 +7,7 @@ import numpy as np
 from mbsim.engines.binary import unmeasured
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.shapes import real_shape_of_task
+from mbsim.physics.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from mbsim.engines.batched.ensemble import Sgd
@@ -21,7 +22,7 @@ class Batched:
     title: str = "batched products of XLA"
 
     def refuses(self, task: Task) -> str:
-        """±1 weights, other teachers, optimisers and observables."""
+        """±1 weights; teachers, activations, optimisers and observables that it does not know."""
         problem = task.problem
         if problem.binary:
             return "it trains real weights"
@@ -31,6 +32,8 @@ class Batched:
             return f'it has no teacher "{problem.teacher}"'
         if problem.teacher_activation != problem.activation:
             return "its teacher has the student's activation"
+        if not ACTIVATIONS.built_in(problem.activation):
+            return f'it has no activation "{problem.activation}"'
         if problem.options["optimizer"] not in ("sgd", "adam"):
             return f'it has no optimizer "{problem.options["optimizer"]}"'
         return unmeasured(task, MEASURED)

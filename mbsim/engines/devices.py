@@ -1,7 +1,7 @@
 """All cores as devices, decided before JAX starts.
 
 On CPU, JAX is one device with a pool of threads, which small operations cannot fill. One device a core fills
-them: lanes are split over devices, and each device runs its own program. The number can only be chosen before
+them: students are split over devices, and each device runs its own program. The number can only be chosen before
 the backend starts.
 """
 

@@ -1,6 +1,6 @@
 """Many students of one teacher, trained and measured together.
 
-A lane is one student: a value of (init_overlap, temperature, m) and a replica. Two ways to train them give
+A student is one student: a value of (init_overlap, temperature, m) and a replica. Two ways to train them give
 the same bits: the programs of XLA on any device (`launches`), and on CPU, where those are slow, compiled
 loops over registers of students (`native`).
 """
@@ -12,13 +12,13 @@ from jax.sharding import Mesh
 
 from mbsim.engines import networks
 from mbsim.engines.mesh import student_mesh
-from mbsim.engines.task import Dynamics, LaneLabels, ReportProgress, Task
+from mbsim.engines.task import Dynamics, ReportProgress, StudentLabels, Task
 from mbsim.engines.xla import launches
 from mbsim.physics.problem import Teacher
 
 
 class Records(NamedTuple):
-    """Exact counts at each measured time: agreement, test_wrong, batch_wrong, accepted, each (lanes, times)
+    """Exact counts at each measured time: agreement, test_wrong, batch_wrong, accepted, each (students, times)
     int64.
 
     agreement / paths is the path overlap; test_wrong / test_outputs and batch_wrong / (m * M) are fractions
@@ -35,7 +35,7 @@ class Records(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Final ±1 weights, int8: w (lanes, K, d) and v (lanes, M, D)."""
+    """Final ±1 weights, int8: w (students, K, d) and v (students, M, D)."""
 
     w: np.ndarray
     v: np.ndarray
@@ -43,7 +43,7 @@ class Weights(NamedTuple):
 
 def train(
     teacher: Teacher,
-    labels: LaneLabels,
+    labels: StudentLabels,
     times: np.ndarray,
     *,
     seed: int,
@@ -61,23 +61,23 @@ def train(
 
     Args:
         teacher: the graph and weights to learn (`teachers.draw_teacher`).
-        labels: the lanes; arrays of shape (lanes,).
+        labels: the students; arrays of shape (students,).
         times: increasing sweeps at which to measure, from 0 on; the last is the length of the run.
-        seed: of all random numbers; with the next two, d, m and the replica it labels a lane's.
+        seed: of all random numbers; with the next two, d, m and the replica it labels a student's.
         N: number of inputs.
         teacher_label: number of the teacher.
         train_output: whether output weights are trained too.
         dynamics: order of the proposals, refresh of the batches, training set.
         test_size: fresh examples at each measurement.
         mesh: devices to use; all of the process by default.
-        lanes_per_device: lanes of one device in one launch of XLA; by default what fits.
+        lanes_per_device: students of one device in one launch of XLA; by default what fits.
         engine: "xla", "native" or "pallas"; by default what is fastest on the devices, and "xla" for a finite
             training set, which the native engine has not. On CPU each device is one thread of the native engine.
         progress: called now and then with the number of proposals done since the last call. What it raises
             ends the training.
 
     Returns:
-        Records and final weights with a row for each lane, in the order of `labels`.
+        Records and final weights with a row for each student, in the order of `labels`.
     """
     mesh = student_mesh() if mesh is None else mesh
     shape = networks.shape_of(teacher, N, train_output)

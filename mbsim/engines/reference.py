@@ -14,7 +14,9 @@ import numpy as np
 from mbsim.engines.protocol import Progress, Students, Task, Trained
 from mbsim.errors import ConfigError
 from mbsim.lazy import Array, jax, jnp, lax
+from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Examples, Measured, Ratio
+from mbsim.physics.optimisers import OPTIMISERS
 from mbsim.physics.problem import Labels, Problem, Teacher, Weights, labels_of
 from mbsim.physics.rules import RULES
 from mbsim.physics.students import STUDENTS, output_weights
@@ -27,12 +29,27 @@ LAUNCH_BYTES = 2**28  # of the students of one launch on one device
 
 
 class Setting(NamedTuple):
-    """What a compiled program is made for besides the shapes of its arguments; hashable."""
+    """What a compiled program is made for besides the shapes of its arguments; hashable. `functions` are those that
+    stand behind names now: a name may be given to another function later.
+    """
 
     problem: Problem
     slots: int
     test_size: int
     observables: tuple[str, ...]
+    functions: tuple[Any, ...]
+
+
+def setting_of(problem: Problem, slots: int, test_size: int, observables: tuple[str, ...]) -> Setting:
+    """The setting, with the functions that are registered now."""
+    functions = (
+        RULES[problem.rule],
+        ACTIVATIONS.get(problem.activation),
+        ACTIVATIONS.get(problem.teacher_activation),
+        OPTIMISERS.get(problem.options.get("optimizer", "")),
+        *(OBSERVABLES[name] for name in observables),
+    )
+    return Setting(problem, slots, test_size, observables, functions)
 
 
 def world_of(setting: Setting, teacher: Teacher, labels: Labels, shared: dict[str, Any]) -> World:
@@ -115,7 +132,7 @@ def try_observables(task: Task) -> None:
     many = labels(task, m, replica, prepared.own)
     one = jax.tree.map(lambda column: column[0], many)
     for name in task.observables:
-        setting = Setting(problem, int(m[0]), task.test_size, (name,))
+        setting = setting_of(problem, int(m[0]), task.test_size, (name,))
 
         def measure(student: Labels, setting: Setting = setting) -> dict[str, Any]:
             state = init(setting, teacher, student, prepared.shared)
@@ -252,7 +269,7 @@ def _launch(
     place = np.concatenate([np.arange(used), np.zeros(-used % mesh.size, int)])
     m, replica = students.m[place], students.replica[place]
     students_own = {name: value[place] for name, value in own.items()}
-    setting = Setting(problem, int(task.students.m.max()), task.test_size, task.observables)
+    setting = setting_of(problem, int(task.students.m.max()), task.test_size, task.observables)
     compiled = programs(setting, mesh)
     everywhere, split = jax.NamedSharding(mesh, jax.P()), jax.NamedSharding(mesh, jax.P("student"))
     teacher, shared = jax.device_put((teacher, shared), everywhere)

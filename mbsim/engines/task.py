@@ -12,8 +12,8 @@ from mbsim.sampling.example_sets import Sampling
 ReportProgress = Callable[[int], None]
 
 
-class LaneLabels(NamedTuple):
-    """Host arrays (lanes,): what distinguishes the lanes of one teacher."""
+class StudentLabels(NamedTuple):
+    """Host arrays (students,): what distinguishes the students of one teacher."""
 
     m: np.ndarray
     replica: np.ndarray
@@ -40,14 +40,14 @@ class Dynamics(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Lanes to train, and when (sweeps, increasing, from 0 on) to measure them on `test_size` fresh examples.
-    With d and N of the shape, m and replica of the lane, seed and teacher_label are the labels of all random
+    """Students to train, and when (sweeps, increasing, from 0 on) to measure them on `test_size` fresh examples.
+    With d and N of the shape, m and replica of the student, seed and teacher_label are the labels of all random
     numbers.
     """
 
     teacher: Teacher
     shape: Shape
-    labels: LaneLabels
+    labels: StudentLabels
     times: np.ndarray
     seed: int
     teacher_label: int
@@ -56,8 +56,8 @@ class Task(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Counts at each measured time (lanes, times), int64, as in `ensemble.Records`, and the final ±1 weights
-    (lanes, links), int8.
+    """Counts at each measured time (students, times), int64, as in `ensemble.Records`, and the final ±1 weights
+    (students, links), int8.
     """
 
     agreement: np.ndarray

@@ -50,9 +50,11 @@ def activation(name: str) -> Callable[[Function], Function]:
             found = jax.eval_shape(value, like)
         except Exception as error:
             raise RegistrationError(f"activation {name!r}: fails on a float32 array: {error}") from error
-        if getattr(found, "shape", None) != like.shape or found.dtype != like.dtype:
+        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+        if shape != like.shape or dtype != like.dtype:
+            given = type(found).__name__ if shape is None else f"{dtype}{list(shape)}"
             raise RegistrationError(
-                f"activation {name!r}: gives {found} of {like.dtype}{list(like.shape)}; must be elementwise"
+                f"activation {name!r}: gives {given} of {like.dtype}{list(like.shape)}; must be elementwise"
             )
 
         def derivative(z: Array, h: Array) -> Array:

@@ -19,7 +19,8 @@ import numpy as np
 
 from mbsim.lazy import Array, jnp
 from mbsim.physics.problem import Problem, Teacher
-from mbsim.physics.registry import Registry, needs_function
+from mbsim.physics.registry import RegistrationError, Registry, needs_function
+from mbsim.physics.rules import axes
 
 ERROR_CEILING = 1e9  # an error above it, or one that overflows, is given as this
 
@@ -99,7 +100,8 @@ def observable(name: str, *, long_name: str, units: str = "1", tail: bool = True
             NAME_second, NAME_fourth, which the analysis reads (`mbsim analyze --order-parameter NAME`).
 
     Raises:
-        RegistrationError: the name is taken, or what is registered is no function.
+        RegistrationError: the name is taken, by an observable or by another part of the dataset; or what is
+            registered is no function.
 
     >>> import mbsim
     >>> @mbsim.observable("magnetization", long_name="mean of the hidden weights")
@@ -109,11 +111,26 @@ def observable(name: str, *, long_name: str, units: str = "1", tail: bool = True
 
     def register(value: Value) -> Value:
         needs_function("observable", name, value)
+        if not isinstance(long_name, str) or not isinstance(units, str):
+            raise RegistrationError(f"observable {name!r}: long_name and units must be text")
+        if isinstance(name, str) and (why := reserved(name)):
+            raise RegistrationError(f"observable {name!r}: this name is {why}; choose another")
         one = Observable(name, value, long_name, units, tail=tail, tail_name=long_name, default=False)
         OBSERVABLES.add(name, one)
         return value
 
     return register
+
+
+def reserved(name: str) -> str:
+    """What a name stands for in a dataset besides an observable; empty if nothing."""
+    if name in ("N", "d", "m", "teacher", "replica", "time", *axes()):
+        return "that of a dimension"
+    if name in ("success", "success_time", "status") or name.endswith(("_mean", "_second", "_fourth")):
+        return "that of another variable, or ends like the moments of one"
+    if name in ("accepted", "work"):
+        return "that of what rules count"
+    return "no name of a variable, which has no hyphen" if "-" in name else ""
 
 
 def overlap(student: Measured, teacher: Teacher, examples: Examples) -> Any:

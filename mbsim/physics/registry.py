@@ -6,7 +6,7 @@ the engines, the variables of the dataset, the analysis and the report. `observa
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
@@ -34,7 +34,7 @@ class Registry(Mapping[str, T], Generic[T]):
         Raises:
             RegistrationError: the name is taken, or is no name for a key of a file and a variable.
         """
-        if not NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise RegistrationError(
                 f"{self.what} {name!r}: a name must be lower-case letters, digits, - and _, a letter first"
             )
@@ -81,6 +81,3 @@ def needs_function(what: str, name: str, thing: object) -> None:
     """Refuse what cannot be called."""
     if not callable(thing):
         raise RegistrationError(f"{what} {name!r}: must be a function, not {type(thing).__name__}")
-
-
-Decorator = Callable[[Callable], Callable]

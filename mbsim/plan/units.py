@@ -89,7 +89,7 @@ def measurement_times(sweeps: int, measurements: int) -> np.ndarray:
     quarter.
 
     The tail, a quarter of the measurements but eight at least, is spaced evenly over t > 3/4 sweeps and ends
-    at `sweeps`; the moments of a lane are taken over it. The times before it grow by one common factor, as
+    at `sweeps`; the moments of a student are taken over it. The times before it grow by one common factor, as
     nearly as different integers can.
 
     Returns:

@@ -157,7 +157,7 @@ def run(prepared: Prepared, sweeps: int) -> Timing:
     """Train every lane from a random start for a number of sweeps (0: start and measure), and time it."""
     case, count = prepared.case, prepared.lanes * prepared.mesh.devices.size
     zeros = np.zeros(count)
-    labels = ensemble.LaneLabels(np.full(count, case.m), np.arange(count), zeros, zeros)
+    labels = ensemble.StudentLabels(np.full(count, case.m), np.arange(count), zeros, zeros)
     wall, cpu = perf_counter(), process_time()
     records, _ = ensemble.train(
         prepared.teacher,

@@ -37,25 +37,26 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def cluster(address: str) -> "Iterator[Client]":
-    """A connection to the scheduler at an address such as "tcp://head:8786", closed at the end.
+def cluster(address: str, label: str = "dask") -> "Iterator[Client]":
+    """A connection to the scheduler at an address such as "tcp://head:8786", closed at the end. `label`: what errors
+    call the address.
 
     Raises:
         ConfigError: nothing answers there, or dask is not installed.
     """
     if not ADDRESS.fullmatch(address):
-        raise ConfigError(f"--dask {address!r}: must be the address of a scheduler, tcp://HOST:PORT")
+        raise ConfigError(f"{label} {address!r}: must be the address of a scheduler, tcp://HOST:PORT")
     try:
         from distributed import Client
     except ImportError:
         raise ConfigError(
-            f"--dask {address}: dask is not installed; `pip install 'dask[distributed]'`"
+            f"{label} {address}: dask is not installed; `pip install 'dask[distributed]'`"
         ) from None
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"--dask {address}: no scheduler answers there; {reason}") from None
+        raise ConfigError(f"{label} {address}: no scheduler answers there; {reason}") from None
     with client:
         yield client
 

@@ -50,37 +50,16 @@ def run(
     overrides: tuple[str, ...] = (),
     report: Report | None = None,
     dask: str | None = None,
-    engine: str | None = None,
+    label: str = "dask",
 ) -> xr.Dataset:
-    """Train the whole grid of a configuration and return its dataset.
-
-    Args:
-        config: a path to a TOML file, a dict, or a `Config`.
-        out: the run folder. If it holds part of the same run, only what is missing is computed. None: nothing
-            is written.
-        overrides: settings such as "grid.d=[3,5]", as the command line's --set.
-        report: called with a `Progress` now and then.
-        engine: which engine trains, in place of `run.engine`.
-        dask: address of a dask scheduler, such as "tcp://head:8786", whose workers compute the units; by
-        default
-            this process does, on all its devices.
-
-    Returns:
-        The dataset that `open_run(out)` gives.
-
-    Raises:
-        ConfigError, RunFolderError: bad input; nothing was written.
-        UnitsFailed: some units failed; the rest was computed and, with `out`, kept.
-        SelfCheckFailed: the compiled kernels give wrong numbers on this device.
-        DiskFull: the disk is full; run again when there is space.
-        Interrupted: a signal, within `interrupts.interruptible`. (Elsewhere Ctrl-C raises KeyboardInterrupt.)
+    """`mbsim.run` without a display: see there for arguments, result and errors. `Interrupted` is raised by a
+    signal within `interrupts.interruptible`.
     """
-    chosen = () if engine is None else (f"run.engine={engine}",)
-    settings = load_config(config, (*overrides, *chosen))
+    settings = load_config(config, overrides)
     check(settings)
     if dask is None:
         return _run(settings, out, report, _compute)
-    with distributed.cluster(dask) as client:
+    with distributed.cluster(dask, label) as client:
         return _run(settings, out, report, functools.partial(_compute_on_cluster, client))
 
 

@@ -9,7 +9,7 @@ computes, and this file says which numbers a batch holds. A set of 10^8 examples
                 the P mod m examples left over at the end of an order are not used in that epoch
 
 Orders are permutations that can be asked for one entry: a Feistel network on the integers below P, keyed by
-the lane and the number of the batch or epoch. All integers are uint32; everything broadcasts.
+the student and the number of the batch or epoch. All integers are uint32; everything broadcasts.
 
 Reference: J. Black and P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002.
 """
@@ -102,7 +102,7 @@ def example_numbers(
 
     Args:
         sampling: how batches are drawn.
-        key: the lane's key for this purpose.
+        key: the student's key for this purpose.
         batch: number of the batch, from 0.
         slot: 0 to m - 1; what is said of a slot beyond that is without meaning.
         m: examples in a batch, at most the size of the set.

@@ -1,8 +1,8 @@
 """Random numbers that follow from labels alone, never from a position in a batch.
 
-The key of a lane is the root key with its labels (N, d, m, teacher, replica, purpose) folded in, exactly as
+The key of a student is the root key with its labels (N, d, m, teacher, replica, purpose) folded in, exactly as
 by `jax.random.fold_in`; the many random words inside the compiled kernels come from the same cipher,
-threefry2x32, called on counters with the lanes innermost. A word is therefore a function of (root seed,
+threefry2x32, called on counters with the students innermost. A word is therefore a function of (root seed,
 labels, time, index) only: neither the shape of a launch, nor its widest m, nor the word type, nor the device
 changes it. `jax.random.bits` would be the library's way, but its result depends on the shape of the draw, and
 on CPU its rolled rounds run through memory once a round; this form fuses.
@@ -43,8 +43,8 @@ class Key(NamedTuple):
     second: Leaf
 
 
-class LaneKeys(NamedTuple):
-    """One key for each purpose; every half has shape (lanes,)."""
+class StudentKeys(NamedTuple):
+    """One key for each purpose; every half has shape (students,)."""
 
     weights: Key
     examples: Key
@@ -96,16 +96,16 @@ def uniform(bits: Array) -> Array:
 
 
 def input_words(key: Key, rows: int, words: int, first_word: Array | int = 0) -> Array:
-    """Random words (rows, words, lanes) of ±1 inputs, from word `first_word` on; `key` has halves of shape
-    (lanes,).
+    """Random words (rows, words, students) of ±1 inputs, from word `first_word` on; `key` has halves of shape
+    (students,).
 
     Word j of input i is the first half of threefry on the counter (i, j). (Both halves would do for two
     words, but XLA:CPU computes the cipher once for each use, so nothing would be saved.)
     """
     row = jnp.arange(rows, dtype=jnp.uint32)[:, None, None]
     word = (jnp.arange(words, dtype=jnp.uint32) + jnp.asarray(first_word).astype(jnp.uint32))[None, :, None]
-    lanes = Key(key.first[None, None, :], key.second[None, None, :])
-    return threefry(lanes, row, word)[0]
+    students = Key(key.first[None, None, :], key.second[None, None, :])
+    return threefry(students, row, word)[0]
 
 
 def folded(seed: int, *labels: np.ndarray | int) -> Key:
@@ -118,14 +118,16 @@ def folded(seed: int, *labels: np.ndarray | int) -> Key:
     return key
 
 
-def lane_keys(seed: int, N: int, d: int, teacher: int, m: np.ndarray, replica: np.ndarray) -> LaneKeys:
-    """Keys of the lanes with labels (N, d, m, teacher, replica); m and replica have shape (lanes,)."""
-    lanes = folded(seed, N, d, m, teacher, replica)
-    return LaneKeys(
-        *(fold(lanes, p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE))
+def keys_of_students(
+    seed: int, N: int, d: int, teacher: int, m: np.ndarray, replica: np.ndarray
+) -> StudentKeys:
+    """Keys of the students with labels (N, d, m, teacher, replica); m and replica have shape (students,)."""
+    students = folded(seed, N, d, m, teacher, replica)
+    return StudentKeys(
+        *(fold(students, p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE))
     )
 
 
 def order_key(seed: int, N: int, d: int, teacher: int) -> np.ndarray:
-    """The raw key (2,) of a teacher's order of proposals, shared by all its lanes."""
+    """The raw key (2,) of a teacher's order of proposals, shared by all its students."""
     return np.concatenate(folded(seed, N, d, teacher, Purpose.ORDER))

@@ -22,7 +22,7 @@ from mbsim.engines.pallas.tables import order_rows, reader_entries
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import TrainingSet
 from mbsim.physics.order import random_order
-from mbsim.sampling.streams import Key, LaneKeys, Leaf
+from mbsim.sampling.streams import Key, Leaf, StudentKeys
 
 
 class Plan(NamedTuple):
@@ -45,7 +45,7 @@ class Students(NamedTuple):
 
     m: Leaf
     below: Leaf
-    keys: LaneKeys
+    keys: StudentKeys
     limits: Leaf
 
 
@@ -183,7 +183,7 @@ def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
     half = like((of.fields, *single), np.uint32)
     key = Key(half, half)
     limits = like((of.fields * size.heat, *single), np.int32) if size.heat else None
-    students = Students(like((of.fields, *single), np.int32), half, LaneKeys(key, key, key, key), limits)
+    students = Students(like((of.fields, *single), np.int32), half, StudentKeys(key, key, key, key), limits)
 
     def of_teachers(*dims: int, dtype=np.int32) -> jax.ShapeDtypeStruct:
         return like((count, *dims), dtype, teachers_spec)

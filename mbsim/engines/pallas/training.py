@@ -23,7 +23,7 @@ from mbsim.engines.pallas.targets import Target
 from mbsim.engines.registers.decisions import RESOLUTION, limits_of
 from mbsim.engines.task import Columns, ReportProgress, Task
 from mbsim.physics.order import sequential_order
-from mbsim.sampling.streams import lane_keys, order_key
+from mbsim.sampling.streams import keys_of_students, order_key
 
 PARTS = 8  # parts of sweeps that one call of a program does, where so many are left
 HEAT_STEP = 8  # limits are padded to a multiple, so that temperatures share programs
@@ -152,7 +152,7 @@ class _Launch:
     def _students(self) -> Students:
         task, labels = self.task, self.task.labels
         m = labels.m[self.places]
-        keys = lane_keys(
+        keys = keys_of_students(
             task.seed, task.shape.N, task.shape.d, task.teacher_label, m, labels.replica[self.places]
         )
         chance = (1 + labels.init_overlap[self.places].astype(np.float32)) / np.float32(2)

@@ -45,14 +45,15 @@ def table_of(law: str, temperatures: np.ndarray, most: int) -> np.ndarray:
 def limits_of(temperatures: np.ndarray, most: int) -> np.ndarray:
     """Numbers (E, temperatures) uint32: dE = e is accepted where the 24-bit number is below limits[e].
 
-    limits[e] = ceil(2^24 exp(-e / T)), and nothing for T = 0. The rows end where the number to be below is 1
-    at all temperatures, and the last row serves what is above; or at the largest change that there can be, `most`.
+    limits[e] = ceil(2^24 exp(-e / T)), but at least 1, and nothing for T = 0: `flip_rule.chances` from dE = 0 on. The
+    rows end where that is 1 at all temperatures, and the last row serves what is above; or at the largest change
+    that there can be, `most`.
     """
     hottest = float(temperatures.max(initial=0.0))
     rows = int(min(most, np.ceil(np.log(RESOLUTION) * hottest) + 1)) + 1
     with np.errstate(divide="ignore", over="ignore"):
         exponent = -np.arange(rows)[:, None] / np.where(temperatures > 0, temperatures, 1.0)[None, :]
-    limits = np.ceil(RESOLUTION * np.exp(exponent)).astype(np.uint32)
+    limits = np.maximum(np.ceil(RESOLUTION * np.exp(exponent)), 1)  # at T > 0 nothing is impossible
     return np.where(temperatures[None, :] > 0, limits, 0).astype(np.uint32)
 
 

@@ -14,7 +14,7 @@ from mbsim.engines.registers.blocks import Block
 from mbsim.engines.registers.loading import address
 from mbsim.engines.registers.sizes import readers_of, students_in
 from mbsim.physics.problem import Teacher
-from mbsim.sampling.streams import LaneKeys
+from mbsim.sampling.streams import StudentKeys
 
 Array = np.ndarray
 
@@ -102,7 +102,9 @@ def shared_of(
     )
 
 
-def init(shared: Shared, m: Array, init_overlap: Array, temperature: Array, keys: LaneKeys) -> list[Students]:
+def init(
+    shared: Shared, m: Array, init_overlap: Array, temperature: Array, keys: StudentKeys
+) -> list[Students]:
     """Students at time 0; m, init_overlap, temperature and the keys have shape (students,)."""
     return [
         _block(shared, block, m[block.members], init_overlap[block.members], temperature[block.members], keys)
@@ -111,7 +113,7 @@ def init(shared: Shared, m: Array, init_overlap: Array, temperature: Array, keys
 
 
 def _block(
-    shared: Shared, block: Block, m: Array, init_overlap: Array, temperature: Array, keys: LaneKeys
+    shared: Shared, block: Block, m: Array, init_overlap: Array, temperature: Array, keys: StudentKeys
 ) -> Students:
     shape, count = shared.shape, len(block.members)
     w, v = _initial_weights(shared, block, init_overlap, keys)
@@ -143,7 +145,7 @@ def _block(
 
 
 def _initial_weights(
-    shared: Shared, block: Block, init_overlap: Array, keys: LaneKeys
+    shared: Shared, block: Block, init_overlap: Array, keys: StudentKeys
 ) -> tuple[Array, Array]:
     """Bits of the weights (links * B / 8,) of both layers, uint8."""
     shape, count = shared.shape, len(block.members)
@@ -161,7 +163,7 @@ def _initial_weights(
 
 
 def _heat(
-    law: str, block: Block, temperature: Array, keys: LaneKeys, most: int
+    law: str, block: Block, temperature: Array, keys: StudentKeys, most: int
 ) -> tuple[records.Heat, tuple[Array, ...]]:
     """What decisions need to know of a block's temperatures, and the arrays that are pointed to."""
     values, places = np.unique(temperature, return_inverse=True)
@@ -177,7 +179,7 @@ def _heat(
     return heat, (limits, which, *key, *room)
 
 
-def _parts(block: Block, m: Array, test_size: int, keys: LaneKeys) -> tuple[tuple[Part, ...], list[Array]]:
+def _parts(block: Block, m: Array, test_size: int, keys: StudentKeys) -> tuple[tuple[Part, ...], list[Array]]:
     """The parts of a block, and the arrays that are pointed to."""
     bits, kept = max(32, block.bits), []
     width = students_in(bits)

@@ -13,7 +13,7 @@ from mbsim.engines.registers import decisions, students, unit_sweeps
 from mbsim.engines.registers.cores import Ensemble, Observation, Orders
 from mbsim.engines.task import Columns, ReportProgress, Task
 from mbsim.physics import order as physics
-from mbsim.sampling.streams import lane_keys, order_key
+from mbsim.sampling.streams import keys_of_students, order_key
 
 WORDS_AT_A_TIME = 5e7
 """Proposals times words of 64 examples, of all students, in one call: about a second on a core, so that an
@@ -90,7 +90,7 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
         and shape.d <= unit_sweeps.TOTAL
     )
     shared = students.shared_of(task.teacher, shape, refresh, task.test_size, law, chance, by_units)
-    keys = lane_keys(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
+    keys = keys_of_students(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
     drawn = students.init(shared, labels.m, labels.init_overlap, labels.temperature, keys)
     words = shape.proposals * int((-(-labels.m // 64)).sum())
     most = max(1, int(WORDS_AT_A_TIME * workers / words))

@@ -49,8 +49,8 @@ def filled(typing, like, word):
         if word.bitwidth < like.bits:
             value = builder.sext(values[1], width)
         first = builder.insert_element(constant(kind, 0), value, ir.Constant(ir.IntType(32), 0))
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), like.count), [0] * like.count)
-        return builder.shuffle_vector(first, first, lanes)
+        students = ir.Constant(ir.VectorType(ir.IntType(32), like.count), [0] * like.count)
+        return builder.shuffle_vector(first, first, students)
 
     return like(like, word), generate
 

@@ -11,7 +11,7 @@ from mbsim.engines import launching, networks
 from mbsim.engines.launching import Advanced, Measured
 from mbsim.engines.mesh import EVERYWHERE
 from mbsim.engines.networks import Tables
-from mbsim.engines.task import Columns, Dynamics, LaneLabels, ReportProgress, Task
+from mbsim.engines.task import Columns, Dynamics, ReportProgress, StudentLabels, Task
 from mbsim.engines.xla import memory
 from mbsim.engines.xla import order as orders
 from mbsim.engines.xla.groups import State
@@ -20,7 +20,7 @@ from mbsim.engines.xla.order import Schedule, UnitPlan
 from mbsim.engines.xla.programs import LANES, Launch, Programs, programs
 from mbsim.physics.order import sequential_order
 from mbsim.physics.problem import Teacher
-from mbsim.sampling.streams import lane_keys, order_key
+from mbsim.sampling.streams import keys_of_students, order_key
 
 
 class _Schedules:
@@ -100,7 +100,7 @@ def train(task: Task, mesh: Mesh, lanes_per_device: int | None, progress: Report
     schedules = _Schedules(compiled, made_for, source, refresh, tables, one)
     parts = []
     for used, students in launching.launches(np.arange(total), size):
-        lanes = _placed(LaneLabels(*(np.asarray(column)[students] for column in labels)), task, mesh)
+        lanes = _placed(StudentLabels(*(np.asarray(column)[students] for column in labels)), task, mesh)
         launch = _Launch(compiled, schedules, tables, lanes)
         run = launching.run(launch, task.times, shape.proposals * used, progress)
         parts.append([column[:used] for column in _columns(run)])
@@ -130,14 +130,14 @@ class _Launch(NamedTuple):
         return self.compiled.observe(state, self.tables, self.lanes, np.int32(time), self.schedules.one)
 
 
-def _placed(labels: LaneLabels, task: Task, mesh: Mesh) -> Lanes:
+def _placed(labels: StudentLabels, task: Task, mesh: Mesh) -> Lanes:
     """The lanes of one launch, spread over the devices."""
     identity = task.seed, task.shape.N, task.shape.d, task.teacher_label
     lanes = Lanes(
         m=labels.m.astype(np.int32),
         init_overlap=labels.init_overlap.astype(np.float32),
         temperature=labels.temperature.astype(np.float32),
-        keys=lane_keys(*identity, labels.m, labels.replica),
+        keys=keys_of_students(*identity, labels.m, labels.replica),
     )
     return jax.device_put(lanes, jax.tree.map(lambda spec: NamedSharding(mesh, spec), LANES))
 

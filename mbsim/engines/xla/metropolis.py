@@ -23,7 +23,7 @@ from mbsim.engines.xla import bits, networks, scalar, vector
 from mbsim.engines.xla.groups import Group, State, View
 from mbsim.engines.xla.order import Schedule, UnitPlan
 from mbsim.sampling.example_sets import ExampleSet, example_numbers, example_set
-from mbsim.sampling.streams import Key, LaneKeys, Leaf, fold, input_words, threefry, uniform
+from mbsim.sampling.streams import Key, Leaf, StudentKeys, fold, input_words, threefry, uniform
 
 TEST_WORDS = 8  # test words done at a time with a scalar output; with a vector output one is wide enough
 
@@ -51,7 +51,7 @@ class Lanes(NamedTuple):
     m: Leaf
     init_overlap: Leaf
     temperature: Leaf
-    keys: LaneKeys
+    keys: StudentKeys
 
 
 class Observation(NamedTuple):
@@ -118,7 +118,7 @@ def teacher_outputs(view: View, inputs: Array) -> Array:
     return networks.outputs(hidden, tables.output_sources, v, shape, view.one)
 
 
-def examples(setting: Setting, keys: LaneKeys, batch: Array, one: Array | None) -> Array:
+def examples(setting: Setting, keys: StudentKeys, batch: Array, one: Array | None) -> Array:
     """The inputs (N, W, L) of mini-batch number `batch`."""
     dtype = np.dtype(setting.word)
     key = fold(keys.examples, batch)
@@ -126,7 +126,7 @@ def examples(setting: Setting, keys: LaneKeys, batch: Array, one: Array | None) 
 
 
 def examples_of_a_set(
-    setting: Setting, training: TrainingSet, view: View, keys: LaneKeys, batch: Array
+    setting: Setting, training: TrainingSet, view: View, keys: StudentKeys, batch: Array
 ) -> Array:
     """As `examples`, from a finite training set, whose examples are never stored.
 
@@ -154,14 +154,14 @@ def examples_of_a_set(
     return staged(view.one, rows)
 
 
-def mini_batch(setting: Setting, view: View, keys: LaneKeys, batch: Array) -> Array:
+def mini_batch(setting: Setting, view: View, keys: StudentKeys, batch: Array) -> Array:
     """The inputs (N, W, L) of mini-batch number `batch`, fresh or from the training set."""
     if setting.training is None:
         return examples(setting, keys, batch, view.one)
     return examples_of_a_set(setting, setting.training, view, keys, batch)
 
 
-def refresh(setting: Setting, view: View, keys: LaneKeys, state: State) -> State:
+def refresh(setting: Setting, view: View, keys: StudentKeys, state: State) -> State:
     """Draw a mini-batch, the teacher's answers to it, and the student's sums on it."""
     shape, tables = view.shape, view.tables
     inputs = mini_batch(setting, view, keys, state.batch)
@@ -175,7 +175,13 @@ def refresh(setting: Setting, view: View, keys: LaneKeys, state: State) -> State
 
 
 def step(
-    setting: Setting, view: View, keys: LaneKeys, state: State, sweep: Array, schedule: Schedule, row: Array
+    setting: Setting,
+    view: View,
+    keys: StudentKeys,
+    state: State,
+    sweep: Array,
+    schedule: Schedule,
+    row: Array,
 ) -> tuple[State, Array]:
     """One sweep: sweep number `sweep`, which is row `row` of the schedule. Returns the accepted proposals
     (L,) beside the state.
@@ -213,7 +219,7 @@ def step(
 
 
 def step_by_units(
-    setting: Setting, view: View, keys: LaneKeys, state: State, sweep: Array, plan: UnitPlan
+    setting: Setting, view: View, keys: StudentKeys, state: State, sweep: Array, plan: UnitPlan
 ) -> tuple[State, Array]:
     """One sweep of the sequential order with its own batch, vector output: as `step`, but a unit's d
     proposals are done together.
@@ -279,7 +285,7 @@ def path_agreement(view: View, w: Array, v: Array) -> Array:
     return links.sum(axis=0)
 
 
-def observe(setting: Setting, view: View, keys: LaneKeys, state: State, time: Array) -> Observation:
+def observe(setting: Setting, view: View, keys: StudentKeys, state: State, time: Array) -> Observation:
     """Count agreements with the teacher, and errors on fresh test examples and on the next mini-batch."""
     shape, one = view.shape, view.one
     batch = mini_batch(setting, view, keys, state.batch)

@@ -27,7 +27,7 @@ from mbsim.engines.xla.groups import State
 from mbsim.engines.xla.metropolis import Lanes, Observation, Setting
 from mbsim.engines.xla.order import Schedule, UnitPlan
 from mbsim.physics.order import random_order
-from mbsim.sampling.streams import Key, LaneKeys
+from mbsim.sampling.streams import Key, StudentKeys
 
 
 class Launch(NamedTuple):
@@ -71,7 +71,7 @@ def _split(ranks):
     return jax.tree.map(lambda rank: P(*[None] * (rank - 1), AXIS), ranks)
 
 
-LANES = _split(Lanes(1, 1, 1, LaneKeys(*[Key(1, 1)] * 4)))
+LANES = _split(Lanes(1, 1, 1, StudentKeys(*[Key(1, 1)] * 4)))
 TABLES = Tables(*[EVERYWHERE] * len(Tables._fields))
 SCHEDULE = Schedule(*[EVERYWHERE] * len(Schedule._fields))
 OBSERVATION = Observation(*[SPLIT] * len(Observation._fields))
@@ -149,7 +149,7 @@ def _arguments(launch: Launch, mesh: Mesh):
     per_lane = {dtype: like((total,), dtype, SPLIT) for dtype in (np.int32, np.float32, np.uint32)}
     key = Key(per_lane[np.uint32], per_lane[np.uint32])
     lanes = Lanes(
-        per_lane[np.int32], per_lane[np.float32], per_lane[np.float32], LaneKeys(key, key, key, key)
+        per_lane[np.int32], per_lane[np.float32], per_lane[np.float32], StudentKeys(key, key, key, key)
     )
     return tables, lanes, like((), np.int32), like
 
