@@ -1,6 +1,6 @@
 """What must hold between the tables of a configuration, once each of them is right by itself.
 
-The weights decide what trains them: ±1 by Metropolis, real ones by SGD; keys of the other are refused. Sums
+The weights decide which rules can train them; keys of the others are refused. Sums
 of ±1 terms must never be zero: the number of terms, d and (scalar output) K, must be odd. A unit reads d
 different units of the layer below: d cannot exceed N, nor, with vector output, K.
 """

@@ -173,7 +173,7 @@ class RelativeM(Table):
     def resolve(self, N: int, K: int, d: int) -> tuple[int, ...]:
         """The values of m, ascending; values that round to the same integer are one."""
         units = {"N": N, "d": d, "K": K, "N*d": N * d, "K*d": K * d, "d*log(N)": d * math.log(N)}
-        # Clipped just above what is allowed, where `config_relations` sees it, so that nothing overflows.
+        # Clipped just above what is allowed, where `relations` sees it, so that nothing overflows.
         sizes = (min(value * units[self.unit], 2.0 * LARGEST) for value in self.values)
         return tuple(sorted({max(1, math.floor(size + 0.5)) for size in sizes}))
 
@@ -230,7 +230,7 @@ class RelativeExamples(Table):
     value: Positive = Field(description="a positive number")
 
     def resolve(self, N: int, K: int, d: int) -> int:
-        """The number of examples; clipped just above what is allowed, where `config_relations` sees it."""
+        """The number of examples; clipped just above what is allowed, where `relations` sees it."""
         unit = {"N": N, "d": d, "K": K, "N*d": N * d, "K*d": K * d}[self.unit]
         return math.floor(min(self.value * unit, 2.0 * LARGEST_COUNT) + 0.5)
 

@@ -1,7 +1,7 @@
 """From units of work to the one labelled dataset that users analyse, and from there to one file.
 
-Dimensions are those of `variables.dims`, less the rule's axes where `[grid]` does
-not list them (they stay as scalar coordinates). The join is outer: where a combination was not asked for, or
+Dimensions are those of `variables.dims`, less the rule's axes where `[grid]` does not list them (they stay as
+scalar coordinates). The join is outer: where a combination was not asked for, or
 has not run, floats are NaN and `status` is 0. Arrays are allocated whole and filled unit by unit, so that
 opening a run takes the memory of its dataset and of one unit.
 """

@@ -1,8 +1,8 @@
 """Many students of one teacher, trained and measured together.
 
-A student is one student: a value of (init_overlap, temperature, m) and a replica. Two ways to train them give
-the same bits: the programs of XLA on any device (`launches`), and on CPU, where those are slow, compiled
-loops over registers of students (`native`).
+A student is a value of (init_overlap, temperature, m) and a replica. Three ways to train them give
+the same bits: the programs of XLA on any device (`launches`); on CPU, where those are slow, compiled loops over
+registers of students ("native"); and, where it is asked for, one kernel a sweep on accelerators ("pallas").
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """What an engine is: it is handed students of one teacher, trains them, and hands back what was measured.
 
 The reference engine (`reference.py`) repeats the physics as it is written; the others are faster, and held to
-it: bit for bit with ±1 weights, within rounding with real ones.
+it: bit for bit with ±1 weights (but XLA's programs at T > 0), within rounding with real ones.
 """
 
 from collections.abc import Callable, Mapping

@@ -106,13 +106,13 @@ class Binary:
         return Weights(layer(0, world.teacher.w), v)
 
     def outputs(self, world: World, weights: Weights, x: Array) -> Array:
-        """Y = sign( v · sign( w · x ) )."""
+        """The answers y = sign( v · sign( w · x ) )."""
         hidden = jnp.sign(linked(weights.w, x, world.teacher.hidden_sources))
         return jnp.sign(linked(output_weights(world, weights), hidden, world.teacher.output_sources))
 
 
 def factors(problem: Problem) -> tuple[float, float]:
-    """S and t of a student with real weights."""
+    """The factors s and t of a student with real weights."""
     inner, outer = (n**-0.5 if problem.scaling == "ntk" else 1.0 for n in fan_in(problem))
     return inner, outer if problem.train_output else problem.output_degree**-0.5
 
@@ -153,7 +153,7 @@ class Sparse:
         return Weights(w, v)
 
     def outputs(self, world: World, weights: Weights, x: Array) -> Array:
-        """Y = t v · φ( s w · x )."""
+        """The answers y = t v · φ( s w · x )."""
         s, t = map(np.float32, factors(world.problem))
         activation = ACTIVATIONS[world.problem.activation].value
         hidden = activation(s * linked(weights.w, x, world.teacher.hidden_sources))
@@ -175,7 +175,7 @@ class Dense:
         return Weights(w, v)
 
     def outputs(self, world: World, weights: Weights, x: Array) -> Array:
-        """Y = t v φ( s w x )."""
+        """The answers y = t v φ( s w x )."""
         s, t = map(np.float32, factors(world.problem))
         hidden = ACTIVATIONS[world.problem.activation].value(s * (x @ weights.w.T))
         return t * (hidden @ output_weights(world, weights).T)

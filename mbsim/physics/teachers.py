@@ -89,7 +89,7 @@ class Sparse:
         return draw_real_teacher(*sizes, problem.teacher_weights == "normal", seed, label)
 
     def outputs(self, problem: Problem, teacher: Teacher, x: Array) -> Array:
-        """Y = ψ( t v · φ( s w · x ) )."""
+        """The answers y = ψ( t v · φ( s w · x ) )."""
         if problem.binary:
             hidden = jnp.sign(linked(teacher.w, x, teacher.hidden_sources))
             return jnp.sign(linked(teacher.v, hidden, teacher.output_sources))
@@ -114,7 +114,7 @@ class Parity:
         return draw_real_teacher(*sizes, False, seed, label)
 
     def outputs(self, problem: Problem, teacher: Teacher, x: Array) -> Array:
-        """Y = t v · h with h_k the product of w_kb x_in(k,b)."""
+        """The answers y = t v · h with h_k the product of w_kb x_in(k,b)."""
         hidden = (teacher.w[None] * x[:, teacher.hidden_sources]).prod(axis=2)
         t = np.float32(problem.output_degree**-0.5)
         return t * linked(teacher.v, hidden, teacher.output_sources)

@@ -1,6 +1,6 @@
 """Which examples of a finite training set make up a mini-batch: their numbers, recomputed from labels alone.
 
-A training set of P examples is never stored: an example is the function of its number that `inputs.py`
+A training set of P examples is never stored: an example is the function of its number that `examples.py`
 computes, and this file says which numbers a batch holds. A set of 10^8 examples so costs no memory.
 
     "with"      every slot of every batch draws its example uniformly, with replacement

@@ -19,7 +19,7 @@ from mbsim.lazy import Array, jnp, lax
 
 GENERATOR = "threefry2x32"
 
-# What the records of the kernel hold: arrays, of JAX or NumPy; and, where programs are described before they
+# What named tuples of arrays hold: arrays, of JAX or NumPy; and, where programs are described before they
 # are compiled, shapes of arrays or the way in which they are split over devices.
 Leaf: TypeAlias = Any
 

@@ -73,7 +73,7 @@ class Rule(Protocol):
         """When unit of time number `time` begins, on the host."""
 
     def init(self, world: World) -> Any:
-        """The state of one student at time 0; `weights(state)` finds its weights."""
+        """The state of one student at time 0; `weights_of(state)` finds its weights."""
 
     def step(self, world: World, state: Any, moment: Moment) -> tuple[Any, dict[str, Array]]:
         """One unit of time: the state after it, and counts that are summed from one measurement to the next."""
