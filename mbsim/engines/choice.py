@@ -5,6 +5,8 @@ from typing import NamedTuple
 from mbsim.engines.protocol import ENGINES, Engine, Task
 from mbsim.errors import ConfigError
 
+FASTEST = "the fastest here"  # the reason where nothing was passed over
+
 
 class Choice(NamedTuple):
     """An engine, and in a few words why it is this one."""
@@ -37,6 +39,6 @@ def choose(task: Task, asked: str | None = None, here: bool = True) -> Choice:
     for name, engine in ENGINES.items():
         why = lacks(engine)
         if not why:
-            return Choice(engine, "; ".join(passed_over) or "the fastest here")
+            return Choice(engine, "; ".join(passed_over) or FASTEST)
         passed_over.append(f"{name}: {why}")
     raise AssertionError("the reference engine refuses nothing")

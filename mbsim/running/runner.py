@@ -19,6 +19,7 @@ from mbsim.config.configuration import Config, load_config
 from mbsim.data import dataset, provenance
 from mbsim.data.store import RunFolder
 from mbsim.engines import choose
+from mbsim.engines.choice import FASTEST
 from mbsim.errors import MbsimError
 from mbsim.plan.memory import check_dataset, check_memory, host_memory
 from mbsim.plan.tasks import task_of, work_of
@@ -136,7 +137,8 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
 
     devices.use_all_cores()
     choice = choose(task_of(todo[0], config), config.run.engine)
-    reporter.begin(f"checking known answers of the engine {choice.engine.name} ({choice.reason})")
+    named = "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
+    reporter.begin(f"checking known answers of the {named}")
     training.self_check(config, todo[0])
     here = training.origin(config, todo[0])
     failed: dict[Unit, str] = {}
