@@ -155,8 +155,15 @@ def transition_matrix(of, teacher, batch, law, temperature):
     return matrix, network
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.8])
-@pytest.mark.parametrize("rule", LAWS)
+@pytest.mark.parametrize(
+    ("rule", "temperature"),
+    [
+        ("metropolis", 0.8),
+        ("heat-bath", 0.0),
+        pytest.param("metropolis", 0.0, marks=pytest.mark.slow),
+        pytest.param("heat-bath", 0.8, marks=pytest.mark.slow),
+    ],
+)
 def test_a_sweep_is_the_power_of_a_proposal(rule, temperature):
     """The distribution of all weights after one sweep from one start on one mini-batch: χ² over 64 states."""
     of = Problem(3, 1, 1, 3, 1, "sparse", "binary", True, rule, {"order": "random", "refresh": "sweep"})

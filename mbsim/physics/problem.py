@@ -107,6 +107,10 @@ class Weights(NamedTuple):
     w: Leaf
     v: Leaf
 
+    def layers(self) -> list[Leaf]:
+        """The trained layers, hidden first."""
+        return [self.w] if self.v is None else [self.w, self.v]
+
 
 def labels_of(
     problem: Problem,

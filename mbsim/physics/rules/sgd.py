@@ -7,9 +7,7 @@ Online, every step draws m fresh examples. η is `lr`, times m or sqrt(m) if `lr
 `lr_multipliers = "mup"` each layer has the factor with which its features move as much at any width. A student
 whose weights stop being finite has diverged: it keeps its last finite weights and is trained no more.
 
-`init` and `step` are for ONE student; a step is one update.
-
-Reference: D. Saad, S. A. Solla, Phys. Rev. E 52, 4225 (1995).
+`init` and `step` are for ONE student; a step is an update. Reference: D. Saad, S. A. Solla, Phys. Rev. E 52, 4225 (1995).
 """
 
 from collections.abc import Mapping
@@ -118,7 +116,9 @@ class Sgd:
     def init(self, world: World) -> State:
         """Normal weights."""
         weights = STUDENTS[world.problem.student].init(world)
-        memory = tuple(one.init(layer) for one, layer in zip(optimisers(world), layers(weights), strict=True))
+        memory = tuple(
+            one.init(layer) for one, layer in zip(optimisers(world), weights.layers(), strict=True)
+        )
         return State(weights, memory, jnp.zeros((), bool))
 
     def step(self, world: World, state: State, moment: Moment) -> tuple[State, dict[str, Array]]:
@@ -127,7 +127,7 @@ class Sgd:
         gradient = jax.grad(lambda weights: loss(world, weights, batch))(state.weights)
         updated, memory = [], []
         for one, slope, kept, layer in zip(
-            optimisers(world), layers(gradient), state.memory, layers(state.weights), strict=True
+            optimisers(world), gradient.layers(), state.memory, state.weights.layers(), strict=True
         ):
             update, new = one.update(slope, kept, layer)
             updated.append(optax.apply_updates(layer, update))
@@ -146,11 +146,6 @@ class Sgd:
     def diverged(self, state: State) -> Array:
         """Whether weights stopped being finite."""
         return state.diverged
-
-
-def layers(weights: Weights) -> list[Array]:
-    """The trained layers, hidden first."""
-    return [weights.w] if weights.v is None else [weights.w, weights.v]
 
 
 SGD = Sgd()
