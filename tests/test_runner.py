@@ -28,7 +28,7 @@ def reports() -> list[Progress]:
 def no_self_check():
     """The self-check has its own tests, and takes seconds to compile."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(selfcheck, "passes", lambda *case: True)
+        patch.setattr(selfcheck, "passes", lambda *case, **_: True)
         yield
 
 
@@ -182,7 +182,7 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
 
 
 def test_wrong_kernels_compute_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(selfcheck, "passes", lambda *case: False)
+    monkeypatch.setattr(selfcheck, "passes", lambda *case, **_: False)
     with pytest.raises(training.SelfCheckFailed, match="vector kernel gives wrong numbers"):
         mbsim.run(CONFIG, tmp_path / "run")
     assert not list((tmp_path / "run").glob("*.nc"))
