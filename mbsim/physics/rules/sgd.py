@@ -7,7 +7,7 @@ Online, every step draws m fresh examples. η is `lr`, times m or sqrt(m) if `lr
 `lr_multipliers = "mup"` each layer has the factor with which its features move as much at any width. A student
 whose weights stop being finite has diverged: it keeps its last finite weights and is trained no more.
 
-`init` and `step` are for ONE student; a step is an update. Reference: D. Saad, S. A. Solla, Phys. Rev. E 52, 4225 (1995).
+`init` and `step` are for ONE student. Reference: D. Saad, S. A. Solla, Phys. Rev. E 52, 4225 (1995).
 """
 
 from collections.abc import Mapping
