@@ -7,7 +7,7 @@ between them.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import xarray as xr
@@ -16,6 +16,7 @@ from mbsim.fss.critical import Critical
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 from mbsim.fss.names import MIDPOINT
+from mbsim.fss.records import labels_text
 from mbsim.fss.results import Analysis, Hysteresis, Verdict
 from mbsim.physics.rules import RULES
 
@@ -26,15 +27,6 @@ ORDERS = {
     "none": "not seen on this grid",
 }
 GROWTHS = {"proportional": "in proportion to N", "logarithm": "like log N"}
-
-
-def labels_text(labels: Mapping[str, object]) -> str:
-    """The labels as they are read: "d = 5, init overlap = 1"."""
-    shown = (
-        (name.replace("_", " "), f"{value:g}" if isinstance(value, float) else value)
-        for name, value in labels.items()
-    )
-    return ", ".join(f"{name} = {value}" for name, value in shown)
 
 
 def configuration(ds: xr.Dataset) -> dict[str, Any]:
