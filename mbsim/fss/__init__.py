@@ -22,6 +22,7 @@ from mbsim.fss.interval import Interval
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation, Stability
 from mbsim.fss.loop import hysteresis
 from mbsim.fss.midpoint import midpoint
+from mbsim.fss.over_time import OverTime, over_time
 from mbsim.fss.planted import planted
 from mbsim.fss.reasons import Reason, because, note, register_reason
 from mbsim.fss.records import Records
@@ -44,6 +45,7 @@ __all__ = [
     "Hysteresis",
     "Interval",
     "Landscape",
+    "OverTime",
     "Reason",
     "Records",
     "Stability",
@@ -63,6 +65,7 @@ __all__ = [
     "midpoint",
     "note",
     "order_parameter_of",
+    "over_time",
     "planted",
     "register",
     "register_reason",

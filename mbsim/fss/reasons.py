@@ -175,6 +175,16 @@ WORDS: dict[str, Words] = {
     "part_of_rise": Words(_RANGE + ", part of a transition: {advice}"),
     "noisy_step": Words(_RANGE + ": the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas"),
     "falls_again": Words("falls again from {control} = {at:g} on, fitted below that"),
+    # m_c against the length of the run
+    "few_times": Words(
+        "{count} times of the last decade have m_c, over a factor of {factor:.2g}: "
+        "at least {needed} over a factor of 3 are needed"
+    ),
+    "still_moving": Words(
+        "m_c still moves at time {until:g}, by {trend} per factor of ten in time: it is that of a metastable "
+        "state in the time of the run, not of the stationary one",
+        brief="m_c still moves with the length of the run",
+    ),
     # the peak of the susceptibility
     "no_fluctuation": Words("all students agree at every point: the susceptibility is zero"),
     "no_whole_peak": Words("the susceptibility shows no whole peak: {advice}"),

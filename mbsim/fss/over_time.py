@@ -1,0 +1,214 @@
+"""m_c against the length of the run: the estimate at every measured time, and whether it has come to rest.
+
+    m_c(t) = the estimator of m_c, of the order parameter at the measured time t
+    trend  = d m_c / d log10 t over the last decade, t_last / 10 ≤ t ≤ t_last
+
+The trend is the slope of a straight line through m_c(t) against log10 t, each time weighted by the share of
+log10 t that it stands for, so that times measured densely at the end do not outweigh the rest. All times are
+resampled with the same teachers and replicas: what moves all of them together is not in the interval of the
+trend.
+
+Students that start at random leave a metastable state later the nearer they are to where it loses its
+stability, so that m_c read off them moves with log t long after every other sign of a run has come to rest.
+Such a value is the limit of metastability (spinodal) at the time of the run, not a property of the stationary
+state.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mbsim.errors import DatasetError
+from mbsim.fss import names
+from mbsim.fss.critical import Critical
+from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.estimates import estimates_of
+from mbsim.fss.estimators import Study
+from mbsim.fss.interval import UNKNOWN, Interval, Label
+from mbsim.fss.names import MIDPOINT
+from mbsim.fss.reasons import Reason, because
+from mbsim.fss.records import Record, Records
+from mbsim.fss.samples import order_parameter_of
+
+Array = NDArray[np.float64]
+
+FEWEST_TIMES = 3
+SHORTEST = 0.5
+"""The times of a trend must span so many decades."""
+
+
+def _none() -> Array:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True, repr=False)
+class OverTime(Record):
+    """m_c at every measured time, for one combination of labels and one estimator.
+
+    labels, estimator, order_parameter: as in `Critical`. unit: of the times, "sweep" or "step".
+    times: those measured, without zero, shape (time,). m_c, low, high: m_c(t) with its 95 % interval, shape
+        (time,); NaN where there is none.
+    trend: the change of m_c per factor of ten in time over the last decade, with its 95 % interval.
+    because: why there is no trend, or that m_c is still moving: key "still_moving".
+    """
+
+    labels: dict[str, Label]
+    estimator: str
+    order_parameter: str = ""
+    unit: str = ""
+    times: Array = field(default_factory=_none)
+    m_c: Array = field(default_factory=_none)
+    low: Array = field(default_factory=_none)
+    high: Array = field(default_factory=_none)
+    trend: Interval = UNKNOWN
+    because: tuple[Reason, ...] = ()
+
+    keys: ClassVar[tuple[str, ...]] = ("estimator",)
+
+    @property
+    def title(self) -> str:
+        """How m_c was read off, in words."""
+        return names.title_of(self.estimator, self.order_parameter)
+
+    @property
+    def moving(self) -> bool:
+        """Whether m_c still moves at the end of the run, by more than its own error in a factor of ten."""
+        return any(one.key == "still_moving" for one in self.because)
+
+    def fields(self) -> dict[str, Any]:
+        """The estimator, the last m_c and the trend."""
+        return {"estimator": self.title, "m_c": self._at(-1), "trend": self.trend}
+
+    def row(self) -> dict[str, Any]:
+        """Labels, estimator by its key, the last m_c and the trend."""
+        return super().row() | {"estimator": self.estimator, "order_parameter": self.order_parameter}
+
+    def summary(self) -> str:
+        """The first and the last m_c that are known, and the trend."""
+        known = np.flatnonzero(np.isfinite(self.m_c))
+        ends = [f"m_c({self.times[at]:g}) = {self._at(at)}" for at in known[[0, -1]]] if len(known) else []
+        trend = f"{self.trend} per factor of ten" if self.trend.known else "no trend"
+        return ", ".join([*ends, trend]) + (f" ({self.reason})" if self.because else "")
+
+    def _at(self, at: int) -> Interval:
+        if not len(self.m_c):
+            return UNKNOWN
+        return Interval(float(self.m_c[at]), float(self.low[at]), float(self.high[at]))
+
+
+def over_time(
+    ds: xr.Dataset,
+    order_parameter: str | None = None,
+    *,
+    size: str = "N",
+    control: str = "m",
+    samples: tuple[str, str] = SAMPLES,
+    time: str = "time",
+    estimator: str = MIDPOINT,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> Records[OverTime]:
+    """m_c(t) at every measured time, for every combination of labels.
+
+    Args:
+        ds: a dataset with the order parameter over `time`, control, samples and any labels.
+        order_parameter: a variable that has the dimension `time`; by default that of which the dataset's
+            order parameter is the mean, as `overlap` is of `overlap_mean`.
+        size: the dimension of system sizes.
+        control: the dimension along which the transition is sought.
+        samples: the quenched disorder, then the replicas within it; either may be absent.
+        time: the dimension of measured times.
+        estimator: a key of `ESTIMATORS` that gives a record for each combination of labels.
+        bootstrap: the number of resamples.
+        seed: of the resamples.
+
+    Raises:
+        DatasetError: `ds` is no dataset; an unknown estimator; the variable or a dimension is not there.
+
+    >>> import numpy as np, xarray as xr
+    >>> from mbsim import fss
+    >>> ds = fss.planted([64])  # m_c falls by 2 in each factor of ten of the time
+    >>> late = [ds.q.assign_coords(m=ds.m - 2 * np.log10(t / 10)).interp(m=ds.m[4:-3]) for t in (10, 30, 100)]
+    >>> moved = xr.concat(late, xr.Variable("time", [10, 30, 100])).to_dataset(name="q")
+    >>> [found] = fss.over_time(moved, "q", bootstrap=100)
+    >>> found.m_c.round().tolist(), round(found.trend.value), found.moving
+    ([18.0, 17.0, 16.0], -2, True)
+    """
+    design = Design(size, control, samples, bootstrap, seed)
+    return times_of(ds, timed_variable(need_dataset(ds), order_parameter, time), design, time, estimator)
+
+
+def timed_variable(ds: xr.Dataset, order_parameter: str | None, time: str = "time") -> str:
+    """The order parameter that is measured over time: itself, or the one of which it is the mean.
+
+    Raises:
+        DatasetError: neither is.
+    """
+    name = order_parameter_of(ds, order_parameter)
+    for candidate in (name, name.removesuffix("_mean")):
+        if candidate in ds and time in ds[candidate].dims:
+            return candidate
+    held = ", ".join(sorted(str(key) for key, one in ds.data_vars.items() if time in one.dims)) or "none"
+    raise DatasetError(f"order parameter {name!r} has no dimension {time!r}: allowed are {held}")
+
+
+def times_of(
+    ds: xr.Dataset, order_parameter: str, design: Design, time: str = "time", estimator: str = MIDPOINT
+) -> Records[OverTime]:
+    """What `over_time` gives."""
+    whole = ds[[order_parameter]]
+    times = np.asarray(ds[time].to_numpy(), float)
+    at_time: list[dict[tuple[Any, ...], Critical]] = []
+    for at in np.flatnonzero(times > 0):
+        study = Study(whole.isel({time: at}, drop=True), order_parameter, design)
+        found = estimates_of(study, [estimator])
+        at_time.append({tuple(one.labels.items()): one for one in found})
+    unit = str(ds[time].attrs.get("units", ""))
+    keys = list(dict.fromkeys(key for found in at_time for key in found))
+    return Records(
+        _one(dict(key), estimator, order_parameter, unit, times[times > 0], [one[key] for one in at_time])
+        for key in keys
+    )
+
+
+def _one(
+    labels: dict[str, Label],
+    estimator: str,
+    order_parameter: str,
+    unit: str,
+    times: Array,
+    found: Sequence[Critical],
+) -> OverTime:
+    m_c, low, high = (np.array([getattr(one, name) for one in found]) for name in ("m_c", "low", "high"))
+    trend, why = _trend(times, found)
+    return OverTime(labels, estimator, order_parameter, unit, times, m_c, low, high, trend, why)
+
+
+def _trend(times: Array, found: Sequence[Critical]) -> tuple[Interval, tuple[Reason, ...]]:
+    """The slope against log10 t over the last decade, and what is to be said of it."""
+    last = [at for at in range(len(times)) if times[at] >= times[-1] / 10 and np.isfinite(found[at].m_c)]
+    x = np.log10(times[last])
+    if len(last) < FEWEST_TIMES or np.ptp(x) < SHORTEST:
+        span = float(10 ** np.ptp(x)) if len(last) else 0.0
+        return UNKNOWN, (because("few_times", count=len(last), needed=FEWEST_TIMES, factor=span),)
+    weights = np.gradient(x)
+    centred = x - np.average(x, weights=weights)
+    arm = weights * centred / (weights * centred**2).sum()
+    value = float(arm @ [found[at].m_c for at in last])
+    draws = [found[at].draws for at in last]
+    if any(one is None for one in draws):
+        return Interval(value), ()
+    change = np.stack([one for one in draws if one is not None], axis=-1) @ arm
+    change = change[np.isfinite(change)]
+    if len(change) < 2:
+        return Interval(value), ()
+    low, high = np.quantile(change - change.mean(), [0.025, 0.975])
+    trend = Interval(value, value + float(low), value + float(high))
+    error = (found[last[-1]].high - found[last[-1]].low) / 2
+    if trend.low <= 0 <= trend.high or abs(value) <= error:
+        return trend, ()
+    return trend, (because("still_moving", trend=trend, until=float(times[last[-1]])),)
