@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mbsim.fss import resample
+from mbsim.fss.resampled import Resampled
 
 
 @pytest.mark.parametrize("teachers", [3, 4, 8, 16])
@@ -61,3 +62,26 @@ def test_a_resample_without_data_at_a_point_keeps_its_mean():
     values[0, 0, 1], values[0, 1:, 1], values[1, :, 1] = 5.0, np.nan, np.nan
     means = resample.bootstrap_means(values, 200, np.random.default_rng(0))
     np.testing.assert_array_equal(means, [[1.0, 5.0]] * 200)
+
+
+def test_what_a_teacher_moves_has_the_covariance_of_the_mean_whatever_the_replicas():
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(6, 9, 4)) + rng.normal(size=(6, 1, 1))
+    moved = Resampled.means(values, 2, rng).deviations()
+    np.testing.assert_allclose(moved.T @ moved, np.cov(values.mean(axis=1), rowvar=False) / 6)
+    np.testing.assert_allclose(np.sqrt(np.square(moved).sum(axis=0)), resample.standard_error(values))
+    values[2, :, 1] = np.nan  # a teacher that lacks a point does not move it
+    assert Resampled.means(values, 2, rng).deviations()[2, 1] == pytest.approx(0, abs=0.02)
+    with pytest.raises(ValueError, match="two teachers or more"):
+        Resampled.means(values[:1], 2, rng).deviations()
+
+
+def test_the_jackknife_of_a_variance_has_its_standard_error():
+    """Of the variance of n normal numbers it is σ² √(2 / (n - 1)), here over many draws of them."""
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(40, 1, 800))
+    both = Resampled.means(np.concatenate([values, values**2], axis=-1), 2, rng)
+    variance = both.map(lambda batch: batch[:, 800:] - batch[:, :800] ** 2)
+    stated = np.square(variance.deviations()).sum(axis=0)
+    assert np.sqrt(stated.mean()) == pytest.approx(np.sqrt(2 / 39), rel=0.08)
+    assert variance.estimate.std() == pytest.approx(np.sqrt(stated.mean()), rel=0.12)

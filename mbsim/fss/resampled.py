@@ -24,6 +24,7 @@ class Resampled(NamedTuple):
     """Estimate of shape (...), resamples of shape (sample, ...), and (teachers, replicas) behind them.
 
     curved: no mean, and nothing linear in one: see `resample.interval`.
+    left_out: the quantity without each teacher in turn, shape (teacher, ...); None where nobody needs it.
     """
 
     estimate: Array
@@ -31,18 +32,23 @@ class Resampled(NamedTuple):
     kept: Array
     shape: tuple[int, int]
     curved: bool = False
+    left_out: Array | None = None
 
     @classmethod
     def means(cls, values: Array, samples: int, rng: np.random.Generator) -> "Resampled":
         """Means over replicas, then teachers, of values (teacher, replica, point)."""
         both = resample.bootstrap_means(values, samples, rng)
         kept = resample.bootstrap_means(values, samples, rng, redraw_teachers=False)
-        return cls(resample.mean(values), both, kept, teachers_and_replicas(values))
+        left_out = resample.left_out_means(values)
+        return cls(resample.mean(values), both, kept, teachers_and_replicas(values), left_out=left_out)
 
     def map(self, statistic: Callable[[Array], Array]) -> "Resampled":
         """The statistic of each curve; it takes and gives a batch."""
         return self._replace(
-            estimate=statistic(self.estimate[None])[0], both=statistic(self.both), kept=statistic(self.kept)
+            estimate=statistic(self.estimate[None])[0],
+            both=statistic(self.both),
+            kept=statistic(self.kept),
+            left_out=None if self.left_out is None else statistic(self.left_out),
         )
 
     def part(self, *index: slice | int) -> "Resampled":
@@ -51,7 +57,23 @@ class Resampled(NamedTuple):
             estimate=np.asarray(self.estimate[index]),
             both=self.both[(slice(None), *index)],
             kept=self.kept[(slice(None), *index)],
+            left_out=None if self.left_out is None else self.left_out[(slice(None), *index)],
         )
+
+    def deviations(self) -> Array:
+        """How much each teacher moves the estimate, (teacher, ...), so that the covariance is dᵀ d.
+
+        By the jackknife over teachers, d = √((T - 1) / T) (without the teacher - the mean of these): of a mean
+        it is (teacher's mean - mean) / √(T (T - 1)), whose scatter holds the chance of the replicas, once.
+
+        Raises:
+            ValueError: nothing was left out, or there is one teacher.
+        """
+        if self.left_out is None or len(self.left_out) < 2:
+            raise ValueError("the error of a quantity needs two teachers or more")
+        without = self.left_out
+        shrink = np.sqrt((len(without) - 1) / len(without))
+        return np.asarray(shrink * (without - without.mean(axis=0)))
 
     @property
     def share(self) -> float:

@@ -197,6 +197,7 @@ def _quantities(
         estimate=students.size * (variance.estimate + missing),
         both=students.size * variance.both,
         kept=students.size * variance.kept,
+        left_out=None if variance.left_out is None else students.size * variance.left_out,
         curved=True,
     )
     if success:
