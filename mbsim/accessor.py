@@ -124,7 +124,7 @@ class MbsimAccessor:
         control: str = "m",
         samples: Samples = SAMPLES,
         scale: Literal["linear", "log"] = "linear",
-        minimum_rise: float = 0.2,
+        minimum_rise: float = 0.0,
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> "Records[Critical]":

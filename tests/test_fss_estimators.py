@@ -5,13 +5,16 @@ import json
 import made_up
 import numpy as np
 import pytest
+import xarray as xr
+from scipy.special import ndtr
 
 from mbsim import fss
 from mbsim.errors import DatasetError
 from mbsim.fss.estimates import BUILT_IN
 from mbsim.report import Source, html, tables
 
-KEYS = ["midpoint", "susceptibility", "binder_crossing", "success_crossing", "perfect_recovery"]
+KEYS = ["midpoint", "steepest", "susceptibility", "binder_crossing", "success_crossing", "perfect_recovery"]
+REGISTERED = [*KEYS[:2], "level", *KEYS[2:]]  # a level needs a natural scale, which `fss.planted` has not
 
 
 @pytest.fixture
@@ -31,11 +34,11 @@ def halfway():
 
 
 def test_the_built_in_ones_have_keys_words_and_formulas():
-    assert list(fss.ESTIMATORS) == KEYS == [one.key for one in BUILT_IN]
+    assert list(fss.ESTIMATORS) == REGISTERED == [one.key for one in BUILT_IN]
     for one in BUILT_IN:
         assert isinstance(one, fss.Estimator)
         assert any(sign in type(one).__doc__ for sign in "=⟨(")
-    assert len({one.title for one in BUILT_IN}) == len({one.short for one in BUILT_IN}) == 5
+    assert len({one.title for one in BUILT_IN}) == len({one.short for one in BUILT_IN}) == 7
 
 
 def test_records_carry_the_key_and_the_variable_and_the_words_follow():
@@ -43,6 +46,7 @@ def test_records_carry_the_key_and_the_variable_and_the_words_follow():
     assert list(dict.fromkeys(one.estimator for one in found)) == KEYS
     assert {one.estimator: one.order_parameter for one in found} == {
         "midpoint": "q",
+        "steepest": "q",
         "susceptibility": "q",
         "binder_crossing": "q",
         "success_crossing": "success",
@@ -50,6 +54,7 @@ def test_records_carry_the_key_and_the_variable_and_the_words_follow():
     }
     assert list(dict.fromkeys(one.title for one in found)) == [
         "midpoint of q",
+        "steepest slope of q",
         "peak of the susceptibility of q",
         "crossing of the Binder cumulant of q",
         "crossing of the success probability",
@@ -77,7 +82,79 @@ def test_one_more_is_in_estimates_analysis_report_and_tables(halfway):
 def test_it_is_left_out_where_the_dataset_lacks_what_it_needs(halfway):
     ds = fss.planted([64]).drop_vars("success")
     keys = {one.estimator for one in fss.estimates(ds, bootstrap=50)}
-    assert keys == {"midpoint", "susceptibility", "binder_crossing"}
+    assert keys == {"midpoint", "steepest", "susceptibility", "binder_crossing"}
+
+
+# ---------------------------------------------------------------- steepest slope and fixed level
+
+
+def gaussian_rise(m, centre=17.3, spread=1.4, teachers=6, replicas=32, noise=0.02, seed=0):
+    """A rise whose slope is a normal law about `centre`: steepest there, and one half there."""
+    rng = np.random.default_rng(seed)
+    own = centre + 0.3 * rng.normal(size=(teachers, 1, 1)) + 0.3 * rng.normal(size=(teachers, replicas, 1))
+    return ndtr((m - own) / spread) + noise * rng.normal(size=(teachers, replicas, len(m)))
+
+
+def one_of(key, values, m, **attrs):
+    ds = xr.Dataset({"q": (("N", "teacher", "replica", "m"), values[None], attrs)}, {"N": [64], "m": m})
+    [record] = fss.estimates(ds, [key], "q", bootstrap=200)
+    return record
+
+
+@pytest.mark.parametrize("key", ["steepest", "level"])
+@pytest.mark.parametrize("spread", [0.6, 1.4, 3.0])
+def test_a_place_known_by_symmetry_is_found_rising_and_falling(key, spread):
+    m = np.arange(6, 30)
+    values = gaussian_rise(m, spread=spread)
+    record = one_of(key, values, m, natural_scale=[0.0, 1.0])
+    assert record.low <= 17.3 <= record.high and record.high - record.low < 1.2
+    falling = one_of(key, 2 - 3 * values, m, natural_scale=[2.0, -1.0])
+    assert [falling.m_c, falling.low, falling.high] == pytest.approx([record.m_c, record.low, record.high])
+
+
+@pytest.mark.parametrize("key", ["steepest", "level"])
+def test_a_jump_between_two_points_is_known_to_the_gap(key):
+    m = np.arange(10, 27)
+    values = np.where(m < 18, 0.1, 0.98) + 0.001 * np.random.default_rng(0).normal(size=(4, 8, len(m)))
+    record = one_of(key, values, m, natural_scale=(0, 1))
+    assert record.low <= 17.1 and record.high >= 17.9
+    assert record.low >= 16.9 and record.high <= 18.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["steepest", "level"])
+def test_their_intervals_cover(key):
+    m, hits = np.arange(10, 26), []
+    for seed in range(200):
+        record = one_of(key, gaussian_rise(m, seed=seed), m, natural_scale=(0, 1))
+        hits.append(record.low <= 17.3 <= record.high)
+    assert np.mean(hits) >= 0.90
+
+
+def test_a_level_of_your_own_and_one_that_is_not_passed():
+    ds = fss.planted([64])
+    assert not fss.estimates(ds, ["level"], bootstrap=50)  # q says nothing of its scale
+    fss.register(fss.Level(0.55, key="level_055", short="q = 0.55"))
+    fss.register(fss.Level(3.0, key="level_3", short="q = 3"))
+    try:
+        found, beyond = fss.estimates(ds, ["level_055", "level_3"], bootstrap=50)
+    finally:
+        fss.unregister("level_055")
+        fss.unregister("level_3")
+    assert found.low <= 18 <= found.high
+    assert np.isnan(beyond.m_c) and "does not pass 3: extend grid.m above 28" in beyond.reason
+    with pytest.raises(DatasetError, match="level = nan: must be a finite number"):
+        fss.Level(float("nan"))
+    with pytest.raises(DatasetError, match=r"natural_scale = .* of q: must be two different numbers"):
+        fss.estimates(ds.assign(q=ds.q.assign_attrs(natural_scale=[1.0, 1.0])), ["level"], bootstrap=50)
+
+
+def test_a_slope_that_is_steepest_at_an_end_or_nowhere_is_no_number():
+    m = np.arange(6, 30)
+    cut = one_of("steepest", gaussian_rise(m, centre=29.5), m)
+    assert np.isnan(cut.m_c) and "extend grid.m above 29" in cut.reason
+    noise = one_of("steepest", np.random.default_rng(0).normal(size=(6, 8, len(m))), m)
+    assert np.isnan(noise.m_c)
 
 
 def test_an_estimator_without_a_number_says_why():
@@ -129,7 +206,7 @@ def test_what_is_taken_or_wrong_is_refused_in_one_line(options, message):
     with pytest.raises(DatasetError) as refused:
         fss.estimator(key, **given)(nothing)
     assert message in str(refused.value) and "\n" not in str(refused.value)
-    assert list(fss.ESTIMATORS) == KEYS
+    assert list(fss.ESTIMATORS) == REGISTERED
 
 
 def test_what_is_no_estimator_is_refused():

@@ -20,6 +20,7 @@ from mbsim.fss.estimators import ESTIMATORS, Estimator, Study, estimator, regist
 from mbsim.fss.extrapolate import extrapolate
 from mbsim.fss.interval import Interval
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation, Stability
+from mbsim.fss.level import Level
 from mbsim.fss.loop import hysteresis
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.over_time import OverTime, over_time
@@ -45,6 +46,7 @@ __all__ = [
     "Hysteresis",
     "Interval",
     "Landscape",
+    "Level",
     "OverTime",
     "Reason",
     "Records",

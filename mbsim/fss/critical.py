@@ -23,6 +23,9 @@ class Critical(Record):
     estimator, order_parameter: the key of how m_c was read off, and the variable that it was read off;
         `title` has both in words.
     value, width: the order parameter at m_c; the range of the control in which the fit goes from 10 to 90 %.
+    statistical: the part of the interval that chance and the resolution of the grid make, (low, high).
+    systematic: how far m_c moves, (down, up), with what the data do not settle, such as the window of the control;
+        m_c - low and high - m_c are the roots of the summed squares of both parts. NaN if not known.
     because: why a number is missing, or what to mind; `reason` has it in words.
     draws: resampled m_c, shape (sample,), NaN where a resample has none. Records that share a size are
         correlated, and their draws tell how much. None where there are none.
@@ -40,6 +43,8 @@ class Critical(Record):
     order_parameter: str = ""
     value: float = np.nan
     width: float = np.nan
+    statistical: tuple[float, float] = (np.nan, np.nan)
+    systematic: tuple[float, float] = (np.nan, np.nan)
     because: tuple[Reason, ...] = ()
     draws: NDArray[np.float64] | None = field(default=None, compare=False)
 

@@ -15,6 +15,7 @@ Conventions
   of any simple curve: weights of 1 / error² would let the branches, not the rise, place the centre.
 * Two weak penalties, in units of the range of the data, keep the fit well posed: on the slope, for a branch
   of few points; on log(width / step), for a rise between two points, whose centre then comes to lie midway.
+  The penalty `FLAT` makes the branch before the transition flat, `FREE` leaves its slope to the data alone.
 * The centre stays between the second point and the last but one, since one point does not show a branch; the
   width between a twentieth of the smallest step and a quarter of the grid.
 """
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SLOPE_PENALTY = 1e-3
+SLOPE_PENALTY, FREE, FLAT = 1e-3, 1e-6, 1e6
 WIDTH_PENALTY = 1e-4
 ITERATIONS = 12
 
@@ -49,7 +50,7 @@ class Curve(NamedTuple):
         return _logistic((x - self.centre[:, None]) / self.width[:, None])
 
 
-def fit(x: Array, y: Array) -> Curve:
+def fit(x: Array, y: Array, slope_penalty: float = SLOPE_PENALTY) -> Curve:
     """Least-squares curves through y, shape (curve, point), at four or more points x, shape (point,).
 
     A global search over nodes, then Levenberg-Marquardt. At the nodes only (centre, width) is searched, as
@@ -58,9 +59,10 @@ def fit(x: Array, y: Array) -> Curve:
 
     Reference: G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
     """
-    grid = _Grid.of(x)
+    grid = _Grid.of(x, slope_penalty)
     offset = y.mean(axis=-1, keepdims=True)
-    scale = np.maximum(np.ptp(y, axis=-1, keepdims=True), np.finfo(float).tiny)
+    rounding = np.finfo(float).eps * np.abs(y).max(axis=-1, keepdims=True)  # of the mean of equal values
+    scale = np.maximum(np.ptp(y, axis=-1, keepdims=True), np.maximum(rounding, np.finfo(float).tiny))
     unit = (y - offset) / scale
     theta = _refine(grid, unit, _search(grid, unit))
     theta[:, :3] *= scale
@@ -71,20 +73,23 @@ def fit(x: Array, y: Array) -> Curve:
 
 
 class _Grid(NamedTuple):
-    """The points, u at each, the median step, and the bounds of (before, slope, after, centre, log width)."""
+    """The points, u at each, the median step, the root of the penalty on the slope, and the bounds of (before,
+    slope, after, centre, log width).
+    """
 
     x: Array
     u: Array
     step: float
+    stiffness: float
     lowest: Array
     highest: Array
 
     @classmethod
-    def of(cls, x: Array) -> "_Grid":
+    def of(cls, x: Array, slope_penalty: float) -> "_Grid":
         steps, length = np.diff(x), x[-1] - x[0]
         lowest = np.array([-np.inf] * 3 + [x[1], np.log(steps.min() / 20)])
         highest = np.array([np.inf] * 3 + [x[-2], np.log(length / 4)])
-        return cls(x, (x - x[0]) / length, float(np.median(steps)), lowest, highest)
+        return cls(x, (x - x[0]) / length, float(np.median(steps)), slope_penalty**0.5, lowest, highest)
 
 
 def _logistic(z: Array) -> Array:
@@ -99,7 +104,7 @@ def _search(grid: _Grid, y: Array) -> Array:
     nodes = np.stack([axis.ravel() for axis in np.meshgrid(centres, log_widths)], axis=-1)
     s = _logistic((grid.x - nodes[:, :1]) / np.exp(nodes[:, 1:]))
     design = np.stack([1 - s, (1 - s) * grid.u, s], axis=-1)
-    ridge = np.broadcast_to([[0, np.sqrt(SLOPE_PENALTY), 0]], (len(nodes), 1, 3))
+    ridge = np.broadcast_to([[0, grid.stiffness, 0]], (len(nodes), 1, 3))
     q, r = np.linalg.qr(np.concatenate([design, ridge], axis=1))
     q = q[:, :-1].swapaxes(1, 2)
     # The sum of squares that a node leaves is |y|² minus what it explains.
@@ -141,7 +146,7 @@ def _linearise(grid: _Grid, y: Array, theta: Array) -> tuple[Array, Array]:
     by_z = (after - low) * s * (1 - s)
     jacobian = np.zeros((len(y), y.shape[1] + 2, 5))
     jacobian[:, :-2] = np.stack([1 - s, (1 - s) * grid.u, s, -by_z / width, -by_z * z], axis=-1)
-    jacobian[:, -2, 1] = np.sqrt(SLOPE_PENALTY)
+    jacobian[:, -2, 1] = grid.stiffness
     jacobian[:, -1, 4] = np.sqrt(WIDTH_PENALTY)
-    penalties = [np.sqrt(SLOPE_PENALTY) * slope, np.sqrt(WIDTH_PENALTY) * (log_width - np.log(grid.step))]
+    penalties = [grid.stiffness * slope, np.sqrt(WIDTH_PENALTY) * (log_width - np.log(grid.step))]
     return np.concatenate([low * (1 - s) + after * s - y, *penalties], axis=1), jacobian

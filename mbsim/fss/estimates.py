@@ -1,6 +1,7 @@
 """Every estimator of m_c(N, d), each with its own name, and the perfect-recovery threshold beside them.
 
-"midpoint": of the order parameter (`midpoint`). "susceptibility": the peak of N Var (`peak`).
+"midpoint": of the order parameter (`midpoint`). "steepest": where it changes fastest (`steepest`). "level": where
+it passes a fixed level, if it has a natural scale (`level`). "susceptibility": the peak of N Var (`peak`).
 "binder_crossing" and "success_crossing": where the curves of consecutive sizes cross (`crossing`).
 "perfect_recovery": the midpoint of the probability of success, which is no estimator of m_c: with ±1 weights
 the m at which all N units are right grows like log N where the bulk does not move. Others may be registered
@@ -17,11 +18,13 @@ from mbsim.fss.critical import Critical
 from mbsim.fss.crossing import BinderCrossing, SuccessCrossing
 from mbsim.fss.design import SAMPLES, Design, need_dataset
 from mbsim.fss.estimators import ESTIMATORS, Estimator, Study, records_of, register
+from mbsim.fss.level import Level
 from mbsim.fss.midpoint import Midpoint, midpoints
 from mbsim.fss.names import PERFECT_RECOVERY
 from mbsim.fss.peak import Susceptibility
 from mbsim.fss.records import Records
 from mbsim.fss.samples import order_parameter_of
+from mbsim.fss.steepest import SteepestSlope
 from mbsim.fss.summaries import SUCCESS
 
 
@@ -40,6 +43,8 @@ class PerfectRecovery:
 
 BUILT_IN: tuple[Estimator, ...] = (
     Midpoint(),
+    SteepestSlope(),
+    Level(),
     Susceptibility(),
     BinderCrossing(),
     SuccessCrossing(),

@@ -61,13 +61,28 @@ class Study:
         place: Resampled,
         ends: tuple[float, float],
         half_gap: float = 0.0,
+        systematic: tuple[float, float] = (0.0, 0.0),
     ) -> Critical:
-        """m_c with the interval of its resamples, no narrower than half a gap either way, within the ends."""
+        """m_c with the interval of its resamples, no narrower than half a gap either way, within the ends.
+
+        `systematic`: how far m_c moves, (down, up), with what the data do not settle.
+        """
         value, low, high = place.interval()
         if not np.isfinite(value):
             return self.unknown(labels, because("few_resamples", share=place.share))
         low, high = max(min(low, value - half_gap), ends[0]), min(max(high, value + half_gap), ends[1])
-        return Critical(labels, value, low, high, "undecided", "", draws=place.deviates())
+        down, up = systematic
+        return Critical(
+            labels,
+            value,
+            max(value - float(np.hypot(value - low, down)), ends[0]),
+            min(value + float(np.hypot(high - value, up)), ends[1]),
+            "undecided",
+            "",
+            statistical=(low, high),
+            systematic=systematic,
+            draws=place.deviates(),
+        )
 
     def number(
         self, labels: dict[str, Label], value: float, low: float = np.nan, high: float = np.nan

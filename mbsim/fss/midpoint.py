@@ -1,13 +1,19 @@
 """First estimate of m_c: the midpoint of the order parameter against m, for each (N, d) on its own.
 
 m_c is where a smooth curve through the mean order parameter (`curve`) lies half-way between the branch before
-the transition and the branch after it. The interval comes from resampled teachers and replicas (`resample`),
-and is never narrower than the grid resolves; it holds chance and resolution, not the choice of the curve.
+the transition and the branch after it, fitted to the points about the transition (`window`). The statistical
+part of the interval comes from resampled teachers and replicas (`resample`), and is never narrower than the
+grid resolves. The systematic part is how far m_c moves with what the data do not settle: which points are
+fitted, and whether a branch is flat. Where a branch is no plateau the midpoint takes its slope to go on under
+the transition, which no data show: the reason says so, and the systematic part holds what a flat one gives::
+
+    low = m_c - √((m_c - low_statistical)² + down²),    high = m_c + √((high_statistical - m_c)² + up²)
+
 Sizes are not compared here, nor is the order of the transition judged.
 
 Conventions
 -----------
-* The order parameter rises with the control.
+* An order parameter that falls with the control has its sign changed; how large it is plays no part.
 * A transition is reported only if both its branches are seen; if not, order "none" and a reason that says
   what to do. With one teacher the order is "undecided", and there is no number: only the reason.
 * The interval of a record follows from `seed` and its own labels, whatever else the dataset holds.
@@ -21,7 +27,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.fss import curve, resample
+from mbsim.fss import curve, resample, window
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, need_dataset
 from mbsim.fss.estimators import Study
@@ -35,13 +41,12 @@ from mbsim.fss.samples import generator, order_parameter_of, samples_of, teacher
 Array = NDArray[np.float64]
 
 FEWEST_POINTS = 4
-MINIMUM_RISE = 0.2
 SIGNIFICANCE = 3.0
 """A rise, or a fall, counts if it is larger than this many standard errors."""
+GAIN = 36.0
+"""A step counts if it lowers the squares about a constant by so many squared standard errors."""
 FALL = 0.25
 """The order parameter falls again if it loses this share of its range."""
-OUTER = 0.1
-"""Each end of the grid must lie in the outer tenth of the fitted transition."""
 TENTH_TO_NINE_TENTHS = 2 * np.log(9)
 """Length of that part of a logistic step of width 1."""
 
@@ -53,7 +58,7 @@ def midpoint(
     control: str = "m",
     samples: tuple[str, str] = SAMPLES,
     scale: Literal["linear", "log"] = "linear",
-    minimum_rise: float = MINIMUM_RISE,
+    minimum_rise: float = 0.0,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Records[Critical]:
@@ -66,7 +71,8 @@ def midpoint(
         control: the dimension along which the transition is sought.
         samples: the quenched disorder, then the replicas within it; either may be absent from the variable.
         scale: "log" to fit in the logarithm of the control, for a geometric grid.
-        minimum_rise: in units of the order parameter, the step below which there is no transition.
+        minimum_rise: in units of the order parameter, the step below which there is no transition. By default
+            any step counts that stands out of its errors.
         bootstrap: the number of resamples.
         seed: of the resamples.
 
@@ -91,7 +97,7 @@ def midpoints(
     order_parameter: str | None,
     design: Design,
     scale: Literal["linear", "log"] = "linear",
-    minimum_rise: float = MINIMUM_RISE,
+    minimum_rise: float = 0.0,
 ) -> Records[Critical]:
     """What `midpoint` gives; the size of the design plays no part."""
     order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
@@ -125,7 +131,8 @@ def midpoints(
 class Midpoint:
     """m_c = the centre of f(x) = (before + slope u)(1 - s) + after s, s = 1/(1 + exp(-(x - m_c)/width)).
 
-    f is the smooth curve through the mean order parameter: half-way between both branches (`curve`).
+    f is the smooth curve through the mean order parameter: half-way between both branches (`curve`), within
+    six widths of m_c (`window`).
     """
 
     key = MIDPOINT
@@ -153,6 +160,8 @@ class _Found(NamedTuple):
     width: float = np.nan
     because: tuple[Reason, ...] = ()
     draws: Array | None = None
+    statistical: tuple[float, float] = (np.nan, np.nan)
+    systematic: tuple[float, float] = (np.nan, np.nan)
 
 
 class _Fit(NamedTuple):
@@ -174,26 +183,29 @@ def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
     y, error = resample.mean(values), np.nan_to_num(resample.standard_error(values))
     span: dict[str, Any] = {"name": fit.name, "low": float(y.min()), "high": float(y.max())}
     span |= {"control": control, "first": float(m[0]), "last": float(m[-1])}
+    sign = -1.0 if window.falls(y) else 1.0
+    values, y = sign * values, sign * y
     end = _end_of_rise(y, error)
     caution = (because("falls_again", control=control, at=float(m[end])),) if end < len(m) else ()
     m, values, y, error = m[:end], values[..., :end], y[:end], error[:end]
-    if len(m) < FEWEST_POINTS or np.ptp(y) < least:
+    if len(m) < FEWEST_POINTS or np.ptp(y) < least or np.ptp(y) == 0:
         return _Found(because=(because("no_rise", **span), *caution))
 
     x = np.log(m) if log else m
-    fitted = curve.fit(x, y[None])
+    near = window.around(x, y)
+    fitted = curve.fit(x[near], y[None, near])
     both = resample.bootstrap_means(values, samples, rng)
     replicas_only = resample.bootstrap_means(values, samples, rng, redraw_teachers=False)
-    resampled = curve.fit(x, np.concatenate([both, replicas_only]))
+    resampled = curve.fit(x[near], np.concatenate([both, replicas_only])[:, near])
     rise, noise = float(fitted.height[0]), float(resampled.height[:samples].std())
     if rise < least:
         return _Found(because=(because("no_step", least=least, **span),))
-    before, after = _branches_seen(x, fitted)
+    if rise < SIGNIFICANCE * noise or _gain(x[near], y[near], fitted) < GAIN * np.square(error[near]).mean():
+        return _Found(because=(because("noisy_step", rise=rise, noise=noise, **span),))
+    before, after = window.branches_seen(x[near], fitted)
     if not (before and after):
         advice = extend(control, float(m[0]), float(m[-1]), below=not before, above=not after)
         return _Found(because=(because("part_of_rise", advice=advice, **span),))
-    if rise < SIGNIFICANCE * noise:
-        return _Found(because=(because("noisy_step", rise=rise, noise=noise, **span),))
     if len(values) < 2:
         return _Found(because=(because("one_teacher"),))
 
@@ -201,13 +213,31 @@ def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
     shape = teachers_and_replicas(values)
     centres = Resampled(np.asarray(centre), resampled.centre[:samples], resampled.centre[samples:], shape)
     _, low, high = centres.interval()
-    half_gap = _resolution(x, fitted)
-    low, high = max(min(low, centre - half_gap), x[0]), min(max(high, centre + half_gap), x[-1])
-    numbers = np.array([centre, low, high, centre - half_width, centre + half_width])
-    m_c, low, high, begin, finish = (np.exp(numbers) if log else numbers).tolist()
+    half_gap = _resolution(x[near], fitted)
+    low, high = min(low, centre - half_gap), max(high, centre + half_gap)
+    down, up = window.systematic(x, y, near, both, np.append(centre, resampled.centre[:samples]))
+    ends = centre - np.hypot(centre - low, down), centre + np.hypot(high - centre, up)
+    numbers = np.array([centre, low, high, *ends, centre - down, centre + up])
+    numbers = np.append(np.clip(numbers, x[0], x[-1]), [centre - half_width, centre + half_width])
+    m_c, low, high, least_m, most_m, lower, upper, begin, finish = (
+        np.exp(numbers) if log else numbers
+    ).tolist()
     draws = np.exp(centres.deviates()) if log else centres.deviates()
-    value = float(fitted.after[0] - rise / 2)
-    return _Found(m_c, low, high, value, finish - begin, caution, draws)
+    value = sign * float(fitted.after[0] - rise / 2)
+    seen = window.plateaus_seen(x[near], y[near], fitted)
+    sides = tuple(side for side, one in zip(("before", "after"), seen, strict=True) if not one)
+    plateaus = (because("no_plateau", sides=sides),) if sides else ()
+    return _Found(
+        m_c, least_m, most_m, value, finish - begin, (*plateaus, *caution), draws,
+        (low, high), (m_c - lower, upper - m_c),
+    )  # fmt: skip
+
+
+def _gain(x: Array, y: Array, fitted: curve.Curve) -> float:
+    """By how much the curve lowers the sum of squares about a constant."""
+    share, u = fitted.share(x)[0], (x - x[0]) / (x[-1] - x[0])
+    smooth = (fitted.before + fitted.slope * u) * (1 - share) + fitted.after * share
+    return float(np.square(y - y.mean()).sum() - np.square(y - smooth).sum())
 
 
 def _end_of_rise(y: Array, error: Array) -> int:
@@ -216,15 +246,6 @@ def _end_of_rise(y: Array, error: Array) -> int:
     peak_error = error[np.maximum.accumulate(np.where(y == peak, np.arange(len(y)), 0))]
     fallen = peak - y > np.maximum(FALL * np.ptp(y), SIGNIFICANCE * np.hypot(error, peak_error))
     return int(np.argmax(fallen)) if fallen.any() else len(y)
-
-
-def _branches_seen(x: Array, fitted: curve.Curve) -> tuple[bool, bool]:
-    """Whether the branches before and after are seen: two points of each, the outer one clear of the rise."""
-    share, centre = fitted.share(x)[0], fitted.centre[0]
-    margin = 1e-6 * (x[-1] - x[0])
-    before = share[0] < OUTER and centre > x[1] + margin
-    after = share[-1] > 1 - OUTER and centre < x[-2] - margin
-    return bool(before), bool(after)
 
 
 def _resolution(x: Array, fitted: curve.Curve) -> float:

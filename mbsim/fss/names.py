@@ -10,6 +10,8 @@ from mbsim.errors import DatasetError
 
 MIDPOINT = "midpoint"
 """The estimator that tables, findings and figures speak of first."""
+STEEPEST = "steepest"
+"""The one that needs no plateau."""
 PERFECT_RECOVERY = "perfect_recovery"
 
 

@@ -173,8 +173,21 @@ WORDS: dict[str, Words] = {
     "no_rise": Words(_RANGE + ": no rise that is a transition, extend grid.{control}"),
     "no_step": Words(_RANGE + ", without a step of {least:g} or more: extend grid.{control}"),
     "part_of_rise": Words(_RANGE + ", part of a transition: {advice}"),
-    "noisy_step": Words(_RANGE + ": the step of {rise:.2g} ± {noise:.1g} needs more teachers or replicas"),
+    "noisy_step": Words(
+        _RANGE + ": the step of {rise:.2g} ± {noise:.1g} does not stand out, extend grid.{control}, "
+        "or more teachers or replicas"
+    ),
     "falls_again": Words("falls again from {control} = {at:g} on, fitted below that"),
+    "no_plateau": Words(
+        "no plateau is seen {sides: and } the transition: m_c depends on how the branch goes on under it, which "
+        "the systematic part of the error holds",
+        brief="no plateau on one side of the transition: the systematic part of the error holds what it does",
+    ),
+    "no_slope": Words(
+        "no slope stands out of the errors: extend grid.{control}, or more teachers or replicas"
+    ),
+    "no_whole_slope": Words("the steepest slope lies at an end: {advice}"),
+    "no_level": Words("the order parameter does not pass {level:g}: {advice}"),
     # m_c against the length of the run
     "few_times": Words(
         "{count} times of the last decade have m_c, over a factor of {factor:.2g}: "
@@ -253,11 +266,20 @@ WORDS: dict[str, Words] = {
         "{points} points for {parameters} parameters: too few to tell a collapse from a coincidence"
     ),
     "no_collapse": Words(
-        "the points do not collapse, χ²/dof = {chi2:.3g}: no exponents; "
+        "the points do not collapse, χ²/dof = {chi2:.3g} (p = {p:.1g}): no exponents; "
         "a window of {control} about m_c may help"
     ),
-    "parameter_at_end": Words("{name} is not determined: " + _SEARCHED),
-    "no_rescaling": Words("the curves coincide without rescaling of the control: m_c is not determined"),
+    "parameter_at_end": Words(
+        "{name} is not determined, and so the other parameters are not: " + _SEARCHED + ", {low:g} to {high:g}"
+    ),
+    "no_rescaling": Words(
+        "1/ν may be 0: the curves coincide without rescaling of the control, so that m_c is not determined"
+    ),
+    "collapse_moves": Words("{name} moves to {interval} with sizes from {smallest:g} on"),
+    "window_moves": Words("the points within the scaled window do not settle: it depends on the parameters"),
+    "sizes_left_out": Words(
+        "{size} = {sizes:, } left out: fewer than {needed} values of {control} with an error that vary"
+    ),
     "nothing_to_collapse": Words("no data to collapse"),
     "nothing_to_extrapolate": Words("no m_c to extrapolate"),
     # hysteresis

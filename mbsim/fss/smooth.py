@@ -21,6 +21,15 @@ def smoother(x: Array, z: Array, reach: float) -> Array:
 
     `reach` is h; it is widened where fewer than five points (or all, of four) lie within.
     """
+    return _coefficient(x, z, reach, 0)
+
+
+def slopes(x: Array, z: Array, reach: float) -> Array:
+    """The matrix that gives the slopes of the parabolas at the places z, as `smoother` gives their values."""
+    return _coefficient(x, z, reach, 1)
+
+
+def _coefficient(x: Array, z: Array, reach: float, power: int) -> Array:
     distance = np.abs(z[:, None] - x)
     nearest = np.sort(distance, axis=1)
     needed = nearest[:, min(NEIGHBOURS, len(x)) - 1]
@@ -30,9 +39,9 @@ def smoother(x: Array, z: Array, reach: float) -> Array:
     powers = np.stack([np.ones_like(u), u, u**2], axis=-1)
     normal = np.einsum("zpi,zp,zpj->zij", powers, weights, powers)
     target = np.zeros((len(z), 3, 1))
-    target[:, 0] = 1
-    first = np.linalg.solve(normal, target)[..., 0]
-    return np.einsum("zi,zpi,zp->zp", first, powers, weights)
+    target[:, power] = 1
+    row = np.linalg.solve(normal, target)[..., 0]
+    return np.asarray(np.einsum("zi,zpi,zp->zp", row, powers, weights) / h**power)
 
 
 def refined(x: Array, per_step: int = 40) -> Array:

@@ -15,6 +15,9 @@ from mbsim.fss.interval import null_if_nan
 def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:
     """Plain records: labels, m_c, low, high, order, estimator in words and as key, reasons if there are any.
 
+    "statistical" are the ends of the interval of chance alone, "systematic" how far m_c moves, down and up, with
+    what the data do not settle; null where they are not told apart.
+
     >>> from mbsim import fss
     >>> [record] = fss.as_json(fss.midpoint(fss.planted([64]), bootstrap=100))
     >>> record["N"], record["estimator"], record["estimator_key"]
@@ -24,6 +27,10 @@ def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:
         {
             **record.labels,
             **{name: null_if_nan(getattr(record, name)) for name in ("m_c", "low", "high")},
+            **{
+                name: [null_if_nan(one) for one in getattr(record, name)]
+                for name in ("statistical", "systematic")
+            },
             "order": record.order,
             "estimator": record.title,
             "estimator_key": record.estimator,
