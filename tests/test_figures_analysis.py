@@ -156,11 +156,39 @@ def test_the_collapse_shows_each_size_on_the_master_curve():
     for size, bar in zip(made_up.SIZES, curves(ax).values(), strict=True):
         np.testing.assert_allclose(bar[0].get_xdata(), collapse.x[collapse.size == size])
         np.testing.assert_allclose(bar[0].get_ydata(), collapse.y[collapse.size == size])
-    [master] = [line for line in ax.lines if line.get_label() == "master curve"]
-    np.testing.assert_allclose(master.get_ydata(), collapse.master_y)
+    x, y = master_line(ax)
+    np.testing.assert_allclose(y, np.interp(x, collapse.master_x, collapse.master_y), atol=2e-3)
     assert ax.get_ylabel() == "order parameter"
     scaled = replace(collapse, beta_over_nu=Interval(0.25, 0.2, 0.3))
     assert figures.collapse_figure(scaled).get_ylabel() == r"order parameter $\times\,N^{\beta/\nu}$"
+
+
+def master_line(ax):
+    [master] = [line for line in ax.lines if line.get_label() == "master curve"]
+    return master.get_xdata(), master.get_ydata()
+
+
+def test_the_master_curve_does_not_overshoot_between_the_points():
+    collapse = made_up.collapse()
+    far = collapse.x > 20  # where no point lies a spline may swing
+    gap = (collapse.master_x > 5) & (collapse.master_x < 20)
+    wild = replace(
+        collapse,
+        x=np.where(far | (collapse.x < 5), collapse.x, 4.9),
+        master_y=collapse.master_y + 0.5 * gap * np.sin((collapse.master_x - 5) / 15 * np.pi),
+    )
+    x, y = master_line(figures.collapse_figure(wild))
+    ends = np.interp([4.9, wild.x[wild.x > 20].min()], wild.master_x, wild.master_y)
+    between = y[(x > 4.9) & (x < wild.x[wild.x > 20].min())]
+    assert len(between) > 10
+    assert ends[0] <= between.min() and between.max() <= ends[1]
+
+
+@pytest.mark.parametrize("lost", ["m_c", "inverse_nu"])
+def test_where_a_parameter_was_not_determined_no_collapse_is_drawn(lost):
+    poor = replace(made_up.collapse(), **{lost: Interval()}, because=(note("1/ν is not determined"),))
+    assert sentence(figures.collapse_figure(poor)) == "1/ν is not determined"
+    assert sentence(figures.landscape_figure(poor)) == "1/ν is not determined"
 
 
 def test_the_landscape_has_its_lowest_point_where_the_fit_is():
@@ -238,10 +266,24 @@ def test_the_phase_diagram_has_a_column_for_each_d_and_m_c_in_it(summaries):
     [mesh] = ax.collections[:1]
     np.testing.assert_allclose(mesh.get_array(), summaries["mean"].sel(N=128).transpose("m", "d"))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["3", "5"]
-    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if line.get_marker() == "o"]
-    assert points == [(0, 7.128), (1, 18.128)]
+    [line] = [line for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(line.get_xydata(), [(3, 7.128), (5, 18.128)])
     by_size = figures.phase_diagram(summaries.sel(d=3), "N")
     assert [label.get_text() for label in by_size.get_xticklabels()] == ["64", "128"]  # 256 did not run
+
+
+def test_both_axes_of_a_phase_diagram_are_true_to_scale(summaries):
+    odd = summaries.sel(N=128, d=[3, 5, 5]).assign_coords(d=[3, 5, 11])
+    [mesh] = figures.phase_diagram(odd).collections[:1]
+    corners = mesh.get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], [2, 4, 8, 14])  # half-way between neighbours
+    np.testing.assert_allclose(corners[:2, 0, 1], [1.5, 2.5])
+    sizes = figures.phase_diagram(summaries.sel(d=5), "N")
+    assert sizes.get_xscale() == "log"
+    np.testing.assert_allclose(sizes.collections[0].get_coordinates()[0, :, 0], 64 * 2 ** np.arange(-0.5, 3))
+    words = summaries.sel(N=128).assign_coords(d=["three", "five"])
+    with pytest.raises(DatasetError, match="across = 'd' holds text, and a phase diagram needs numbers"):
+        figures.phase_diagram(words)
 
 
 def test_columns_of_a_phase_diagram_may_have_grids_of_their_own(summaries):

@@ -13,8 +13,11 @@ from mbsim.figures.hysteresis import hysteresis_figure
 from mbsim.figures.order_parameter import order_parameter_figure, order_parameter_panels
 from mbsim.figures.panels import panels
 from mbsim.figures.phase_diagram import phase_diagram
+from mbsim.figures.relaxation import over_time_figure, relaxation_figure
 from mbsim.figures.style import COLOURS, LINES, MARKERS, PAPER
 from mbsim.figures.summaries import summary_figure
+from mbsim.figures.teachers import teacher_figure
+from mbsim.figures.windows import window_figure
 
 __all__ = [
     "COLOURS",
@@ -30,8 +33,12 @@ __all__ = [
     "landscape_figure",
     "order_parameter_figure",
     "order_parameter_panels",
+    "over_time_figure",
     "panels",
     "phase_diagram",
+    "relaxation_figure",
     "size_figure",
     "summary_figure",
+    "teacher_figure",
+    "window_figure",
 ]

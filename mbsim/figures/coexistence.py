@@ -11,6 +11,7 @@ from mbsim.figures.style import (
     axes,
     bars,
     dodge,
+    in_own_settings,
     labels_text,
     legend_below,
     look,
@@ -24,6 +25,7 @@ from mbsim.fss.design import need_record, need_records
 from mbsim.fss.results import Verdict
 
 
+@in_own_settings
 def histogram_figure(
     verdict: Verdict,
     ax: Axes | None = None,
@@ -74,6 +76,7 @@ def histogram_figure(
     return ax
 
 
+@in_own_settings
 def barrier_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: str = "N") -> Axes:
     """The barrier between the phases against the size, a curve for each combination of labels.
 
@@ -137,6 +140,7 @@ def barrier_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size:
     return ax
 
 
+@in_own_settings
 def growth_figure(verdicts: Sequence[Verdict], ax: Axes | None = None, *, size: str = "N") -> Axes:
     """The height of the susceptibility's peak against the size, both logarithmic, with the fitted power.
 

@@ -2,21 +2,38 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.interpolate import PchipInterpolator
 
 from mbsim.figures.names import QUANTITIES
-from mbsim.figures.style import CURVE, axes, critical_symbol, look, number, say_instead, symbol
+from mbsim.figures.style import (
+    CURVE,
+    axes,
+    critical_symbol,
+    in_own_settings,
+    look,
+    number,
+    say_instead,
+    symbol,
+)
 from mbsim.fss.design import need_record
 from mbsim.fss.interval import Interval
 from mbsim.fss.results import Collapse
 
+MASTER_POINTS = 200
 
+
+@in_own_settings
 def collapse_figure(
     collapse: Collapse, ax: Axes | None = None, *, size: str = "N", control: str = "m"
 ) -> Axes:
     r"""Y = A N^(β/ν) against x = (m - m_c) N^(1/ν), with the master curve behind the points.
 
+    The master curve is drawn through its values at the points, by cubics that rise and fall with these and do
+    not overshoot between them (F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal. 17, 238 (1980)).
+
     Args:
-        collapse: of `fss.collapse`; where it holds no points the axes say why.
+        collapse: of `fss.collapse`; where m_c or 1/ν was not determined there is nothing to draw, and the axes
+            say why.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         size: the symbol of the size.
         control: the symbol of the control.
@@ -31,9 +48,9 @@ def collapse_figure(
     """
     collapse = need_record(collapse, Collapse, "collapse", "mbsim.fss.collapse(ds)")
     ax = axes(ax)
-    if not len(collapse.x):
+    if not is_determined(collapse):
         return say_instead(ax, collapse.reason or "no points to collapse")
-    ax.plot(collapse.master_x, collapse.master_y, color="0.6", linewidth=2.2, zorder=1, label="master curve")
+    ax.plot(*_master(collapse), color="0.6", linewidth=2.2, zorder=1, label="master curve")
     for place, label in enumerate(np.unique(collapse.size).tolist()):
         at = collapse.size == label
         ax.errorbar(
@@ -54,11 +71,13 @@ def collapse_figure(
     return ax
 
 
+@in_own_settings
 def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str = "m") -> Axes:
     r"""χ² per degree of freedom over (m_c, 1/ν), with the best fit and its intervals.
 
     Args:
-        collapse: of `fss.collapse`; where it holds no landscape the axes say so.
+        collapse: of `fss.collapse`; where it holds no landscape, or m_c or 1/ν was not determined, the axes
+            say so.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         control: the symbol of the control.
 
@@ -73,7 +92,7 @@ def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str
     collapse = need_record(collapse, Collapse, "collapse", "mbsim.fss.collapse(ds)")
     ax = axes(ax)
     found = collapse.landscape
-    if found is None:
+    if found is None or not is_determined(collapse):
         return say_instead(ax, collapse.reason or "no landscape: a parameter was fixed")
     heights = np.log10(found.chi2_per_dof).T
     drawn = ax.pcolormesh(
@@ -99,6 +118,20 @@ def landscape_figure(collapse: Collapse, ax: Axes | None = None, *, control: str
     ax.set_xlabel(critical_symbol(control))
     ax.set_ylabel(r"$1/\nu$")
     return ax
+
+
+def is_determined(collapse: Collapse) -> bool:
+    """Whether there are points, and an m_c and a 1/ν to scale them by."""
+    return bool(len(collapse.x)) and collapse.m_c.known and collapse.inverse_nu.known
+
+
+def _master(collapse: Collapse) -> tuple[np.ndarray, np.ndarray]:
+    """The master curve, fine, without extrema of its own between the points."""
+    x = np.unique(collapse.x)
+    if len(x) < 2:
+        return x, np.interp(x, collapse.master_x, collapse.master_y)
+    fine = np.unique(np.concatenate([x, np.linspace(x[0], x[-1], MASTER_POINTS)]))
+    return fine, PchipInterpolator(x, np.interp(x, collapse.master_x, collapse.master_y))(fine)
 
 
 def _exponent(collapse: Collapse) -> str:

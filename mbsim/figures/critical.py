@@ -11,6 +11,7 @@ from mbsim.figures.style import (
     bars,
     critical_symbol,
     dodge,
+    in_own_settings,
     legend_below,
     look,
     plain_log_ticks,
@@ -26,6 +27,7 @@ BEYOND = 1.5
 LAW_LINES = {"linear": "-", "power": "--"}
 
 
+@in_own_settings
 def size_figure(
     extrapolations: Sequence[Extrapolation],
     ax: Axes | None = None,
@@ -87,6 +89,7 @@ def size_figure(
     return ax
 
 
+@in_own_settings
 def connectivity_figure(
     law: ConnectivityLaw, ax: Axes | None = None, *, connectivity: str = "d", control: str = "m"
 ) -> Axes:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from mbsim.figures.style import CURVE, axes, integer_ticks, look, number, say_instead, symbol
+from mbsim.figures.style import CURVE, axes, in_own_settings, integer_ticks, look, number, say_instead, symbol
 from mbsim.fss.design import need_records
 from mbsim.fss.results import Hysteresis
 
@@ -17,6 +17,7 @@ STRIP = 0.045
 FEWEST_POINTS = 4
 
 
+@in_own_settings
 def hysteresis_figure(
     loops: Sequence[Hysteresis],
     ax: Axes | None = None,

@@ -14,7 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mbsim.errors import DatasetError
-from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS, axis_label, critical_symbol, symbol
+from mbsim.figures.style import (
+    COLOURS,
+    CURVE,
+    LINES,
+    MARKERS,
+    axis_label,
+    critical_symbol,
+    in_own_settings,
+    symbol,
+)
 from mbsim.fss import resample
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, need_dataset, need_records
@@ -26,6 +35,7 @@ PANELS_ACROSS = 3
 LABEL_WIDTH = 52  # letters that fit along the axis
 
 
+@in_own_settings
 def order_parameter_figure(
     ds: xr.Dataset,
     critical: Sequence[Critical] = (),
@@ -108,6 +118,7 @@ def order_parameter_figure(
     return ax
 
 
+@in_own_settings
 def order_parameter_panels(
     ds: xr.Dataset,
     critical: Sequence[Critical] = (),

@@ -2,36 +2,51 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mbsim.figures.style import PAPER, WIDTH, labels_text
+from mbsim.figures.style import WIDTH, in_own_settings, labels_text
 
 ACROSS = 3
+MOST_ACROSS = 4
+"""Of panels that stand in rows by a label: more columns go on below."""
 LETTERS_PER_INCH = 15
 LEGEND_HANDLE = 8
 """What the sample of a line in a legend takes, in letters."""
 Draw = Callable[[Mapping[str, Any], Axes], Axes]
 
 
+class Cell(NamedTuple):
+    """Where a panel stands, and what it says of its row and its column."""
+
+    labels: Mapping[str, Any]
+    down: int
+    across: int
+    row: str = ""
+    column: str = ""
+
+
+@in_own_settings
 def panels(
     choices: Sequence[Mapping[str, Any]],
     draw: Draw,
     *,
+    rows: str = "",
     height: float = 2.3,
     across: int = ACROSS,
     same_y: bool = True,
     same_legend: bool = True,
     titles: bool | Sequence[str] = True,
 ) -> Figure:
-    """One panel for each choice of labels, lettered and titled by it, as wide as a printed page.
+    r"""One panel for each choice of labels, lettered and titled by it, as wide as a printed page.
 
     Args:
         choices: the labels of each panel; an empty mapping gives a panel without a title.
         draw: draws the panel of those labels on the axes it is given.
+        rows: the label whose values are the rows, all others the columns, where it has several; panels of one
+            column then share their horizontal range. Without it the panels follow each other.
         height: of a panel, in inches.
         across: at most so many panels in a row.
         same_y: whether all panels share one vertical axis.
@@ -42,30 +57,79 @@ def panels(
     >>> found = fss.summaries(fss.planted(jump=True, starts=True), bootstrap=100)
     >>> def draw(labels, ax):
     ...     return figures.summary_figure(found.sel(labels), "mean", ax)
-    >>> figure = figures.panels([{"init_overlap": 0.0}, {"init_overlap": 1.0}], draw)
-    >>> [ax.get_title(loc="left") for ax in figure.axes]
-    ['(a) init overlap = 0', '(b) init overlap = 1']
+    >>> figure = figures.panels([{"init_overlap": 0.0}, {"init_overlap": 1.0}], draw, rows="init_overlap")
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['random start\norder parameter', 'planted start\norder parameter']
     """
-    across = 2 if len(choices) == 4 and across == 3 else min(across, len(choices))
-    down = math.ceil(len(choices) / across)
-    width = WIDTH if across > 1 else 0.66 * WIDTH
-    with rc_context(PAPER):
-        figure = Figure(figsize=(width, height * down + 0.35), layout="constrained")
-        first: Axes | None = None
-        for place, labels in enumerate(choices):
-            ax = figure.add_subplot(down, across, place + 1, sharey=first if same_y else None)
-            draw(labels, ax)
-            letter = f"({chr(ord('a') + place)})" if 1 < len(choices) <= 26 else ""
-            text = titles[place] if not isinstance(titles, bool) else labels_text(labels) if titles else ""
-            ax.set_title(" ".join(filter(None, [letter, text])), loc="left")
-            if same_y and place % across:
-                ax.set_ylabel("")
-                ax.tick_params(labelleft=False)
-            first = first or ax
-        if same_legend:
-            _one_legend(figure)
-        figure.draw_without_rendering()  # ticks take their sizes now, not where the figure is shown
+    in_rows = len({choice[rows] for choice in choices if rows in choice}) > 1
+    cells = _in_rows(choices, rows) if in_rows else _in_order(choices, across, titles)
+    down, across = (1 + max(getattr(cell, name) for cell in cells) for name in ("down", "across"))
+    figure = Figure(figsize=(_width(across), height * down + 0.35), layout="constrained")
+    first: Axes | None = None
+    columns: dict[tuple[int, str], list[Axes]] = {}
+    for place, cell in enumerate(cells):
+        ax = figure.add_subplot(
+            down, across, cell.down * across + cell.across + 1, sharey=first if same_y else None
+        )
+        draw(cell.labels, ax)
+        letter = f"({chr(ord('a') + place)})" if 1 < len(cells) <= 26 else ""
+        ax.set_title(" ".join(filter(None, [letter, cell.column])), loc="left")
+        if same_y and cell.across:
+            ax.set_ylabel("")
+            ax.tick_params(labelleft=False)
+        if in_rows and not cell.across:
+            ax.set_ylabel(f"{cell.row}\n{ax.get_ylabel()}")
+        columns.setdefault((cell.across, str(_others(cell.labels, rows))), []).append(ax)
+        first = first or ax
+    if in_rows:
+        for column in columns.values():
+            _same_range(column)
+    if same_legend:
+        _one_legend(figure)
+    figure.draw_without_rendering()  # ticks take their sizes now, not where the figure is shown
     return figure
+
+
+def _width(across: int) -> float:
+    return WIDTH if across > 1 else 0.66 * WIDTH
+
+
+def _in_order(choices: Sequence[Mapping[str, Any]], across: int, titles: bool | Sequence[str]) -> list[Cell]:
+    """One after the other, row by row."""
+    across = 2 if len(choices) == 4 and across == 3 else min(across, len(choices))
+    cells = []
+    for place, labels in enumerate(choices):
+        text = titles[place] if not isinstance(titles, bool) else labels_text(labels) if titles else ""
+        cells.append(Cell(labels, place // across, place % across, column=text))
+    return cells
+
+
+def _in_rows(choices: Sequence[Mapping[str, Any]], rows: str) -> list[Cell]:
+    """A row for each value of the label `rows`, a column for each combination of the others."""
+    values = sorted({choice[rows] for choice in choices})
+    columns = list(dict.fromkeys(labels_text(_others(choice, rows)) for choice in choices))
+    across = math.ceil(len(columns) / math.ceil(len(columns) / MOST_ACROSS))
+    cells = []
+    for choice in choices:
+        column = labels_text(_others(choice, rows))
+        row, place = values.index(choice[rows]), columns.index(column)
+        down = len(values) * (place // across) + row
+        title = "" if row else column  # the columns are named once, above
+        cells.append(Cell(choice, down, place % across, labels_text({rows: choice[rows]}), title))
+    return sorted(cells, key=lambda cell: (cell.down, cell.across))
+
+
+def _others(labels: Mapping[str, Any], rows: str) -> dict[str, Any]:
+    return {name: value for name, value in labels.items() if name != rows}
+
+
+def _same_range(column: Sequence[Axes]) -> None:
+    """What lies below each other has one horizontal range, and one label of it."""
+    ends = [ax.get_xlim() for ax in column]
+    for ax in column:
+        ax.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
+    for ax in column[:-1]:
+        ax.set_xlabel("")
 
 
 def _one_legend(figure: Figure) -> None:

@@ -8,13 +8,26 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.figures.style import axes, axis_label, geometric, number, quantity_label
+from mbsim.figures.style import (
+    axes,
+    axis_label,
+    bars,
+    critical_symbol,
+    geometric,
+    in_own_settings,
+    plain_log_ticks,
+    quantity_label,
+)
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import need_dataset, need_records
 
 Array = NDArray[np.float64]
 
+DOUBLING = 1.8
+"""Columns that grow by this factor or more, each from the one before, stand on a logarithmic axis."""
 
+
+@in_own_settings
 def phase_diagram(
     summaries: xr.Dataset,
     across: str = "d",
@@ -24,26 +37,57 @@ def phase_diagram(
     critical: Sequence[Critical] = (),
     control: str = "m",
 ) -> Axes:
-    """A heat map with the control upwards, a column for each value of `across`; grey where nothing ran.
+    """A heat map, the control upwards and `across` to the right, both true to scale; grey where nothing ran.
+
+    A cell reaches half-way to its neighbours. Estimates of the critical value are points with their 95 %
+    intervals, joined by a line.
 
     Args:
         summaries: of `fss.summaries`, with one value of every label but `across`: select first.
-        across: the dimension whose values are the columns, d or N.
+        across: the dimension to draw to the right, d or N.
         ax: where to draw; the axes of a new figure, `ax.figure`, where not given.
         quantity: the summary that is shown as colour.
-        critical: estimates to mark in their columns, one for each; those of other labels are passed over.
+        critical: estimates to mark, one for each value of `across`; those of other labels are passed over.
         control: the dimension to draw upwards.
 
     Raises:
         DatasetError: `summaries` is no dataset; the quantity is not there, or has more than one value of
-            another label.
+            another label; `across` holds text.
 
     >>> from mbsim import figures, fss
-    >>> figures.phase_diagram(fss.summaries(fss.planted(), bootstrap=100), "N").get_xlabel()
-    '$N$'
+    >>> ax = figures.phase_diagram(fss.summaries(fss.planted(), bootstrap=100), "N")
+    >>> ax.get_xlabel(), ax.get_xscale()
+    ('$N$', 'log')
     """
     need_dataset(summaries, "summaries")
     critical = need_records(critical, "critical", "mbsim.fss.estimates(ds)")
+    values = _heights(summaries, quantity, across, control)
+    ax = axes(ax)
+    m, x = (values[name].to_numpy().astype(float) for name in (control, across))
+    ax.set_facecolor("0.88")
+    steps = _logarithmic(x)
+    heights = np.ma.masked_invalid(_filled(values.to_numpy()))
+    x_edges, m_edges = _edges(x, steps), _edges(m, geometric(m))
+    # As a raster, for viewers draw hairlines between vector cells.
+    drawn = ax.pcolormesh(x_edges, m_edges, heights, cmap="cividis", rasterized=True)
+    ax.figure.colorbar(drawn, ax=ax, label=quantity_label(quantity, values))
+    _mark(ax, _found(critical, values, across), x, control)
+    if geometric(m):
+        ax.set_yscale("log")
+    if steps:
+        ax.set_xscale("log")
+        plain_log_ticks(ax.xaxis, x.tolist())
+    else:
+        ax.set_xticks(x)
+    ax.set_xlim(x_edges[0], x_edges[-1])
+    ax.set_ylim(m_edges[0], m_edges[-1])
+    ax.set_xlabel(axis_label(values[across], across))
+    ax.set_ylabel(axis_label(values[control], control))
+    return ax
+
+
+def _heights(summaries: xr.Dataset, quantity: str, across: str, control: str) -> xr.DataArray:
+    """The quantity over (control, across), both rising, where anything ran."""
     if quantity not in summaries:
         held = ", ".join(sorted(map(str, summaries.data_vars))) or "nothing"
         raise DatasetError(f"{quantity!r} is not among the summaries, which hold {held}")
@@ -56,39 +100,28 @@ def phase_diagram(
     values = values.squeeze([dim for dim in values.dims if dim not in (across, control)])
     if across not in values.dims:
         values = values.expand_dims(across)
+    if values[across].dtype.kind not in "iuf":
+        raise DatasetError(f"across = {across!r} holds text, and a phase diagram needs numbers")
     values = values.transpose(control, across).dropna(control, how="all").dropna(across, how="all")
-    ax = axes(ax)
-    m, columns = values[control].to_numpy().astype(float), values[across].to_numpy().tolist()
-    ax.set_facecolor("0.88")
-    edges = _edges(m)
-    heights = np.ma.masked_invalid(_filled(values.to_numpy()))
-    # As a raster, for viewers draw hairlines between vector cells.
-    drawn = ax.pcolormesh(np.arange(len(columns) + 1) - 0.5, edges, heights, cmap="cividis", rasterized=True)
-    ax.figure.colorbar(drawn, ax=ax, label=quantity_label(quantity, values))
-    here = {str(name): values[name].item() for name in values.coords if values[name].ndim == 0}
-    found = [_of(critical, here | {across: column}) for column in columns]
-    _mark(ax, found)
-    if geometric(m):
-        ax.set_yscale("log")
-    ax.set_ylim(edges[0], edges[-1])
-    ax.set_xticks(range(len(columns)), [number(column) for column in columns])
-    ax.set_xlabel(axis_label(values[across], across))
-    ax.set_ylabel(axis_label(values[control], control))
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    if any(one is not None for one in found):
-        ax.set_title("points: midpoint with its interval", fontsize="small", loc="left")
-    return ax
+    return values.sortby([control, across])
 
 
-def _edges(m: Array) -> Array:
-    """Half-way between neighbours; in the logarithm for a geometric grid."""
-    if len(m) < 2:
-        return np.array([m[0] - 0.5, m[0] + 0.5])
-    x = np.log(m) if geometric(m) else m
-    middles = (x[1:] + x[:-1]) / 2
-    edges = np.concatenate([[2 * x[0] - middles[0]], middles, [2 * x[-1] - middles[-1]]])
-    return np.exp(edges) if geometric(m) else edges
+def _logarithmic(x: Array) -> bool:
+    """Whether the columns double, as sizes do, rather than follow at even steps."""
+    if len(x) < 3 or x[0] <= 0 or (x[1:] < DOUBLING * x[:-1]).any():
+        return False
+    steps = np.diff(x)
+    return not np.allclose(steps, steps[0])
+
+
+def _edges(x: Array, logarithmic: bool) -> Array:
+    """Half-way between neighbours, if so in the logarithm."""
+    if len(x) < 2:
+        return np.array([x[0] - 0.5, x[0] + 0.5])
+    at = np.log(x) if logarithmic else x
+    middles = (at[1:] + at[:-1]) / 2
+    edges = np.concatenate([[2 * at[0] - middles[0]], middles, [2 * at[-1] - middles[-1]]])
+    return np.exp(edges) if logarithmic else edges
 
 
 def _filled(values: Array) -> Array:
@@ -103,28 +136,34 @@ def _filled(values: Array) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _of(critical: Sequence[Critical], here: dict[str, object]) -> Critical | None:
-    for record in critical:
-        if np.isfinite(record.m_c) and all(here.get(k, v) == v for k, v in record.labels.items()):
-            return record
-    return None
+def _found(critical: Sequence[Critical], values: xr.DataArray, across: str) -> Array:
+    """(m_c, low, high) of each column, shape (3, column); NaN where there is none."""
+    here = {str(name): values[name].item() for name in values.coords if values[name].ndim == 0}
+    rows = []
+    for column in values[across].to_numpy().tolist():
+        at = here | {across: column}
+        own = (one for one in critical if all(at.get(k, v) == v for k, v in one.labels.items()))
+        rows.append(next((one.interval for one in own if one.interval.known), (np.nan,) * 3))
+    return np.array(rows, float).T
 
 
-def _mark(ax: Axes, found: Sequence[Critical | None]) -> None:
-    for place, record in enumerate(found):
-        if record is None:
-            continue
-        bar = None
-        if np.isfinite(record.high - record.low):
-            bar = [[record.m_c - record.low], [record.high - record.m_c]]
-        ax.errorbar(
-            [place],
-            [record.m_c],
-            yerr=bar,
-            color="black",
-            marker="o",
-            markersize=5,
-            markerfacecolor="white",
-            elinewidth=1.2,
-            capsize=3,
-        )
+def _mark(ax: Axes, found: Array, x: Array, control: str) -> None:
+    """The line of the critical value, white on black: the colours below go from dark to light."""
+    m_c, low, high = found
+    known = np.isfinite(m_c)
+    if not known.any():
+        return
+    ax.plot(x[known], m_c[known], color="white", linewidth=2.4, solid_capstyle="round")
+    ax.errorbar(
+        x[known],
+        m_c[known],
+        yerr=bars(m_c, low, high)[:, known],
+        color="black",
+        linewidth=1.2,
+        marker="o",
+        markersize=4.5,
+        markerfacecolor="white",
+        elinewidth=1.2,
+        capsize=3,
+        label=critical_symbol(control),
+    )

@@ -5,13 +5,21 @@ by line style at once, so that they survive a black-and-white print. Figures are
 `matplotlib.figure.Figure`, never of pyplot, so that they can be drawn in a notebook, in a worker or without a
 display. Sizes are in inches of the printed page: `WIDTH` is the text width of a journal, and `PAPER` the font
 sizes that go with it.
+
+Figures that mbsim makes have its own settings and none of a matplotlibrc, which may ask for what is not there,
+such as LaTeX (`own_settings`). On axes of a caller those of the caller hold.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+import inspect
+import io
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import xarray as xr
+from matplotlib import style as sheets
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -19,6 +27,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from matplotlib.typing import LineStyleType
 
 from mbsim.figures.names import QUANTITIES
+from mbsim.fss.records import start_text
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -41,6 +50,9 @@ GUIDE: dict[str, Any] = {"color": "0.55", "linewidth": 0.8, "zorder": 0}
 GEOMETRIC = 10.0
 """A grid whose steps differ by more than this factor is drawn on a logarithmic axis."""
 
+FEWEST_POINTS = 4
+"""Points that a range keeps on either side of what it is about."""
+
 WIDTH = 7.0
 PAPER: Any = {
     **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 9),
@@ -54,6 +66,41 @@ PAPER: Any = {
     "figure.constrained_layout.w_pad": 0.06,
     "svg.hashsalt": "mbsim",  # the same figure gives the same bytes
 }
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def own_settings() -> AbstractContextManager[None]:
+    """Within it matplotlib has its defaults and `PAPER`, whatever a matplotlibrc says."""
+    return sheets.context(["default", PAPER])
+
+
+def written(figure: Figure, kind: str, **options: Any) -> bytes:
+    """The figure as a file of that kind, "png", "svg" or "pdf"; options are those of `Figure.savefig`.
+
+    >>> written(axes(None).figure, "svg").startswith(b"<?xml")
+    True
+    """
+    file = io.BytesIO()
+    with own_settings():
+        figure.savefig(file, format=kind, **options)
+    return file.getvalue()
+
+
+def in_own_settings(draw: Callable[P, T]) -> Callable[P, T]:
+    """A figure function that draws in the settings of mbsim, unless it is given the axes of a caller."""
+    signature = inspect.signature(draw)
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        if signature.bind(*args, **kwargs).arguments.get("ax") is not None:
+            return draw(*args, **kwargs)
+        with own_settings():
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 class Look(NamedTuple):
@@ -91,8 +138,10 @@ def critical_symbol(control: str) -> str:
 
 
 def labels_text(labels: Mapping[str, object]) -> str:
-    """The labels of a panel or a curve: "d = 5, init overlap = 0"."""
-    return ", ".join(f"{symbol(name)} = {number(value)}" for name, value in labels.items())
+    """The labels of a panel or a curve: "d = 5, random start"."""
+    return ", ".join(
+        start_text(name, value) or f"{symbol(name)} = {number(value)}" for name, value in labels.items()
+    )
 
 
 def number(value: object) -> str:
@@ -124,6 +173,26 @@ def integer_ticks(ax: Axes, x: np.ndarray) -> None:
     """No fractions below an axis of integers, such as mini-batch sizes."""
     if np.array_equal(x, np.round(x)) and ax.get_xscale() == "linear":
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=3))
+
+
+def range_drawn(ax: Axes, x: np.ndarray, critical: Sequence[float]) -> None:
+    """The part of the control where something happens: half to 1.7 times the critical values.
+
+    At least `FEWEST_POINTS` points on either side are kept. A geometric grid is drawn whole, on a
+    logarithmic axis.
+    """
+    if geometric(x):
+        ax.set_xscale("log")
+        return
+    integer_ticks(ax, x)
+    known = [one for one in critical if np.isfinite(one)]
+    if not known:
+        return
+    first = min(np.searchsorted(x, 0.5 * min(known)), np.searchsorted(x, min(known)) - FEWEST_POINTS)
+    last = max(np.searchsorted(x, 1.7 * max(known)), np.searchsorted(x, max(known)) + FEWEST_POINTS)
+    low, high = x[max(0, int(first))], x[min(len(x) - 1, int(last))]
+    margin = 0.04 * (high - low)
+    ax.set_xlim(low - margin, high + margin)
 
 
 def bars(values: object, low: object, high: object) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Order parameter, Binder cumulant, susceptibility, success against the control, a curve for each size.
 
-Drawn from `fss.summaries`: points with their 95 % intervals. Where estimates of the critical value are given,
-each is a vertical line in the look of its curve, with its interval as a band.
+Drawn from `fss.summaries`: points with their 95 % intervals, and estimates of the critical value.
 """
 
 import math
@@ -20,10 +19,10 @@ from mbsim.figures.style import (
     axes,
     axis_label,
     bars,
-    geometric,
-    integer_ticks,
+    in_own_settings,
     look,
     quantity_label,
+    range_drawn,
     symbol,
 )
 from mbsim.fss.critical import Critical
@@ -41,9 +40,9 @@ BINDER_FLOOR = -1.0
 BINDER_TOP = 0.75
 LONGEST_BAR = 100.0
 """In heights of the curves: what no axis shows need not be drawn, and may not be a number to compute with."""
-FEWEST_POINTS = 4
 
 
+@in_own_settings
 def summary_figure(
     summaries: xr.Dataset,
     quantity: str = "mean",
@@ -54,6 +53,9 @@ def summary_figure(
     control: str = "m",
 ) -> Axes:
     """One summary against the control, a curve for each size, with 95 % intervals.
+
+    An estimate of the critical value is a vertical line in the look of its curve, with its interval as a band;
+    on the order parameter itself an open marker too, where the estimator tells the value there.
 
     Args:
         summaries: of `fss.summaries`, with one value of every label but the size: select first.
@@ -96,14 +98,14 @@ def summary_figure(
         )
         if record := _of(critical, values, size, label):
             marked.append(record)
-            _mark(ax, record, style)
+            _mark(ax, record, style, quantity)
     if quantity in UNBOUNDED:
         _keep_points_in_sight(ax, values)
     if quantity == "binder" and len(finite):
         ax.set_ylim(max(BINDER_FLOOR, finite.min() - 0.1 * max(0.5, 2 / 3 - finite.min())), BINDER_TOP)
     if quantity in REFERENCES:
         ax.axhline(REFERENCES[quantity], **GUIDE)
-    _range_drawn(ax, x, marked)
+    range_drawn(ax, x, [record.m_c for record in marked])
     ax.set_xlabel(axis_label(values[control], control))
     ax.set_ylabel(quantity_label(quantity, values))
     if ax.containers:
@@ -138,10 +140,16 @@ def _of(critical: Sequence[Critical], values: xr.DataArray, size: str, label: La
     return None
 
 
-def _mark(ax: Axes, record: Critical | None, style: Look) -> None:
-    """The estimate as a vertical line in the look of its curve, its interval as a band behind."""
-    if record is None or not math.isfinite(record.m_c):
+def _mark(ax: Axes, record: Critical, style: Look, quantity: str) -> None:
+    """The estimate as a vertical line in the look of its curve, its interval as a band behind.
+
+    Where the estimator tells the order parameter at it, it is an open marker on the curve too.
+    """
+    if not math.isfinite(record.m_c):
         return
+    if quantity == "mean" and math.isfinite(record.value):
+        ring = {"markersize": 7, "markerfacecolor": "none", "markeredgewidth": 1.1}
+        ax.plot([record.m_c], [record.value], **(style.points | ring), zorder=3)
     ax.axvline(record.m_c, color=style.color, linestyle=style.linestyle, linewidth=0.8, zorder=0.5)
     if math.isfinite(record.low):
         ax.axvspan(record.low, record.high, color=style.color, alpha=0.15, linewidth=0, zorder=0)
@@ -157,23 +165,3 @@ def _keep_points_in_sight(ax: Axes, values: xr.DataArray) -> None:
     bottom, top = ax.get_ylim()
     if room > 0:
         ax.set_ylim(max(bottom, low - 0.2 * room), min(top, high + room))
-
-
-def _range_drawn(ax: Axes, x: Array, critical: Sequence[Critical]) -> None:
-    """The part of the control where something happens: half to 1.7 times the critical values.
-
-    At least `FEWEST_POINTS` points on either side are kept. A geometric grid is drawn whole, on a
-    logarithmic axis.
-    """
-    if geometric(x):
-        ax.set_xscale("log")
-        return
-    integer_ticks(ax, x)
-    known = [record.m_c for record in critical if math.isfinite(record.m_c)]
-    if not known:
-        return
-    first = min(np.searchsorted(x, 0.5 * min(known)), np.searchsorted(x, min(known)) - FEWEST_POINTS)
-    last = max(np.searchsorted(x, 1.7 * max(known)), np.searchsorted(x, max(known)) + FEWEST_POINTS)
-    low, high = x[max(0, int(first))], x[min(len(x) - 1, int(last))]
-    margin = 0.04 * (high - low)
-    ax.set_xlim(low - margin, high + margin)

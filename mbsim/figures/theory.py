@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS
+from mbsim.figures.style import COLOURS, CURVE, LINES, MARKERS, in_own_settings
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import need_records
 from mbsim.theory import checks, linear
@@ -21,6 +21,7 @@ from mbsim.theory import checks, linear
 LINE_POINTS = 200
 
 
+@in_own_settings
 def trajectory_figure(
     cases: Mapping[str, tuple[xr.DataArray, xr.DataArray | None]],
     ax: Axes | None = None,
@@ -76,6 +77,7 @@ def trajectory_figure(
     return ax
 
 
+@in_own_settings
 def critical_figure(
     critical: Sequence[Critical], lr: float, ax: Axes | None = None, *, inputs: str = "sign"
 ) -> Axes:

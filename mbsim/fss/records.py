@@ -4,7 +4,7 @@ A record is a frozen dataclass with `labels` and `because`. Its `fields` name wh
 `Interval`; `row` is the same as plain numbers and text, an interval as three columns. Arrays stay attributes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -103,9 +103,23 @@ class Records(list[T], Generic[T]):
         return html_table(self)
 
 
-def labels_text(labels: dict[str, Label]) -> str:
-    """The labels as they are read: "d = 5, init overlap = 1"."""
-    return ", ".join(f"{name.replace('_', ' ')} = {_text(value)}" for name, value in labels.items())
+START = "init_overlap"
+STARTS: dict[Any, str] = {0.0: "random start", 1.0: "planted start"}
+"""What both ends of the label `START` are called."""
+
+
+def labels_text(labels: Mapping[str, Label]) -> str:
+    """The labels as they are read: "d = 5, random start"."""
+    return ", ".join(start_text(name, value) or _label_text(name, value) for name, value in labels.items())
+
+
+def start_text(name: str, value: object) -> str:
+    """What a start is called, at random or planted; empty for another label, or between the two."""
+    return STARTS.get(value, "") if name == START else ""
+
+
+def _label_text(name: str, value: Label) -> str:
+    return f"{name.replace('_', ' ')} = {_text(value)}"
 
 
 def html_table(records: Iterable[Record]) -> str:
