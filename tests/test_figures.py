@@ -164,12 +164,23 @@ def test_more_than_one_value_of_a_label_is_refused(ds, critical):
 
 
 def test_there_is_a_panel_for_each_combination_of_labels(ds, critical):
-    assert [ax.get_title()[-7:] for ax in order_parameter_panels(ds, critical).axes] == ["$d$ = 3", "$d$ = 5"]
+    titles = [ax.get_title(loc="left") for ax in order_parameter_panels(ds, critical).axes]
+    assert titles == ["(a) $d$ = 3", "(b) $d$ = 5"]
+    alone = order_parameter_panels(ds.sel(d=[5]), critical).axes
+    assert [ax.get_title() for ax in alone] == ["sparse-vector, $d$ = 5"]
+
+
+def test_starts_are_rows_and_connectivities_columns_with_one_range_of_m(ds):
     starts = xr.concat([ds.drop_vars("init_overlap")] * 2, dim=xr.Variable("init_overlap", [0.0, 1.0]))
+    starts["overlap_mean"] = starts["overlap_mean"].where((starts["m"] < 22) | (starts["init_overlap"] == 0))
     figure = order_parameter_panels(starts, fss.midpoint(starts, bootstrap=20))
-    titles = [ax.get_title() for ax in figure.axes]
-    assert len(titles) == len(set(titles)) == 4
-    assert "sparse-vector, init overlap = 1.0, $d$ = 5" in titles
+    at = {(round(ax.get_position().x0, 2), round(ax.get_position().y0, 2)): ax for ax in figure.axes}
+    columns, rows = sorted({x for x, _ in at}), sorted({y for _, y in at}, reverse=True)
+    grid = [[at[x, y] for x in columns] for y in rows]
+    assert [ax.get_title(loc="left") for ax in grid[0]] == ["(a) $d$ = 3", "(b) $d$ = 5"]
+    assert [row[0].get_ylabel().split("\n")[0] for row in grid] == ["random start", "planted start"]
+    for upper, lower in zip(*grid, strict=True):
+        assert upper.get_xlim() == lower.get_xlim()
 
 
 def test_a_figure_is_written_whole(ds, critical, tmp_path):

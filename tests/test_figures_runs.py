@@ -79,12 +79,15 @@ def test_m_c_over_time_is_that_of_the_records_without_the_times_that_have_none()
     assert figures.over_time_figure([lost]).texts[0].get_text() == "no rise"
 
 
-def test_each_teacher_has_its_line_and_all_their_mean(ds):
+def test_each_teacher_has_its_line_about_the_mean_and_the_band_is_the_chance_of_replicas(ds):
     ax = figures.teacher_figure(ds.sel(N=128))
-    lines = [line.get_ydata() for line in ax.lines if line.get_color() == "0.6"]
+    lines = [line.get_ydata() for line in ax.lines if line.get_marker() == "."]
     own = ds["overlap_mean"].sel(N=128)
-    np.testing.assert_allclose(lines, own.mean("replica"))
-    np.testing.assert_allclose(curves(ax)[0][0].get_ydata(), own.mean(["teacher", "replica"]))
+    np.testing.assert_allclose(lines, own.mean("replica") - own.mean(["teacher", "replica"]), atol=1e-12)
+    [band] = ax.collections
+    half = np.abs(band.get_paths()[0].vertices[:, 1]).max()
+    error = np.sqrt((own.var("replica", ddof=1) / 8).mean("teacher"))
+    assert half == pytest.approx(1.96 * float(error.max()))
 
 
 def test_the_scatter_between_teachers_is_told_apart_from_that_of_their_replicas():

@@ -6,7 +6,7 @@ It is drawn from the dataset itself and from records of `fss.midpoint`, so that 
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mbsim.errors import DatasetError
+from mbsim.figures.panels import ACROSS, SINGLE_SHARE, panels
 from mbsim.figures.style import (
     COLOURS,
     CURVE,
@@ -22,17 +23,22 @@ from mbsim.figures.style import (
     axis_label,
     critical_symbol,
     in_own_settings,
+    labels_text,
+    legend_below,
+    range_drawn,
     symbol,
 )
 from mbsim.fss import resample
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, need_dataset, need_records
 from mbsim.fss.interval import Label
+from mbsim.fss.records import START
 from mbsim.fss.samples import order_parameter_of, samples_of
 from mbsim.fss.table import number_and_interval
 
-PANELS_ACROSS = 3
-LABEL_WIDTH = 52  # letters that fit along the axis
+PANEL_WIDTH, PANEL_HEIGHT, LINE_HEIGHT = 3.3, 3.1, 0.17
+"""Of one panel among several, without the lines of its legend, and of such a line: inches."""
+LABEL_WIDTH, NARROW_WIDTH = 52, 36  # letters that fit along the axis of one panel, and of one among several
 
 
 @in_own_settings
@@ -113,7 +119,8 @@ def order_parameter_figure(
     ax.set_yticks([tick for tick in ax.get_yticks() if floor - 0.1 * gap <= tick <= ceiling + 0.1 * gap])
     ax.set_xlabel(axis_label(values[control], control))
     ax.set_ylabel(textwrap.fill(axis_label(values), LABEL_WIDTH))
-    ax.set_title(", ".join([_model(ds), *(f"{symbol(name)} = {label}" for name, label in fixed.items())]))
+    range_drawn(ax, values[control].to_numpy(), [record.m_c for record in marked])
+    ax.set_title(", ".join(filter(None, [_model(ds), labels_text(fixed)])))
     _add_legend(ax, control)
     return ax
 
@@ -148,16 +155,32 @@ def order_parameter_panels(
     critical = need_records(critical, "critical", "mbsim.fss.midpoint(ds)")
     values = samples_of(ds, order_parameter, Design(size, control))
     names = list(_labels(values, size, control))
-    panels = list(np.ndindex(*(values.sizes[name] for name in names)))
-    across = min(PANELS_ACROSS, len(panels))
-    down = math.ceil(len(panels) / across)
-    figure = Figure(figsize=(max(6.0, 4.8 * across), 5.2 * down), layout="constrained")
-    for place, index in enumerate(panels):
-        chosen = ds.isel({name: [at] for name, at in zip(names, index, strict=True)})
-        ax = figure.add_subplot(down, across, place + 1)
-        order_parameter_figure(
+    choices = [
+        {name: values[name][at].item() for name, at in zip(names, index, strict=True)}
+        for index in np.ndindex(*(values.sizes[name] for name in names))
+    ]
+
+    def draw(labels: Mapping[str, Any], ax: Axes | None) -> Axes:
+        chosen = ds.sel({name: [value] for name, value in labels.items()})
+        ax = order_parameter_figure(
             chosen, critical, ax, order_parameter=order_parameter, size=size, control=control
         )
+        if len(choices) == 1:
+            return ax
+        ax.set_title("")
+        ax.set_ylabel(textwrap.fill(axis_label(values), NARROW_WIDTH))
+        if legend := ax.get_legend():
+            legend.set_title("")
+        return ax
+
+    if len(choices) == 1:
+        return cast(Figure, draw(choices[0], None).figure)
+    across = min(ACROSS, len({str(choice | {START: 0}) for choice in choices}))
+    width = PANEL_WIDTH * across / (1 if across > 1 else SINGLE_SHARE)
+    height = PANEL_HEIGHT + LINE_HEIGHT * values.sizes.get(size, 1)
+    figure = panels(choices, draw, rows=START, width=width, height=height, same_y=False, same_legend=False)
+    figure.suptitle(_model(ds))
+    figure.supxlabel(f"mean ± standard error; {_marks(control)}", fontsize="small")
     return figure
 
 
@@ -169,15 +192,12 @@ def _labels(values: xr.DataArray, size: str, control: str) -> dict[str, Label]:
 
 def _add_legend(ax: Axes, control: str) -> None:
     """Below the axes, where it hides no curve however narrow the panel."""
-    ax.legend(
-        title=f"mean ± standard error; open markers and bars below: {critical_symbol(control)}, 95% interval",
-        title_fontsize="x-small",
-        fontsize="small",
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-        frameon=False,
-        handlelength=3.2,
-    )
+    title = f"mean ± standard error; {_marks(control)}"
+    legend_below(ax, title=title, title_fontsize="x-small", frameon=False, handlelength=3.2)
+
+
+def _marks(control: str) -> str:
+    return f"open markers and bars below: {critical_symbol(control)}, 95% interval"
 
 
 def _result(control: str, record: Critical | None) -> str:

@@ -12,6 +12,8 @@ from mbsim.figures.style import WIDTH, in_own_settings, labels_text
 ACROSS = 3
 MOST_ACROSS = 4
 """Of panels that stand in rows by a label: more columns go on below."""
+SINGLE_SHARE = 0.66
+"""Of the width that a single column takes."""
 LETTERS_PER_INCH = 15
 LEGEND_HANDLE = 8
 """What the sample of a line in a legend takes, in letters."""
@@ -35,6 +37,7 @@ def panels(
     *,
     rows: str = "",
     height: float = 2.3,
+    width: float = WIDTH,
     across: int = ACROSS,
     same_y: bool = True,
     same_legend: bool = True,
@@ -48,6 +51,7 @@ def panels(
         rows: the label whose values are the rows, all others the columns, where it has several; panels of one
             column then share their horizontal range. Without it the panels follow each other.
         height: of a panel, in inches.
+        width: of the figure, if it has several columns, in inches.
         across: at most so many panels in a row.
         same_y: whether all panels share one vertical axis.
         same_legend: whether one legend, below, holds for all panels; otherwise each keeps its own.
@@ -64,8 +68,10 @@ def panels(
     in_rows = len({choice[rows] for choice in choices if rows in choice}) > 1
     cells = _in_rows(choices, rows) if in_rows else _in_order(choices, across, titles)
     down, across = (1 + max(getattr(cell, name) for cell in cells) for name in ("down", "across"))
-    figure = Figure(figsize=(_width(across), height * down + 0.35), layout="constrained")
+    wide = width if across > 1 else SINGLE_SHARE * width
+    figure = Figure(figsize=(wide, height * down + 0.35), layout="constrained")
     first: Axes | None = None
+    named: dict[int, str] = {}
     columns: dict[tuple[int, str], list[Axes]] = {}
     for place, cell in enumerate(cells):
         ax = figure.add_subplot(
@@ -75,10 +81,13 @@ def panels(
         letter = f"({chr(ord('a') + place)})" if 1 < len(cells) <= 26 else ""
         ax.set_title(" ".join(filter(None, [letter, cell.column])), loc="left")
         if same_y and cell.across:
-            ax.set_ylabel("")
             ax.tick_params(labelleft=False)
-        if in_rows and not cell.across:
-            ax.set_ylabel(f"{cell.row}\n{ax.get_ylabel()}")
+        label = ax.get_ylabel()
+        if label == named.get(cell.down):  # said once in a row
+            ax.set_ylabel("")
+        elif in_rows:
+            ax.set_ylabel(f"{cell.row}\n{label}")
+        named.setdefault(cell.down, label)
         columns.setdefault((cell.across, str(_others(cell.labels, rows))), []).append(ax)
         first = first or ax
     if in_rows:
@@ -88,10 +97,6 @@ def panels(
         _one_legend(figure)
     figure.draw_without_rendering()  # ticks take their sizes now, not where the figure is shown
     return figure
-
-
-def _width(across: int) -> float:
-    return WIDTH if across > 1 else 0.66 * WIDTH
 
 
 def _in_order(choices: Sequence[Mapping[str, Any]], across: int, titles: bool | Sequence[str]) -> list[Cell]:

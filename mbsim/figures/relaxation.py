@@ -17,6 +17,7 @@ from mbsim.figures.style import (
     bars,
     critical_symbol,
     in_own_settings,
+    legend_below,
     look,
     number,
     say_instead,
@@ -30,7 +31,7 @@ from mbsim.fss.samples import samples_of
 
 Array = NDArray[np.float64]
 
-ABOUT = (-6, -3, -1, 0, 1, 3, 6)
+ABOUT = (-6, -2, -1, 0, 1, 2, 6)
 """Which values of the control are drawn, in steps of the grid from the critical one."""
 PALEST = 0.85
 """How far the colour map is used: its brightest end cannot be seen on white."""
@@ -107,7 +108,7 @@ def relaxation_figure(
     ax.set_xscale("log")
     ax.set_xlabel(_time_label(values[time]))
     ax.set_ylabel("order parameter")
-    ax.legend(fontsize="small")
+    legend_below(ax, 3, handlelength=1.2, columnspacing=0.7, handletextpad=0.3)
     return ax
 
 

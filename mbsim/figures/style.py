@@ -24,6 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 from matplotlib.typing import LineStyleType
 
 from mbsim.figures.names import QUANTITIES
@@ -52,6 +53,9 @@ GEOMETRIC = 10.0
 
 FEWEST_POINTS = 4
 """Points that a range keeps on either side of what it is about."""
+
+BELOW = 0.46
+"""Inches that the ticks and the label of the horizontal axis take."""
 
 WIDTH = 7.0
 PAPER: Any = {
@@ -203,10 +207,16 @@ def bars(values: object, low: object, high: object) -> np.ndarray:
     return np.clip(np.where(np.isfinite(lengths), lengths, 0.0), 0, None)
 
 
-def legend_below(ax: Axes, columns: int = 1) -> None:
-    """The legend under the axes, where it cannot lie on data."""
+def legend_below(ax: Axes, columns: int = 1, **options: Any) -> None:
+    """The legend under the axes and their label, where it cannot lie on data, however narrow the panel."""
+    below = ax.transAxes + ScaledTranslation(0, -BELOW, ax.figure.dpi_scale_trans)
+    compact = {"fontsize": "small", "handlelength": 1.8, "columnspacing": 1.2, "borderaxespad": 0.0}
     ax.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=columns, fontsize="small", handlelength=1.8
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=below,
+        ncols=columns,
+        **(compact | options),
     )
 
 

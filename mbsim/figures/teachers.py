@@ -1,6 +1,7 @@
-"""How teachers differ: the order parameter of each one, and how far they scatter about their mean."""
+"""How teachers differ: how far the order parameter of each one lies from the mean of all."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.figures.style import CURVE, axes, axis_label, in_own_settings, look, range_drawn
+from mbsim.figures.style import GUIDE, axes, axis_label, in_own_settings, look, range_drawn, say_instead
 from mbsim.fss import resample
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, need_dataset, need_records
@@ -28,9 +29,10 @@ def teacher_figure(
     control: str = "m",
     samples: tuple[str, str] = SAMPLES,
 ) -> Axes:
-    """The order parameter against the control, a thin line for each teacher, the mean of all with its error.
+    """How far each teacher lies from the mean of all, against the control, a line for each.
 
-    The line of a teacher is the mean over its replicas; bars are one standard error of the mean over teachers.
+    The line of a teacher is q_t - mean_t q_t, where q_t is the mean of the order parameter over its replicas. The
+    grey band is what replicas alone would make of it: 1.96 standard errors of q_t, the mean over teachers.
 
     Args:
         ds: a dataset with one value of every label, the size too: select first.
@@ -45,26 +47,28 @@ def teacher_figure(
         DatasetError: `ds` is no dataset; the variable is not there, or has more than one value of a label.
 
     >>> from mbsim import figures, fss
-    >>> ds = fss.planted([64])
-    >>> ax = figures.teacher_figure(ds.sel(N=64))
+    >>> ax = figures.teacher_figure(fss.planted([64]).sel(N=64))
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['each teacher', 'mean']
+    ['by chance of replicas', 'one teacher']
     """
     critical = need_records(critical, "critical", "mbsim.fss.midpoint(ds)")
     values = one_curve(ds, order_parameter, size, control, samples)
     ax = axes(ax)
     m, students = values[control].to_numpy(), values.to_numpy().astype(float)
-    style, each = look(0), resample.teacher_means(students)
-    for place, one in enumerate(each):
-        ax.plot(m, one, color="0.6", linewidth=0.6, label="_" if place else "each teacher", zorder=1)
-    mean, error = resample.mean(students), np.nan_to_num(resample.standard_error(students))
-    ran = np.isfinite(mean)
-    ax.errorbar(m[ran], mean[ran], yerr=error[ran], label="mean", **style._asdict(), **CURVE, zorder=2)
+    if students.shape[0] < 2:
+        return say_instead(ax, "one teacher tells nothing of the others")
+    off = resample.teacher_means(students) - resample.mean(students)
+    noise = 1.96 * np.sqrt(_chance(students))
+    ax.fill_between(m, -noise, noise, color="0.85", linewidth=0, label="by chance of replicas", zorder=0)
+    for place, one in enumerate(off):
+        style: dict[str, Any] = {"color": look(place).color, "marker": ".", "markersize": 4, "linewidth": 0.7}
+        ax.plot(m, one, label="one teacher" if not place else "_", **style)
+    ax.axhline(0, **GUIDE)
     here = {str(key): one.item() for key, one in values.coords.items() if one.ndim == 0}
     own = [one for one in critical if all(here.get(k, v) == v for k, v in one.labels.items())]
     range_drawn(ax, m, [one.m_c for one in own])
     ax.set_xlabel(axis_label(values[control], control))
-    ax.set_ylabel("order parameter")
+    ax.set_ylabel("teacher − mean of teachers")
     ax.legend()
     return ax
 
@@ -102,16 +106,20 @@ def between_teachers(students: Array) -> Array:
     >>> between_teachers(students).round(1)
     array([2.])
     """
-    present = np.isfinite(students)
-    count = present.sum(axis=1)
-    means = resample.teacher_means(students)
-    squares = np.where(present, (students - means[:, None]) ** 2, 0.0).sum(axis=1)
+    means, noise = resample.teacher_means(students), _chance(students)
+    count = np.isfinite(means).sum(axis=0)
+    centred = np.where(np.isfinite(means), means - resample.mean(students), 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        noise = np.where(count > 1, squares / (count - 1) / count, np.nan)
-        teachers = np.isfinite(noise)
-        known = np.where(teachers, means, 0.0)
-        total = teachers.sum(axis=0)
-        centred = np.where(teachers, means - known.sum(axis=0) / total, 0.0)
-        between = (centred**2).sum(axis=0) / (total - 1)
-        chance = np.where(teachers, noise, 0.0).sum(axis=0) / total
-        return np.where(total > 1, np.sqrt(np.maximum(between - chance, 0.0)), np.nan)
+        between = (centred**2).sum(axis=0) / (count - 1)
+        return np.where(count > 1, np.sqrt(np.maximum(between - noise, 0.0)), np.nan)
+
+
+def _chance(students: Array) -> Array:
+    """mean_t[ Var_r q_tr / R_t ] over the teachers with two or more replicas, shape (point,)."""
+    count = np.isfinite(students).sum(axis=1)
+    centred = students - resample.teacher_means(students)[:, None]
+    squares = np.where(np.isfinite(students), centred**2, 0.0).sum(axis=1)
+    enough = count > 1
+    noise = np.where(enough, squares / np.where(enough, count * (count - 1), 1), 0.0).sum(axis=0)
+    teachers = enough.sum(axis=0)
+    return np.where(teachers > 0, noise / np.maximum(teachers, 1), np.nan)
