@@ -7,36 +7,46 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mbsim.fss.growth import FEWEST_SIZES, STILL, Exponents, Growth
 from mbsim.fss.interval import Interval
 from mbsim.fss.peak import Peak
 from mbsim.fss.reasons import Reason, because
-from mbsim.fss.resampled import Resampled, logarithm
+from mbsim.fss.resampled import Resampled
 from mbsim.fss.results import Histogram, Hysteresis
+from mbsim.fss.steepest import Slope
 from mbsim.fss.summaries import Summary
 from mbsim.fss.trend import slope
 
-FEWEST_SIZES = 3
 GROWTH_EXPONENT = 0.25
 """A barrier that grows slower than N to this power is not taken for that of an interface."""
 BARRIER_ERROR = 0.05
 JUMP = 0.5
-"""A jump is this share of the range of the order parameter between neighbouring points of the grid."""
+"""A jump is this share of the range of the order parameter between two states at one m."""
+HIGH_BARRIER = 1.5
+"""A barrier above this at every size parts two phases, if they stay apart."""
+STAY_APART = 0.8
+"""Two phases stay apart if their distance at the largest size is this share of that at the smallest."""
+NOT_ONE = 0.9
+"""1/ν below this, with its whole interval, is not that of two phases that coexist."""
 
 
 class Found(NamedTuple):
-    """What one size shows: its curves, the peak of the susceptibility, its histogram and the barrier."""
+    """What one size shows: its curves, the peak of the susceptibility, the steepest slope, the histogram, the
+    barrier.
+    """
 
     summary: Summary
     peak: Peak
+    slope: Slope
     histogram: Histogram
     barrier: Resampled
-    jump: bool
 
 
 class Evidence(NamedTuple):
-    """Sentences, what they speak for ("first", "second" or nothing), and what would be needed to say more.
+    """Sentences, what they speak for, and what would be needed to say more.
 
-    veto: why the transition cannot be called second order, whatever else speaks for it.
+    speaks_for: "first", "second", "crossover", or nothing. veto: why the transition is neither of second order nor
+    a crossover, whatever else speaks for it.
     """
 
     sentences: list[str]
@@ -63,6 +73,12 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     if not two:
         sentences.append("One peak at every size: two phases are not seen to coexist.")
         return growth, Evidence(sentences, "second")
+    if _grows_by_bounds([one.histogram for one in usable]):
+        sentences.append("The bounds of the barrier grow with the size, as that of an interface does.")
+        return growth, Evidence(sentences, "first")
+    if _stay_apart([one.histogram for one in usable]):
+        sentences.append("At every size a valley that is all but empty parts two phases, which stay apart.")
+        return growth, Evidence(sentences, "first")
     if len(measured) < FEWEST_SIZES:
         sentences.append("The valley is too empty to tell whether the barrier grows.")
         return growth, Evidence(sentences, missing=because("need_students"))
@@ -87,27 +103,87 @@ def _barrier_text(drawn: Histogram) -> str:
     return str(drawn.barrier) if np.isfinite(drawn.valley) else "one peak"
 
 
-def peak_growth(found: list[Found], size: str) -> tuple[Interval, Evidence]:
-    """The exponent with which the susceptibility's peak grows, and what it speaks for."""
-    resolved = [one for one in found if one.peak.resolved and one.peak.height is not None]
-    sizes = [one.summary.ensemble.size for one in resolved]
-    if len(sizes) < FEWEST_SIZES:
-        narrow = len(found) - len(resolved)
-        why = (
-            f"{narrow} of {len(found)} peaks are narrower than the grid" if narrow else f"{len(found)} sizes"
+def _grows_by_bounds(usable: list[Histogram]) -> bool:
+    """Whether the barrier of a size lies, with its whole interval, so far above that of a smaller one.
+
+    The barrier of a valley that is all but empty is only bounded below, and that suffices: 1.09 (0.79 to 1.39),
+    at least 1.6, at least 3.
+    """
+    last = usable[-1]
+    if not np.isfinite(last.valley):
+        return False
+
+    def above(one: Histogram, other: Histogram) -> bool:
+        least = max(one.barrier.value, BARRIER_ERROR) * (other.size / one.size) ** GROWTH_EXPONENT
+        return other.barrier.low > max(one.barrier.high, least)
+
+    falls = any(above(other, one) for one in usable for other in usable if one.size > other.size
+                and one.barrier.high < other.barrier.low)  # fmt: skip
+    return above(usable[0], last) and not falls
+
+
+def _stay_apart(usable: list[Histogram]) -> bool:
+    """Whether two phases are parted by a high barrier at every size, and do not approach each other."""
+    if not all(np.isfinite(one.valley) and one.barrier.low > HIGH_BARRIER for one in usable):
+        return False
+    distances = [one.peaks[1] - one.peaks[0] for one in usable]
+    return distances[-1] >= STAY_APART * distances[0]
+
+
+def growing(found: list[Found], peaks: Growth, slopes: Growth, powers: Exponents, size: str) -> Evidence:
+    """How the peak of the susceptibility and the steepest slope grow, and what that speaks for."""
+    sentences = [
+        _growth_text("The peak of the susceptibility", peaks, size, len(found), "x"),
+        _growth_text("The steepest slope of the order parameter", slopes, size, len(found), "s"),
+    ]
+    smooth = peaks.known and slopes.known and peaks.still and slopes.still
+    if powers.inverse_nu.known and not smooth:
+        sentences.append(
+            f"Together 1/ν = {powers.inverse_nu} and β/ν = {powers.beta_over_nu} in {size}; 1 and 0 where two "
+            "phases coexist."
         )
-        sentence = f"The growth of the susceptibility's peak is not known: {why}."
-        return Interval(), Evidence([sentence], missing=because("need_peaks", count=FEWEST_SIZES))
-    logarithms = [one.peak.height.map(logarithm) for one in resolved if one.peak.height is not None]
-    exponent = slope(sizes, logarithms)
-    sentence = (
-        f"The peak of the susceptibility grows as {size}^x, x = {exponent}; x = 1 where phases coexist."
+    if powers.of_coexistence:
+        sentences.append("Both grow as where two phases coexist.")
+        return Evidence(sentences, "first")
+    if not peaks.known:
+        return Evidence(sentences, missing=because("need_peaks", count=FEWEST_SIZES))
+    if smooth:
+        sentences.append("Neither grows: nothing sharpens with the size.")
+        return Evidence(sentences, "crossover")
+    if peaks.overall.low > 0 and peaks.grows:
+        if peaks.overall.high < 1 or powers.inverse_nu.high < NOT_ONE:
+            return Evidence(sentences, "second")
+        return Evidence(sentences, missing=because("need_exponent"))
+    return Evidence(sentences, missing=_sizes_that_tell(peaks, slopes, size))
+
+
+def _growth_text(what: str, growth: Growth, size: str, sizes: int, letter: str) -> str:
+    if not growth.known:
+        narrow = sizes - len(growth.sizes)
+        why = f"at {narrow} of {sizes} sizes it is narrower than the grid" if narrow else f"{sizes} sizes"
+        return f"{what}: its growth is not known ({why})."
+    last, before = growth.sizes[-1], growth.sizes[-2]
+    return (
+        f"{what} grows as {size}^{letter}, {letter} = {growth.overall}; from {size} = {before:g} to {last:g} "
+        f"{letter} = {growth.pair}."
     )
-    if 0 < exponent.low and exponent.high < 1:
-        return exponent, Evidence([sentence], "second")
-    if exponent.high <= 0 or not exponent.low > 0:
-        return exponent, Evidence([sentence], missing=because("need_growth"))
-    return exponent, Evidence([sentence], missing=because("need_exponent"))
+
+
+def _sizes_that_tell(peaks: Growth, slopes: Growth, size: str) -> Reason:
+    """The size, or the share of students, at which the errors would tell growth from none."""
+    known = [one for one in (peaks, slopes) if np.isfinite(one.missing_factor)]
+    if not known:
+        return because("need_growth")
+    widest = max(known, key=lambda one: one.pair.high - one.pair.low)
+    reach = (widest.pair.high - widest.pair.low) / 2
+    at = widest.sizes[-1] * widest.missing_factor
+    return because("need_sizes_that_tell", size=size, at=_round(at), students=max(2.0, (reach / STILL) ** 2))
+
+
+def _round(number: float) -> float:
+    """Upwards, to two digits."""
+    unit = 10.0 ** (np.floor(np.log10(number)) - 1)
+    return float(np.ceil(number / unit) * unit)
 
 
 def binder_minima(found: list[Found], size: str) -> tuple[dict[float, Interval], Evidence]:
@@ -126,7 +202,7 @@ def binder_minima(found: list[Found], size: str) -> tuple[dict[float, Interval],
     return minima, Evidence([f"Binder minimum (a hint, not counted) at {size} = {'; '.join(dips)}."])
 
 
-def loops_open(found: list[Found], loops: list[Hysteresis], size: str, control: str) -> Evidence:
+def loops_open(loops: list[Hysteresis], found: list[Found], size: str, control: str) -> Evidence:
     """Whether the loops between random and planted starts are open, and what that speaks for."""
     if not loops:
         return Evidence(
@@ -147,7 +223,7 @@ def loops_open(found: list[Found], loops: list[Hysteresis], size: str, control: 
         return Evidence(sentences, missing=because("need_two_loops"), veto=veto)
     if all(loop.width.low > step for loop in known[-2:]):
         shrinks = known[-1].width.high < 0.5 * known[0].width.low
-        jumps = np.isfinite(found[-1].histogram.valley) or found[-1].jump
+        jumps = np.isfinite(found[-1].histogram.valley) or _two_states(known[-1])
         if shrinks or not jumps:
             sentences.append(
                 "The loop closes with the size." if shrinks else "But the order parameter does not jump."
@@ -159,3 +235,10 @@ def loops_open(found: list[Found], loops: list[Hysteresis], size: str, control: 
         sentences.append("The loop is closed, to within a step of the grid.")
         return Evidence(sentences, "second", veto=veto)
     return Evidence(sentences, missing=because("need_finer"), veto=veto)
+
+
+def _two_states(loop: Hysteresis) -> bool:
+    """Whether the branches lie half of the order parameter's range apart somewhere: two states at one m."""
+    both = np.concatenate([loop.random_mean, loop.planted_mean])
+    apart = np.abs(loop.planted_mean - loop.random_mean)
+    return bool(np.nanmax(apart, initial=0.0) > JUMP * (np.nanmax(both) - np.nanmin(both)))

@@ -3,8 +3,10 @@
 import math
 from typing import Literal, NamedTuple
 
-Order = Literal["first", "second", "undecided", "none"]
-"""Of the transition: "none" if the grid shows none, "undecided" if the evidence does not suffice."""
+Order = Literal["first", "second", "crossover", "undecided", "none"]
+"""Of the transition: "crossover" if nothing sharpens with the size, "none" if the grid shows none, "undecided" if
+the evidence does not suffice.
+"""
 Label = int | float | str
 """A value of a dimension that is neither control nor sample."""
 

@@ -188,7 +188,7 @@ def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
     end = _end_of_rise(y, error)
     caution = (because("falls_again", control=control, at=float(m[end])),) if end < len(m) else ()
     m, values, y, error = m[:end], values[..., :end], y[:end], error[:end]
-    if len(m) < FEWEST_POINTS or np.ptp(y) < least or np.ptp(y) == 0:
+    if len(m) < FEWEST_POINTS or np.ptp(y) < least or window.constant(y):
         return _Found(because=(because("no_rise", **span), *caution))
 
     x = np.log(m) if log else m

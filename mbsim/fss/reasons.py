@@ -270,7 +270,9 @@ WORDS: dict[str, Words] = {
         "a window of {control} about m_c may help"
     ),
     "parameter_at_end": Words(
-        "{name} is not determined, and so the other parameters are not: " + _SEARCHED + ", {low:g} to {high:g}"
+        "{name} is not determined, and so the other parameters are not: "
+        + _SEARCHED
+        + ", {low:g} to {high:g}"
     ),
     "no_rescaling": Words(
         "1/ν may be 0: the curves coincide without rescaling of the control, so that m_c is not determined"
@@ -292,8 +294,8 @@ WORDS: dict[str, Words] = {
         "needed: more teachers or replicas"
     ),
     "one_size_shows": Words("one size shows the transition, at least {needed} are needed"),
-    "at_odds": Words("the evidence is at odds: the {against} speaks for second order"),
-    "vetoed": Words("barrier and susceptibility speak for second order, but {vetoes}; needed: {needed}"),
+    "at_odds": Words("the evidence is at odds: the {against} speaks against first order"),
+    "vetoed": Words("barrier and growth speak for a smooth change, but {vetoes}; needed: {needed}"),
     "needed": Words("needed: {needs}"),
     "loop_open": Words("the loop is open at {where:, }"),
     "need_histograms": Words("{count} sizes with a histogram"),
@@ -301,6 +303,10 @@ WORDS: dict[str, Words] = {
     "need_larger_or_students": Words("larger sizes or more students, to see whether the barrier grows"),
     "need_peaks": Words("{count} sizes with a resolved peak"),
     "need_growth": Words("a susceptibility that grows with the size"),
+    "need_sizes": Words("{size} = {sizes: and } beside these"),
+    "need_sizes_that_tell": Words(
+        "{size} = {at:g} with as many students, or {students:.2g} times the students, to tell growth from none"
+    ),
     "need_exponent": Words("sizes or students that tell the exponent from one"),
     "need_planted": Words("a planted start"),
     "need_both_ends": Words("both ends of the loop"),

@@ -21,6 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss.critical import Critical
+from mbsim.fss.growth import Growth
 from mbsim.fss.interval import UNKNOWN, Interval, Label, Order
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 from mbsim.fss.reasons import Reason, text_of
@@ -44,6 +45,16 @@ class Landscape(NamedTuple):
     chi2_per_dof: Array
 
 
+class CollapseStability(NamedTuple):
+    """Parameters of a collapse when only sizes from `smallest` on are used, and how likely its χ² is."""
+
+    smallest: float
+    m_c: Interval
+    inverse_nu: Interval
+    beta_over_nu: Interval
+    p_value: float
+
+
 @dataclass(frozen=True, repr=False)
 class Collapse(Record):
     """A data collapse at one combination of labels: y = A N^(β/ν) against x = (m - m_c) N^(1/ν).
@@ -51,10 +62,18 @@ class Collapse(Record):
     quantity: what A is: "mean", "binder", "susceptibility" or "success" of `summaries`.
     m_c, inverse_nu, beta_over_nu: the parameters of the fit; nu and beta follow from them.
     fixed: names of what the caller fixed ("m_c", "nu", "beta").
-    chi2_per_dof: of the points about the master curve; far above one, the points do not collapse.
-    x, y, error, size: the scaled points, shape (point,).
+    chi2_per_dof: of the points about the master curve, over what is expected of points that collapse.
+    x, y, error, size: the scaled points, shape (point,); a correction to scaling is taken off y but for its
+        part at the geometric mean of the sizes.
     master_x, master_y: the master curve, shape (grid,).
     landscape: None where m_c or ν was fixed.
+    p_value: the chance of so large a χ² where the points do collapse.
+    dof: what is expected of χ²: points less parameters where the errors of points are not correlated.
+    omega: the exponent of the correction to scaling, unknown where there is none.
+    parameters, draws, covariance: names of the parameters, resampled values (sample, parameter), and their
+        covariance; empty where they are not determined.
+    stability: parameters after dropping the smallest sizes, one at a time.
+    together: the quantities that were collapsed with common m_c and ν, this one among them.
     """
 
     labels: dict[str, Label]
@@ -74,18 +93,27 @@ class Collapse(Record):
     master_y: Array = field(default_factory=_none)
     landscape: Landscape | None = None
     because: tuple[Reason, ...] = ()
+    p_value: float = math.nan
+    dof: float = math.nan
+    omega: Interval = UNKNOWN
+    parameters: tuple[str, ...] = ()
+    draws: Array = field(default_factory=_none)
+    covariance: Array = field(default_factory=_none)
+    stability: tuple[CollapseStability, ...] = ()
+    together: tuple[str, ...] = ()
 
     keys: ClassVar[tuple[str, ...]] = ("quantity",)
 
     def fields(self) -> dict[str, Any]:
-        """Parameters and χ²/dof."""
+        """Parameters, χ²/dof and its chance."""
         fields = {"quantity": self.quantity, "m_c": self.m_c, "nu": self.nu, "beta": self.beta}
-        return fields | {"chi2_per_dof": self.chi2_per_dof}
+        fields |= {"omega": self.omega} if self.omega.known else {}
+        return fields | {"chi2_per_dof": self.chi2_per_dof, "p_value": self.p_value}
 
     def summary(self) -> str:
-        """The parameters and χ²/dof."""
+        """The parameters, χ²/dof and its chance."""
         parameters = f"{self.quantity}, m_c = {self.m_c}, ν = {self.nu}, β = {self.beta}"
-        return f"{parameters}, χ²/dof = {self.chi2_per_dof:.3g}"
+        return f"{parameters}, χ²/dof = {self.chi2_per_dof:.3g} (p = {self.p_value:.2g})"
 
 
 @dataclass(frozen=True)
@@ -122,13 +150,18 @@ class Histogram:
 class Verdict(Record):
     """The order of the transition at one combination of labels, and the evidence for it, as sentences.
 
-    order: "first", "second", "undecided" (the evidence does not suffice) or "none" (no transition seen).
+    order: "first", "second", "crossover" (a smooth change that does not sharpen with the size), "undecided" (the
+        evidence does not suffice) or "none" (no transition seen).
     histograms: one for each size that shows the transition.
     barrier_growth: the change of the barrier from the smallest of these sizes to the largest.
     sizes, peak_heights, peak_low, peak_high: the peak of the susceptibility, shape (size,).
     susceptibility_exponent: x in peak ~ N^x; one where two phases coexist, less at a critical point.
     binder_minima: {size: the minimum of U4, unknown where it has none}, a hint that is never counted.
     because: why the order is undecided or none.
+    susceptibility, steepness: how the peak of the susceptibility and the steepest slope of the order parameter
+        grow with the size; None where nothing was seen.
+    inverse_nu, beta_over_nu: what follows from both; 1 and 0 where two phases coexist.
+    midpoint: of a crossover, at the largest size.
     """
 
     labels: dict[str, Label]
@@ -143,11 +176,17 @@ class Verdict(Record):
     susceptibility_exponent: Interval = UNKNOWN
     binder_minima: dict[float, Interval] = field(default_factory=dict)
     because: tuple[Reason, ...] = ()
+    susceptibility: Growth | None = None
+    steepness: Growth | None = None
+    inverse_nu: Interval = UNKNOWN
+    beta_over_nu: Interval = UNKNOWN
+    midpoint: Interval = UNKNOWN
 
     def fields(self) -> dict[str, Any]:
         """The order, and the two numbers that speak for it."""
         exponent, growth = self.susceptibility_exponent, self.barrier_growth
-        return {"order": self.order, "susceptibility_exponent": exponent, "barrier_growth": growth}
+        fields = {"order": self.order, "susceptibility_exponent": exponent, "barrier_growth": growth}
+        return fields | {"slope_exponent": self.steepness.overall if self.steepness else UNKNOWN}
 
     def summary(self) -> str:
         """The order, and why it is not decided."""

@@ -19,7 +19,7 @@ from mbsim.fss.names import STEEPEST
 from mbsim.fss.reasons import Reason, because, extend
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import refined, slopes
-from mbsim.fss.window import RESAMPLES, excess, falls
+from mbsim.fss.window import RESAMPLES, constant, excess, falls
 
 Array = NDArray[np.float64]
 
@@ -31,6 +31,8 @@ RESOLVED = 3
 SIGNIFICANCE = 3.0
 REACH, NEIGHBOURS = 0.8, 6
 """Of the cubic, in widths of the peak of the slope at half of its maximum; and the fewest points in it."""
+WIDENED = 1.5
+"""The height is known where the reach, so as to hold enough points, is hardly longer than it should be."""
 PASSES = 3
 OTHER_REACHES = (0.7, 1.4)
 """The systematic part of the error is what the reach, so many times as long, moves."""
@@ -40,7 +42,8 @@ class Slope:
     """The steepest slope of one resampled curve over points x, or `because` says why there is none.
 
     place, height: where it is and how steep, with resamples. systematic: how far the place moves (down, up) with
-    the reach. half_gap: how far it may be off because the grid steps over the rise; 0 where it is resolved.
+    the reach. half_gap: how far it may be off because the grid steps over the rise. resolved: whether the height is
+    that of the curve, and not of the points that happen to lie next to the rise.
     """
 
     def __init__(self, x: Array, curve: Resampled, control: str) -> None:
@@ -48,12 +51,8 @@ class Slope:
         self.height: Resampled | None = None
         self.systematic = (0.0, 0.0)
         self.half_gap = 0.0
+        self.resolved = False
         self.because = self._find(x, curve, control)
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the height is that of the curve, and not of the gap that happens to hold the rise."""
-        return self.place is not None and self.half_gap == 0
 
     def _find(self, x: Array, curve: Resampled, control: str) -> tuple[Reason, ...]:
         if len(x) < FEWEST_POINTS:
@@ -65,7 +64,7 @@ class Slope:
         slope = first @ curve.estimate
         top = int(np.argmax(slope))
         noise = (curve.both @ first[top]).std()
-        if not slope[top] > SIGNIFICANCE * noise:
+        if constant(curve.estimate) or not slope[top] > SIGNIFICANCE * noise:
             return (because("no_slope", control=control),)
         low = np.flatnonzero(slope[:top] < slope[top] / 2)
         high = np.flatnonzero(slope[top:] < slope[top] / 2)
@@ -88,6 +87,7 @@ class Slope:
         self.place, self.height = both.part(0), both.part(1)
         few = np.concatenate([curve.estimate[None], curve.both[:RESAMPLES]])
         self.systematic = excess([found(few, times)[:, 0] - found(few)[:, 0] for times in OTHER_REACHES])
+        self.resolved = _cubic(x, centre, reach).h < WIDENED * reach
         if ((x >= left) & (x <= right)).sum() < RESOLVED:
             at = int(np.clip(np.searchsorted(x, places[top]), 1, len(x) - 1))
             self.half_gap = float(x[at] - x[at - 1]) / 2

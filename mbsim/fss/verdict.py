@@ -1,18 +1,27 @@
-"""The order of the transition: first, second, or undecided, and on what evidence.
+"""The order of the transition: first, second, a crossover, or undecided, and on what evidence.
 
 Four kinds of evidence are gathered (`evidence`), each as sentences:
 
 * the histogram of the order parameter at the peak of its susceptibility: whether two phases coexist there,
   and whether the barrier between them grows with N (`coexistence`);
-* the growth of the susceptibility's peak, as N at coexistence and slower at a critical point;
+* the growth of the susceptibility's peak and of the order parameter's steepest slope (`growth`): 1/ν → 1 and
+  β/ν → 0 where phases coexist, slower at a critical point, none in a crossover;
 * the loop between random and planted starts, where both were run (`loop`);
 * the minimum of the Binder cumulant: a hint that is never counted, as q = 4 Potts dips and is continuous.
 
-The verdict is "first" if the barrier of three sizes or more grows, or if the loop stays open at the two
-largest sizes and the order parameter jumps there; "second" if no barrier grows at three sizes or more, the
-peak grows slower than N and no loop is open at any size; "none" if neither the susceptibility nor the
-midpoint of the order parameter shows a transition at any size; otherwise "undecided". A
-correlation length far beyond the largest system makes a weakly first-order transition look second-order.
+The verdict is
+
+* "first" if the barrier of three sizes or more grows (its bounds, where valleys are empty), or is high at each while
+  the phases stay apart; or if peak and slope grow as where phases coexist; or if the loop stays open at the two
+  largest sizes and the branches are two states at one m;
+* "second" if no barrier grows at three sizes or more, the peak grows slower than N, it grows from the last size but
+  one to the last beyond the error of that growth, and no loop is open at any size;
+* "crossover" if over the largest sizes neither peak nor slope grows, with their whole intervals (exponents below
+  0.1), no barrier grows, and no loop is open: a smooth change, which has a midpoint and no critical point;
+* "none" if neither the susceptibility nor the midpoint of the order parameter shows a transition at any size;
+* otherwise "undecided", and the reason says what would be needed. A correlation length far beyond the largest system
+  makes a weakly first-order transition look second-order, and a second-order one that the sizes do not reach look
+  like a crossover.
 
 Reference: H. Watanabe et al., Prog. Theor. Exp. Phys. 2023, 033A02 (why a Binder dip proves nothing).
 """
@@ -25,24 +34,18 @@ import xarray as xr
 from mbsim.fss.coexistence import histogram
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, need_dataset
-from mbsim.fss.evidence import (
-    FEWEST_SIZES,
-    JUMP,
-    Evidence,
-    Found,
-    barriers,
-    binder_minima,
-    loops_open,
-    peak_growth,
-)
-from mbsim.fss.interval import Label, Order
+from mbsim.fss.evidence import Evidence, Found, barriers, binder_minima, growing, loops_open
+from mbsim.fss.growth import FEWEST_SIZES, exponents, growth
+from mbsim.fss.interval import Interval, Label, Order
 from mbsim.fss.loop import loops
 from mbsim.fss.midpoint import midpoints
 from mbsim.fss.peak import peak
 from mbsim.fss.reasons import Reason, because, distinct
 from mbsim.fss.records import Records
+from mbsim.fss.resampled import Resampled
 from mbsim.fss.results import Hysteresis, Verdict
 from mbsim.fss.samples import generator, order_parameter_of, with_size
+from mbsim.fss.steepest import Slope
 from mbsim.fss.summaries import Summary, grouped, lowest, summarise
 
 
@@ -101,10 +104,10 @@ def judge(
             key=lambda loop: float(loop.labels[size]),
         )
         verdicts.append(_verdict(labels, group, own, order_parameter, design))
-    if any(one.order == "none" for one in verdicts):
+    if any(one.order in ("none", "crossover") for one in verdicts):
         random = with_size(_random(ds, label), order_parameter, size)
         rises = midpoints(random, order_parameter, design)
-        return Records(_unless_it_rises(one, rises, size) if one.order == "none" else one for one in verdicts)
+        return Records(_with_midpoint(_unless_it_rises(one, rises, size), rises, size) for one in verdicts)
     return verdicts
 
 
@@ -115,6 +118,8 @@ def _random(ds: xr.Dataset, label: str) -> xr.Dataset:
 
 def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verdict:
     """Undecided in place of none, where the order parameter rises and the susceptibility shows nothing."""
+    if verdict.order != "none":
+        return verdict
     seen = tuple(
         one.labels[size]
         for one in rises
@@ -124,6 +129,17 @@ def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verd
         return verdict
     why = because("rise_without_peak", size=size, sizes=seen)
     return replace(verdict, order="undecided", because=(why,))
+
+
+def _with_midpoint(verdict: Verdict, rises: list[Critical], size: str) -> Verdict:
+    """A crossover with its midpoint, that of the largest size."""
+    own = [one for one in rises if verdict.labels.items() <= one.labels.items() and np.isfinite(one.m_c)]
+    if verdict.order != "crossover" or not own:
+        return verdict
+    largest = max(own, key=lambda one: float(one.labels[size]))
+    place = largest.interval
+    sentence = f"A crossover, with its midpoint at {place} for {size} = {largest.labels[size]}."
+    return replace(verdict, midpoint=place, evidence=[*verdict.evidence, sentence])
 
 
 def _verdict(
@@ -140,21 +156,45 @@ def _verdict(
     found, refused = _examine(summaries, name, design)
     if not found:
         return Verdict(labels, "none", [], because=distinct(refused))
-    growth, by_barrier = barriers(found, size)
-    exponent, by_peak = peak_growth(found, size)
+    barrier_growth, by_barrier = barriers(found, size)
+    peaks, slopes = _peaks(found), _slopes(found)
+    both = [at for at in peaks if at in slopes]
+    of_peaks, of_slopes = (growth(list(one), list(one.values())) for one in (peaks, slopes))
+    powers = exponents(both, [peaks[at] for at in both], [slopes[at] for at in both])
+    by_growth = growing(found, of_peaks, of_slopes, powers, size)
     minima, by_binder = binder_minima(found, size)
-    by_loop = loops_open(found, hysteresis, size, control)
-    evidence = [*by_barrier.sentences, *by_peak.sentences, *by_loop.sentences, *by_binder.sentences]
-    order, why = _decide(found, [by_barrier, by_peak, by_loop])
+    by_loop = loops_open(hysteresis, found, size, control)
+    evidence = [*by_barrier.sentences, *by_growth.sentences, *by_loop.sentences, *by_binder.sentences]
+    order, why = _decide(found, by_barrier, by_growth, by_loop, size)
     heights = [one.peak.height for one in found if one.peak.height is not None]
     ends = [height.interval() for height in heights]
     return Verdict(
-        labels, order, evidence, [one.histogram for one in found], growth,
+        labels, order, evidence, [one.histogram for one in found], barrier_growth,
         np.array([one.summary.ensemble.size for one in found]),
         np.array([float(height.estimate) for height in heights]),
         np.array([one.low for one in ends]), np.array([one.high for one in ends]),
-        exponent, minima, distinct([why, *refused]) if why else (),
+        of_peaks.overall if of_peaks.known else Interval(), minima, distinct([*why, *refused]) if why else (),
+        susceptibility=of_peaks, steepness=of_slopes, inverse_nu=powers.inverse_nu,
+        beta_over_nu=powers.beta_over_nu,
     )  # fmt: skip
+
+
+def _peaks(found: list[Found]) -> dict[float, Resampled]:
+    """The height of the susceptibility's peak of each size that resolves it."""
+    return {
+        one.summary.ensemble.size: one.peak.height
+        for one in found
+        if one.peak.resolved and one.peak.height is not None
+    }
+
+
+def _slopes(found: list[Found]) -> dict[float, Resampled]:
+    """The steepest slope of each size that resolves it."""
+    return {
+        one.summary.ensemble.size: one.slope.height
+        for one in found
+        if one.slope.resolved and one.slope.height is not None
+    }
 
 
 def _examine(summaries: list[Summary], name: str, design: Design) -> tuple[list[Found], list[Reason]]:
@@ -177,26 +217,36 @@ def _examine(summaries: list[Summary], name: str, design: Design) -> tuple[list[
         at = int(np.argmax(one.quantities["susceptibility"].estimate))
         rng = generator(design.seed, students.labels)
         drawn, barrier = histogram(students, name, at, top.resolved, span, design.bootstrap, rng)
-        mean = one.quantities["mean"].estimate
-        jump = bool(np.abs(np.diff(mean)).max() > JUMP * np.ptp(mean))
-        found.append(Found(one, top, drawn, barrier, jump))
+        steep = Slope(students.m, one.quantities["mean"], design.control)
+        found.append(Found(one, top, steep, drawn, barrier))
     return found, refused
 
 
-def _decide(found: list[Found], evidence: list[Evidence]) -> tuple[Order, Reason | None]:
-    barrier, height, loop = (one.speaks_for for one in evidence)
+def _decide(
+    found: list[Found], by_barrier: Evidence, by_growth: Evidence, by_loop: Evidence, size: str
+) -> tuple[Order, tuple[Reason, ...]]:
+    """The order, and why it is not decided."""
+    sizes = [one.summary.ensemble.size for one in found]
+    more = tuple(sizes[-1] * 2**at for at in range(1, FEWEST_SIZES - len(sizes) + 1))
+    larger = (because("need_sizes", size=size, sizes=more),) if more else ()
     if len(found) < 2:
-        return "undecided", because("one_size_shows", needed=FEWEST_SIZES)
-    if "first" in (barrier, loop):
-        against = [name for name, one in (("barrier", barrier), ("loop", loop)) if one == "second"]
+        return "undecided", (because("one_size_shows", needed=FEWEST_SIZES), *larger)
+    spoken = {"barrier": by_barrier, "growth": by_growth, "loop": by_loop}
+    if any(one.speaks_for == "first" for one in spoken.values()):
+        # An exponent that is still below one at these sizes does not speak against a barrier that grows.
+        weak = {"growth": ("first", "second", "")}
+        against = [
+            name for name, one in spoken.items() if one.speaks_for not in weak.get(name, ("first", ""))
+        ]
         if not against:
-            return "first", None
-        return "undecided", because("at_odds", against=against[0])
-    needed = tuple(one.missing for one in evidence if one.missing)
-    vetoes = tuple(one.veto for one in evidence if one.veto)
-    if barrier == height == "second":
+            return "first", ()
+        return "undecided", (because("at_odds", against=against[0]),)
+    needed = tuple(one.missing for one in spoken.values() if one.missing)
+    vetoes = tuple(one.veto for one in spoken.values() if one.veto)
+    smooth = by_growth.speaks_for
+    if by_barrier.speaks_for == "second" and smooth in ("second", "crossover"):
         if not vetoes:
-            return "second", None
+            return ("second", ()) if smooth == "second" else ("crossover", ())
         first = (*needed, because("need_larger_closed"))[0]
-        return "undecided", because("vetoed", vetoes=vetoes, needed=first)
-    return "undecided", because("needed", needs=needed)
+        return "undecided", (because("vetoed", vetoes=vetoes, needed=first),)
+    return "undecided", (because("needed", needs=(*larger, *needed)),)

@@ -31,6 +31,7 @@ RESAMPLES = 100
 """Resamples that tell the noise of a move of m_c."""
 FALL_IS_LARGER = 2.0
 PASSES = 4
+ROUNDING = 1e-12
 
 
 class Plateaus(NamedTuple):
@@ -45,6 +46,11 @@ def falls(y: Array) -> bool:
     rise = (y - np.minimum.accumulate(y)).max()
     fall = (np.maximum.accumulate(y) - y).max()
     return bool(fall > FALL_IS_LARGER * rise)
+
+
+def constant(y: Array) -> bool:
+    """Whether y is the same everywhere, to the precision of numbers."""
+    return bool(np.ptp(y) <= ROUNDING * np.abs(y).max())
 
 
 def around(x: Array, y: Array) -> slice:
