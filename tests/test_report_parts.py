@@ -12,7 +12,8 @@ from matplotlib.text import Text
 
 from mbsim import fss
 from mbsim.fss import Critical, because
-from mbsim.report import drawings, findings, tables, words
+from mbsim.physics.rules import RULES
+from mbsim.report import drawings, findings, model, page, tables, words
 
 
 def test_the_findings_tell_the_limit_or_the_growth_or_the_largest_size_of_the_random_start():
@@ -33,7 +34,7 @@ def test_the_findings_tell_the_limit_or_the_growth_or_the_largest_size_of_the_ra
     assert told("undecided").startswith(second + "m_c runs from 18.06 (17.86 to 18.26) at N = 64 to 18.26 (")
     planted = [replace(one, labels=one.labels | {"init_overlap": 1.0}, m_c=one.m_c - 9) for one in records]
     records = [replace(one, labels=one.labels | {"init_overlap": 0.0}) for one in records] + planted
-    assert told("undecided", known) == second + "m_c = 18.26 (18.06 to 18.46) at N = 256, init overlap = 0."
+    assert told("undecided", known) == second + "m_c = 18.26 (18.06 to 18.46) at N = 256, random start."
     assert told("undecided", order="none").startswith("d = 5: the transition is of undecided order, m_c")
     records = []
     assert told("undecided", order="none") == "d = 5: the transition is not seen on this grid."
@@ -43,14 +44,14 @@ def test_of_a_discontinuous_transition_both_spinodals_are_told_and_none_is_calle
     whole = made_up.analysis()
     said = findings.findings(whole, "300 sweeps")[1]
     assert said == (
-        "d = 5: the transition is discontinuous (first order), spinodals 7.00 (6.70 to 7.30) and "
-        "18.00 (17.80 to 18.20) at N = 128 in 300 sweeps; coexistence lies between them."
+        "d = 5: the transition is discontinuous (first order), spinodals 18.00 (17.80 to 18.20) from random and "
+        "7.00 (6.70 to 7.30) from planted starts at N = 128 in 300 sweeps; coexistence lies between them."
     )
     alone = findings.findings(replace(whole, hysteresis=[]), "300 sweeps")[1]
     assert "the start that was run goes over at 18.26 (18.06 to 18.46) at N = 256 in 300 sweeps" in alone
     assert "m_c" not in said + alone and "a second start is needed" in alone
     undecided = replace(whole, verdicts=[replace(made_up.verdict(5), order="undecided")])
-    assert findings.findings(undecided)[0].endswith("18.00 (17.80 to 18.20) at N = 128, a loop is open.")
+    assert findings.findings(undecided)[0].endswith("from planted starts at N = 128: a loop is open.")
     shut = replace(made_up.loop(128), width=made_up.interval(0.4, 0.2))
     assert findings.open_loop(made_up.verdict(5), replace(whole, hysteresis=[shut])) is None
 
@@ -129,19 +130,107 @@ def test_more_panels_than_a_page_holds_are_left_out_and_counted():
 
 def test_the_table_of_m_c_has_a_row_for_each_network_and_a_note_for_each_reason():
     table = tables.critical_table(made_up.critical())
-    assert table.heads == ["d", "N", "midpoint", "U4 crossing", "order"]
+    assert table.heads == ["d", "N", "midpoint", "U4 crossing"]
     assert [[cell.text for cell in row[:2]] for row in table.rows] == [
         [str(d), str(N)] for d in (3, 5) for N in (64, 128, 256)
     ]
     third, fourth = table.rows[2], table.rows[3]
     assert third[2] == ("–", "", "a") and table.notes == [("a", "nothing ran")]
     assert fourth[3] == ("18.10", "17.80 to 18.40; with N = 128", "")
-    assert [row[-1].text for row in table.rows] == ["second", "second", "none", "first", "first", "first"]
 
 
-def test_an_estimator_without_m_c_does_not_blur_the_order():
-    lost = Critical({"N": 64, "d": 3}, np.nan, np.nan, np.nan, "undecided", "success_crossing")
-    assert tables.critical_table([*made_up.critical(), lost]).rows[0][-1].text == "second"
+def test_an_estimator_without_any_number_has_no_column_but_is_named_once_with_its_reason():
+    why = tuple(
+        because("one_sided", large=f"N = {N}", small="N = 64", side="above", control="m") for N in (128, 256)
+    )
+    lost = [
+        Critical({"N": N, "d": d}, *[np.nan] * 3, "undecided", "success_crossing", because=(one,))
+        for N, one in zip((64, 128), why, strict=True)
+        for d in (3, 5)
+    ]
+    table = tables.critical_table([*made_up.critical(), *lost])
+    assert table.heads == ["d", "N", "midpoint", "U4 crossing"]
+    [said] = [text for mark, text in table.notes if not mark]
+    assert said.startswith("success crossing: ") and said.count("no crossing on this grid") == 1
+
+
+def test_the_result_has_a_column_for_each_size_and_the_order_of_each_row():
+    table = tables.result_table(made_up.analysis())
+    assert table.heads == ["d", "N = 64", "N = 128", "N = 256", "transition"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["3", "7.06", "7.13", "–", "second order"],
+        ["5", "18.06", "18.13", "18.26", "first order"],
+    ]
+    assert table.rows[1][1].below == "17.86 to 18.26"
+    starts = [
+        replace(one, labels=one.labels | {"init_overlap": q})
+        for one in made_up.critical()
+        for q in (0.0, 1.0)
+    ]
+    rows = tables.result_table(replace(made_up.analysis(), critical=starts)).rows
+    assert [row[1].text for row in rows] == ["random", "planted"] * 2
+    assert tables.result_table(made_up.blank()) is None
+
+
+def test_both_parts_of_the_error_are_told_at_the_largest_size():
+    one = Critical(
+        {"N": 256, "d": 5},
+        18.2,
+        17.2,
+        18.4,
+        "undecided",
+        "midpoint",
+        statistical=(18.0, 18.4),
+        systematic=(0.98, 0.0),
+    )
+    small, other = replace(one, labels={"N": 64, "d": 5}), replace(one, estimator="binder_crossing")
+    [row] = tables.error_table([small, one, other]).rows
+    assert [cell.text for cell in row] == [
+        "5",
+        "256",
+        "midpoint",
+        "18.2",
+        "18.00 to 18.40",
+        "−1.0 / +0.0",
+        "17.2 to 18.4",
+    ]
+    assert tables.error_table(made_up.critical()) is None  # nothing tells a systematic part
+
+
+def test_the_trend_with_the_length_of_the_run_is_told_at_the_largest_size():
+    t = np.array([1.0, 10.0, 100.0])
+    moving = (because("still_moving", trend=made_up.interval(-2, 0.1), until=100.0),)
+    found = [
+        fss.OverTime(
+            {"N": N, "d": 5}, "midpoint", "q", "sweep", t, np.array([np.nan, 20.0, 18.0]),
+            np.array([np.nan, 19.8, 17.8]), np.array([np.nan, 20.2, 18.2]), made_up.interval(-2, 0.1), moving,
+        )
+        for N in (64, 128)
+    ]  # fmt: skip
+    [row] = tables.trend_table(found).rows
+    assert [cell.text for cell in row] == ["5", "128", "20.00", "10", "18.00", "100", "-2.00", "moves"]
+    said = words.moving(found)
+    assert "at N = 128 by so much per factor of ten in time: -2.00 (-2.10 to -1.90) at d = 5" in said
+    assert words.moving([replace(one, because=()) for one in found]) == ""
+    assert tables.trend_table([replace(found[0], trend=fss.Interval())]) is None
+
+
+def test_a_collapse_that_determined_nothing_is_told_and_not_drawn():
+    lost = replace(made_up.collapse(3), inverse_nu=fss.Interval(), because=(because("nothing_to_collapse"),))
+    whole = replace(made_up.analysis(), collapses=[lost, replace(lost, labels={"d": 5})])
+    assert drawings.collapse_drawings(whole) == []
+    assert tables.refusals(whole.collapses) == ["d = 3; d = 5: no data to collapse."]
+    assert words.typeset("d = 3; d = 5: no data to collapse.") in page.html(made_up.attributes(), whole)
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_note_and_the_numbers_stay(monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("Failed to process string with tex:\nlatex could not be found")
+
+    monkeypatch.setattr(drawings.figures, "panels", broken)
+    text = page.html(made_up.attributes(), made_up.analysis())
+    assert "<img" not in text and "18.06 to 18.46" in text
+    assert "No figure of the order parameter: RuntimeError: Failed to process string with tex: latex" in text
 
 
 def test_what_was_fixed_in_a_collapse_is_told():
@@ -225,14 +314,55 @@ def test_rows_that_say_the_same_share_a_footnote():
 
 def test_the_rule_is_that_of_the_dataset_and_nothing_is_guessed():
     def dynamics(ds):
-        return dict(words.what_was_run(ds))["dynamics"]
+        [part] = [part for part in model.paragraphs(ds, "overlap_mean") if part.head == "Dynamics"]
+        return part
 
     # A dataset from before rules had names has ±1 weights, whose rule was Metropolis.
-    assert dynamics(made_up.attributes()).startswith("Metropolis: ")
-    assert dynamics(made_up.attributes(rule="heat-bath")).startswith("heat bath: ")
-    assert dynamics(made_up.attributes()).endswith(
-        "; 300 sweeps, random order, a fresh mini-batch every sweep, temperature 0"
-    )
+    old, named = dynamics(made_up.attributes()), dynamics(made_up.attributes(rule="heat-bath"))
+    assert old.text.startswith("Metropolis. ") and named.text.startswith("heat bath. ")
+    assert old.equations == (RULES["metropolis"].equation,)
+    assert "ΔE is the change in the number of wrong outputs" in old.text
+    assert old.text.endswith(" 300 sweeps, random order, a fresh mini-batch every sweep, temperature 0.")
     unknown = dynamics(made_up.attributes(rule="of another program"))
-    assert unknown == "sweeps 300, order random, refresh sweep, temperature 0.0"
+    assert unknown.text == "sweeps 300, order random, refresh sweep, temperature 0.0."
     assert ("engine", "reference") in words.provenance(made_up.attributes(engine="reference"))
+
+
+def test_network_start_and_order_parameter_are_told_in_words_and_equations():
+    parts = {part.head: part for part in model.paragraphs(made_up.attributes(), "overlap_mean")}
+    assert list(parts) == ["Network", "Start", "Dynamics", "Order parameter"]
+    assert parts["Network"].equations == (
+        "h_k = sign( Σ_b w_kb x_in(k,b) ),  y_o = sign( Σ_a v_oa h_in(o,a) )",
+    )
+    assert "(1 + q0)/2" in parts["Start"].text
+    assert (
+        "path overlap" in parts["Order parameter"].text
+        and "32 log-spaced times" in parts["Order parameter"].text
+    )
+    real = made_up.CONFIG | {
+        "model": {"weights": "real", "student": "dense", "output": "scalar", "teacher": "parity"}
+    }
+    network = model.paragraphs(made_up.attributes(config=json.dumps(real)), "overlap_mean")[0]
+    assert [line.split(":")[0] for line in network.equations] == ["teacher", "student"]
+    assert model.paragraphs(made_up.summaries(), "q") == []
+
+
+def test_every_estimator_of_the_report_has_its_formula():
+    found = dict(model.formulas(made_up.critical()))
+    assert list(found) == ["midpoint", "U4 crossing"]
+    assert "1 - ⟨q⁴⟩ / (3 ⟨q²⟩²)" in found["U4 crossing"] and "Args" not in "".join(found.values())
+
+
+def test_equations_are_set_with_subscripts():
+    assert str(words.equation("w ← w − η ∇_w L")) == "<i>w</i> ← <i>w</i> − η ∇<sub>w</sub> <i>L</i>"
+    assert "&lt;" in words.equation("x < 1")
+
+
+def test_a_crossover_is_told_with_its_midpoint_and_as_no_transition():
+    verdict = replace(made_up.verdict(5), order="crossover")
+    whole = replace(made_up.blank(), verdicts=[verdict], critical=made_up.critical())
+    [said] = findings.findings(whole)
+    assert said == (
+        "d = 5: the transition is a smooth crossover (nothing sharpens with the size), with its midpoint at "
+        "m = 18.26 (18.06 to 18.46) for N = 256."
+    )

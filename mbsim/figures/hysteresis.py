@@ -90,6 +90,7 @@ def _room_for_strips(ax: Axes, loops: Sequence[Hysteresis]) -> None:
     taken = STRIP * len(loops) + 0.03
     height = max(high - low, 1e-9) * 1.05
     ax.set_ylim(low - 0.05 * height, low + height / (1 - taken))
+    ax.set_yticks([tick for tick in ax.get_yticks() if low - 0.05 * height <= tick <= high + 0.05 * height])
 
 
 def _range_drawn(ax: Axes, loops: Sequence[Hysteresis]) -> None:

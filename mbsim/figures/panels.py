@@ -39,6 +39,7 @@ def panels(
     height: float = 2.3,
     width: float = WIDTH,
     across: int = ACROSS,
+    same_x: bool = True,
     same_y: bool = True,
     same_legend: bool = True,
     titles: bool | Sequence[str] = True,
@@ -48,11 +49,12 @@ def panels(
     Args:
         choices: the labels of each panel; an empty mapping gives a panel without a title.
         draw: draws the panel of those labels on the axes it is given.
-        rows: the label whose values are the rows, all others the columns, where it has several; panels of one
-            column then share their horizontal range. Without it the panels follow each other.
+        rows: the label whose values are the rows, all others the columns, where it has several. Without it the panels
+            follow each other.
         height: of a panel, in inches.
         width: of the figure, if it has several columns, in inches.
         across: at most so many panels in a row.
+        same_x: whether the panels of one column, below each other, share their horizontal range.
         same_y: whether all panels share one vertical axis.
         same_legend: whether one legend, below, holds for all panels; otherwise each keeps its own.
         titles: whether the labels stand above the panels, or what else does; the letters do in any case.
@@ -92,7 +94,9 @@ def panels(
         first = first or ax
     if in_rows:
         for column in columns.values():
-            _same_range(column)
+            _name_once(column)
+            if same_x:
+                _same_range(column)
     if same_legend:
         _one_legend(figure)
     figure.draw_without_rendering()  # ticks take their sizes now, not where the figure is shown
@@ -129,10 +133,14 @@ def _others(labels: Mapping[str, Any], rows: str) -> dict[str, Any]:
 
 
 def _same_range(column: Sequence[Axes]) -> None:
-    """What lies below each other has one horizontal range, and one label of it."""
+    """What lies below each other has one horizontal range."""
     ends = [ax.get_xlim() for ax in column]
     for ax in column:
         ax.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
+
+
+def _name_once(column: Sequence[Axes]) -> None:
+    """The label of the horizontal axis stands below the last panel of a column."""
     for ax in column[:-1]:
         ax.set_xlabel("")
 

@@ -55,7 +55,8 @@ STUDENT_HIDDEN = Key(
 class StudentKind(Protocol):
     """A kind of network: how its weights start, and what it answers.
 
-    name: key of the registry. title: for the report. keys: of `[model]` that it has.
+    name: key of the registry. title: for the report; equation: what it answers, for the report too, if it has one.
+    keys: of `[model]` that it has.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Binary:
 
     name: str = "binary"
     title: str = "sparse network with ±1 weights"
+    equation: str = "h_k = sign( Σ_b w_kb x_in(k,b) ),  y_o = sign( Σ_a v_oa h_in(o,a) )"
     keys: tuple[Key, ...] = ()
 
     def init(self, world: World) -> Weights:
@@ -143,6 +145,7 @@ class Sparse:
 
     name: str = "sparse"
     title: str = "sparse network with real weights"
+    equation: str = "h_k = φ( s Σ_b w_kb x_in(k,b) ),  y_o = t Σ_a v_oa h_in(o,a)"
     keys: tuple[Key, ...] = REAL_KEYS
 
     def init(self, world: World) -> Weights:
@@ -165,6 +168,7 @@ class Dense:
 
     name: str = "dense"
     title: str = "dense network with real weights"
+    equation: str = "h_k = φ( s Σ_n w_kn x_n ),  y_o = t Σ_k v_ok h_k"
     keys: tuple[Key, ...] = (STUDENT_HIDDEN, *REAL_KEYS)
 
     def init(self, world: World) -> Weights:

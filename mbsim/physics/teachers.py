@@ -24,8 +24,8 @@ from mbsim.physics.registry import Registry
 class TeacherKind(Protocol):
     """A law by which teachers are drawn and answer.
 
-    students: the kinds of students (`students.STUDENTS`) that can learn from it. title: for the report.
-    activated: whether hidden units have an activation.
+    students: the kinds of students (`students.STUDENTS`) that can learn from it. title: for the report;
+    equation: what it answers, for the report too, if it has one. activated: whether hidden units have an activation.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Sparse:
 
     name: str = "sparse"
     title: str = "a sparse random network"
+    equation: str = "h_k = φ( s Σ_b w_kb x_in(k,b) ),  y_o = ψ( t Σ_a v_oa h_in(o,a) )"
     students: tuple[str, ...] = ("binary", "sparse", "dense")
     activated: bool = True
 
@@ -105,6 +106,7 @@ class Parity:
 
     name: str = "parity"
     title: str = "units that are parities of d inputs"
+    equation: str = "h_k = Π_b w_kb x_in(k,b),  y_o = t Σ_a v_oa h_in(o,a)"
     students: tuple[str, ...] = ("dense",)
     activated: bool = False
 

@@ -12,10 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mbsim import figures
+from mbsim.figures.collapse import is_determined
 from mbsim.fss.critical import Critical
 from mbsim.fss.interval import Label
 from mbsim.fss.laws import ConnectivityLaw
 from mbsim.fss.names import MIDPOINT, PERFECT_RECOVERY, short_of
+from mbsim.fss.records import START
 from mbsim.fss.results import Analysis, Collapse
 from mbsim.report import findings, tables
 from mbsim.report.findings import labels_text
@@ -41,14 +43,17 @@ class Drawing(NamedTuple):
     caption: str
 
 
-def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> dict[str, Drawing]:
+def summary_drawings(
+    analysis: Analysis, quantities: Sequence[str] = tuple(SUMMARIES), size: str = "N", control: str = "m"
+) -> dict[str, Drawing]:
     """Order parameter, susceptibility, Binder cumulant and success against the control, by quantity."""
     found = {}
     name = analysis.summaries["mean"].attrs.get("of", "") if "mean" in analysis.summaries else ""
-    for quantity, words in SUMMARIES.items():
+    for quantity in quantities:
+        words = SUMMARIES[quantity]
         if quantity not in analysis.summaries:
             continue
-        choices = _combinations(analysis.summaries, quantity, size, control)
+        choices = combinations(analysis.summaries, quantity, size, control)
         if not choices:
             continue
         estimator = PERFECT_RECOVERY if quantity == "success" else MIDPOINT
@@ -56,13 +61,15 @@ def summary_drawings(analysis: Analysis, size: str = "N", control: str = "m") ->
         figure = figures.panels(
             choices[:MOST_PANELS],
             _summary_panel(analysis.summaries, quantity, marked, size, control),
+            rows=START,
             same_y=quantity not in ("susceptibility", "binder"),
         )
         caption = f"{words.format(name)} against {control} for each {size}. Bars are 95 % intervals"
         if any(np.isfinite(one.m_c) for one in marked):
             mark = "perfect recovery" if quantity == "success" else "the midpoint"
-            caption += f"; vertical lines and bands mark {mark} and its 95 % interval"
-        found[quantity] = Drawing(quantity, figure, caption + "." + _left_out(choices))
+            ring = ", the open marker its place on the curve" if quantity == "mean" else ""
+            caption += f"; vertical lines and bands mark {mark} and its 95 % interval{ring}"
+        found[quantity] = Drawing(quantity, figure, caption + "." + left_out(choices))
     return found
 
 
@@ -84,24 +91,26 @@ def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
     chosen = summaries
     fixed = ""
     if across == "d" and size in summaries["mean"].dims:
-        largest = _largest_complete(summaries["mean"], size)
+        largest = largest_complete(summaries["mean"], size, control)
         chosen, fixed = summaries.sel({size: largest}), f" at {size} = {largest}"
-    choices = _combinations(chosen, "mean", across, control)
+    choices = combinations(chosen, "mean", across, control)
     midpoints = [one for one in analysis.critical if one.estimator == MIDPOINT]
 
     def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
         return figures.phase_diagram(chosen.sel(labels), across, ax, critical=midpoints, control=control)
 
-    figure = figures.panels(choices[:MOST_PANELS], draw, height=2.9, across=2, same_y=False)
+    figure = figures.panels(
+        choices[:MOST_PANELS], draw, height=2.9, across=2, same_y=False, same_legend=False
+    )
     caption = f"Phase diagram: the order parameter over {across} and {control}{fixed}. "
-    caption += "Points are midpoints with their 95 % intervals; grey was not run."
-    caption += discontinuous(analysis) + _left_out(choices)
+    caption += "The black line joins the midpoints, with their 95 % intervals; grey was not run."
+    caption += discontinuous(analysis) + left_out(choices)
     return [Drawing("phase-diagram", figure, caption)]
 
 
 def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
     """m_c against N for each combination of labels, with the extrapolation of each estimator."""
-    groups = _grouped(one for one in analysis.extrapolations if np.isfinite(one.values).any())
+    groups = grouped(one for one in analysis.extrapolations if np.isfinite(one.values).any())
     if not groups:
         return []
 
@@ -109,18 +118,19 @@ def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> li
         return figures.size_figure(groups[tuple(labels.items())], ax, size=size, control=control)
 
     choices = [dict(key) for key in groups]
-    figure = figures.panels(choices[:MOST_PANELS], draw, same_y=False)
+    figure = figures.panels(choices[:MOST_PANELS], draw, rows=START, same_y=False)
     caption = (
         f"The critical size against {size} by each estimator (points, 95 % intervals), the likeliest law "
         "(lines) and its limit where there is one (dotted, with its interval as a band). "
         "Points at one size stand side by side."
     )
-    return [Drawing("size", figure, caption + discontinuous(analysis) + _left_out(choices))]
+    return [Drawing("size", figure, caption + discontinuous(analysis) + left_out(choices))]
 
 
 def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawing]:
-    """m_c against d, a panel for each set of points."""
-    laws = [law for law in analysis.connectivity if np.isfinite(law.m_c).any()][:MOST_PANELS]
+    """The midpoint against d, a panel for each set of points; of other estimators if it has none."""
+    known = [law for law in analysis.connectivity if np.isfinite(law.m_c).any()]
+    laws = ([law for law in known if law.estimator == MIDPOINT] or known)[:MOST_PANELS]
     if not laws:
         return []
 
@@ -149,7 +159,7 @@ def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -
     """For each collapse the scaled points beside the landscape of χ²/dof."""
     drawings = []
     for place, one in enumerate(analysis.collapses):
-        if not len(one.x):
+        if not is_determined(one):
             continue
         shown = ["collapse", "landscape"] if one.landscape is not None else ["collapse"]
 
@@ -187,7 +197,7 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
 
         choices = [dict(key) for key in shown]
         figure = figures.panels(
-            choices[:MOST_PANELS], histograms, height=2.9, same_y=False, same_legend=False
+            choices[:MOST_PANELS], histograms, rows=START, height=2.9, same_y=False, same_legend=False
         )
         caption = (
             "Histograms of the order parameter over teachers and replicas, at the m where it fluctuates "
@@ -196,7 +206,7 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         if any(findings.open_loop(verdict, analysis) for verdict in shown.values()):
             caption += " Where a loop is open this m is a spinodal of the finite run, not coexistence: "
             caption += "the peaks need not be of equal weight there."
-        caption += _left_out(choices)
+        caption += left_out(choices)
         drawings.append(Drawing("histograms", figure, caption))
     parts: list[tuple[str, Callable[..., Axes]]] = []
     if any(h.barrier.known or h.unresolved for one in analysis.verdicts for h in one.histograms):
@@ -228,9 +238,7 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
 
 def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
     """The loop for each combination of labels, all sizes in one panel."""
-    groups = _grouped(
-        (one for one in analysis.hysteresis if np.isfinite(one.random_mean).any()), without=size
-    )
+    groups = grouped((one for one in analysis.hysteresis if np.isfinite(one.random_mean).any()), without=size)
     if not groups:
         return []
 
@@ -244,7 +252,7 @@ def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m")
         "Dotted lines are the spinodals; above, a strip for each size spans the loop between them, lines "
         "their 95 % intervals. Bars are one standard error."
     )
-    return [Drawing("hysteresis", figure, caption + _left_out(choices))]
+    return [Drawing("hysteresis", figure, caption + left_out(choices))]
 
 
 def _summary_panel(
@@ -257,7 +265,7 @@ def _summary_panel(
     return draw
 
 
-def _combinations(summaries: xr.Dataset, quantity: str, *drawn: str) -> list[Labels]:
+def combinations(summaries: xr.Dataset, quantity: str, *drawn: str) -> list[Labels]:
     """Each combination of the dimensions that a panel does not draw, where anything ran."""
     values = summaries[quantity]
     names = [str(dim) for dim in values.dims if dim not in drawn]
@@ -269,15 +277,15 @@ def _combinations(summaries: xr.Dataset, quantity: str, *drawn: str) -> list[Lab
     return choices
 
 
-def _largest_complete(values: xr.DataArray, size: str) -> Label:
-    """The largest size that ran at as many values of d as any."""
-    others = [dim for dim in values.dims if dim not in (size, "d")]
-    columns = values.notnull().any(others).sum("d").to_numpy()
-    label: Label = values[size].to_numpy()[columns == columns.max()][-1].item()
+def largest_complete(values: xr.DataArray, size: str, *drawn: str) -> Label:
+    """The largest size that ran with as many combinations of the other labels as any; `drawn` are no labels."""
+    ran = values.notnull().any([dim for dim in values.dims if dim in drawn])
+    counts = ran.sum([dim for dim in ran.dims if dim != size]).to_numpy()
+    label: Label = values[size].to_numpy()[counts == counts.max()][-1].item()
     return label
 
 
-def _grouped(items: Iterable[Any], without: str = "") -> dict[tuple[tuple[str, Label], ...], list[Any]]:
+def grouped(items: Iterable[Any], without: str = "") -> dict[tuple[tuple[str, Label], ...], list[Any]]:
     """Records by their labels, less one."""
     groups: dict[tuple[tuple[str, Label], ...], list[Any]] = {}
     for item in items:
@@ -293,6 +301,7 @@ def _lettered(texts: Sequence[str]) -> str:
     return "; ".join(f"({chr(ord('a') + place)}) {text}" for place, text in enumerate(texts))
 
 
-def _left_out(choices: Sequence[Labels]) -> str:
+def left_out(choices: Sequence[Labels]) -> str:
+    """How many panels a figure has no room for; empty if none."""
     hidden = len(choices) - MOST_PANELS
     return f" {hidden} more panels are left out." if hidden > 0 else ""

@@ -23,6 +23,7 @@ from mbsim.physics.rules import RULES
 ORDERS = {
     "first": "discontinuous (first order)",
     "second": "continuous (second order)",
+    "crossover": "a smooth crossover (nothing sharpens with the size)",
     "undecided": "of undecided order",
     "none": "not seen on this grid",
 }
@@ -136,16 +137,18 @@ def _connectivity(law: ConnectivityLaw) -> str:
 
 
 def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
-    """Both spinodals where a loop is open; else m_c(∞), or m_c at the largest size, by the midpoint.
+    """Both spinodals where a loop is open; of a crossover its midpoint; else m_c(∞), or m_c at the largest size.
 
     Of several starts or temperatures the first is told, which for starts is the random one.
     """
     if loop := open_loop(verdict, analysis):
         extra_labels = {k: v for k, v in loop.labels.items() if k not in verdict.labels}
         where = f" at {labels_text(extra_labels)}" if extra_labels else ""
-        spinodals = f"spinodals {loop.planted} and {loop.random}{where}{within}"
+        spinodals = (
+            f"spinodals {loop.random} from random and {loop.planted} from planted starts{where}{within}"
+        )
         between = "coexistence lies between them"
-        return f"{spinodals}; {between}" if verdict.order == "first" else f"{spinodals}, a loop is open"
+        return f"{spinodals}; {between}" if verdict.order == "first" else f"{spinodals}: a loop is open"
 
     def is_own(one: Critical | Extrapolation) -> bool:
         return one.estimator == MIDPOINT and verdict.labels.items() <= one.labels.items()
@@ -160,6 +163,9 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
             return ""
         there = f"{first[-1].interval} at {labels_text(extra(first[-1]))}{within}"
         return f"the start that was run goes over at {there}; a second start is needed to bound coexistence"
+    if verdict.order == "crossover":
+        where = labels_text(extra(first[-1])) if first else ""
+        return f"with its midpoint at m = {first[-1].interval} for {where}" if first else ""
     laws = [one for one in analysis.extrapolations if is_own(one)]
     if laws and laws[0].law != "undecided" and laws[0].m_c.known:
         where = labels_text(extra(laws[0]))

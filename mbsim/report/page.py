@@ -5,21 +5,22 @@ order of the transition and its evidence, how to reproduce.
 """
 
 import base64
-import io
 import json
 import tomllib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import tomli_w
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from mbsim.figures import PAPER
+from mbsim.figures.collapse import is_determined
+from mbsim.figures.style import written
 from mbsim.fss.design import need_dataset, need_record
+from mbsim.fss.over_time import OverTime
 from mbsim.fss.results import Analysis
-from mbsim.report import drawings, tables, words
+from mbsim.report import checks, drawings, model, tables, words
 from mbsim.report.findings import configuration, findings, labels_text, protocol
 
 MISSING = {
@@ -31,6 +32,7 @@ MISSING = {
     "hysteresis": "this analysis holds no hysteresis loop",
 }
 """What the report says of an absent part for which the analysis gives no reason."""
+LONGEST_ERROR = 300
 RASTER = 200
 """Dots per inch of what is a raster within a figure."""
 
@@ -47,6 +49,8 @@ class Source(NamedTuple):
 def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> str:
     """The report as one HTML text.
 
+    A figure that cannot be drawn, as where matplotlib finds no font, is a note in its place.
+
     Args:
         ds: the dataset, as `open_run` gives it; other datasets leave out what their attributes do not tell.
         analysis: of `fss.analyze`.
@@ -57,7 +61,7 @@ def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> st
 
     >>> from mbsim import fss
     >>> ds = fss.planted([64])
-    >>> html(ds, fss.analyze(ds, bootstrap=100)).splitlines()[0]
+    >>> html(ds, fss.analyze(ds, bootstrap=100), Source(order_parameter="q")).splitlines()[0]
     '<!doctype html>'
     """
     need_dataset(ds)
@@ -69,18 +73,38 @@ def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"typeset": words.typeset, "sentence": words.sentence, "svg": data_uri}
+    environment.filters |= {
+        "typeset": words.typeset,
+        "sentence": words.sentence,
+        "equation": words.equation,
+        "formula": words.formula,
+    }
     source = source or Source()
     return environment.get_template("report.html.j2").render(**_content(ds, analysis, source))
 
 
+class Shown(NamedTuple):
+    """A figure as the page holds it: its name, its caption, an SVG data URI; without one the caption says why."""
+
+    name: str
+    caption: str
+    uri: str = ""
+
+
+def shown(what: str, draw: Callable[[], Iterable[drawings.Drawing]]) -> list[Shown]:
+    """The figures that `draw` makes; one note where matplotlib cannot, for the numbers are worth more."""
+    try:
+        return [Shown(one.name, one.caption, data_uri(one.figure)) for one in draw()]
+    except Exception as error:  # whatever a broken font, setting or library makes of it
+        text = " ".join(str(error).split())
+        return [Shown("", f"No figure of {what}: {type(error).__name__}: {text[:LONGEST_ERROR]}.")]
+
+
 def data_uri(figure: Figure) -> str:
     """The figure as an SVG data URI, the same bytes for the same figure."""
-    file = io.BytesIO()
     figure.set_layout_engine("none")  # `panels` has laid it out: once is enough
-    with rc_context(PAPER):
-        figure.savefig(file, format="svg", dpi=RASTER, metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+    file = written(figure, "svg", dpi=RASTER, metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(file).decode()
 
 
 def configuration_toml(ds: xr.Dataset) -> str:
@@ -100,39 +124,73 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     def missing(field: str) -> str:
         return words.sentence(analysis.reasons.get(field, MISSING[field]))
 
-    summaries = drawings.summary_drawings(analysis)
+    over_time = checks.m_c_over_time(ds, source.order_parameter)
+    collapsed = [one for one in analysis.collapses if is_determined(one)]
+    bootstrap = f"{source.bootstrap:,}"
     return {
         "title": str(ds.attrs.get("name") or ds.attrs.get("model") or "dataset"),
+        "lead": words.lead(ds),
         "findings": findings(analysis, protocol(ds)) or [missing("verdicts")],
+        "moving": words.moving(over_time),
+        "how_found": words.how_found(analysis.critical, source.bootstrap),
+        "result": tables.result_table(analysis),
         "note": source.note,
         "source": source,
+        "bootstrap": bootstrap,
         "run": words.what_was_run(ds),
+        "model": model.paragraphs(ds, source.order_parameter),
+        "formulas": model.formulas(analysis.critical),
         "provenance": words.provenance(ds),
         "config": configuration_toml(ds),
         "critical": tables.critical_table(analysis.critical) if analysis.critical else None,
         "critical_caption": words.critical_caption(ds, drawings.discontinuous(analysis)),
         "critical_missing": missing("critical"),
-        "transition": [summaries[name] for name in ("mean", "success") if name in summaries],
-        "fluctuations": [summaries[name] for name in ("susceptibility", "binder") if name in summaries],
-        "phase": drawings.phase_drawings(analysis),
+        "discontinuous": drawings.discontinuous(analysis),
+        "errors": tables.error_table(analysis.critical),
+        "trends": tables.trend_table(over_time),
         "extrapolations": tables.extrapolation_table(analysis.extrapolations)
         if analysis.extrapolations
         else None,
         "extrapolations_missing": missing("extrapolations"),
-        "size": drawings.size_drawings(analysis),
         "connectivity": tables.connectivity_table(analysis.connectivity) if analysis.connectivity else None,
         "connectivity_missing": missing("connectivity"),
-        "connectivity_figures": drawings.connectivity_drawings(analysis),
-        "collapses": tables.collapse_table(analysis.collapses) if analysis.collapses else None,
-        "collapses_missing": missing("collapses"),
-        "collapse_figures": drawings.collapse_drawings(analysis),
+        "collapses": tables.collapse_table(analysis.collapses) if collapsed else None,
+        "collapses_missing": [missing("collapses")]
+        if not analysis.collapses
+        else tables.refusals(analysis.collapses),
         "verdicts": analysis.verdicts,
         "verdicts_missing": missing("verdicts"),
         "tags": words.TAGS,
         "labels_text": labels_text,
-        "order_figures": drawings.order_drawings(analysis),
         "hysteresis": tables.hysteresis_table(analysis.hysteresis) if analysis.hysteresis else None,
         "run_length": protocol(ds),
         "hysteresis_missing": missing("hysteresis"),
-        "hysteresis_figures": drawings.hysteresis_drawings(analysis),
+        "figures": _figures(ds, analysis, source, over_time),
     }
+
+
+def _figures(
+    ds: xr.Dataset, analysis: Analysis, source: Source, over_time: Sequence[OverTime]
+) -> dict[str, list[Shown]]:
+    """The figures of each part of the page."""
+    name = source.order_parameter
+
+    def summary(*quantities: str) -> list[drawings.Drawing]:
+        return list(drawings.summary_drawings(analysis, quantities).values())
+
+    parts: dict[str, tuple[str, Callable[[], Iterable[drawings.Drawing]]]] = {
+        "transition": ("the order parameter", lambda: summary("mean")),
+        "success": ("the success", lambda: summary("success")),
+        "phase": ("the phase diagram", lambda: drawings.phase_drawings(analysis)),
+        "fluctuations": ("fluctuations", lambda: summary("susceptibility", "binder")),
+        "windows": ("the windows", lambda: checks.window_drawings(ds, analysis, name)),
+        "teachers": ("the teachers", lambda: checks.teacher_drawings(ds, analysis, name)),
+        "relaxation": ("the relaxation", lambda: checks.relaxation_drawings(ds, analysis, name)),
+        "over_time": ("m_c against time", lambda: checks.over_time_drawings(over_time)),
+        "size": ("m_c against the size", lambda: drawings.size_drawings(analysis)),
+        "connectivity": ("m_c against d", lambda: drawings.connectivity_drawings(analysis)),
+        "collapse": ("the collapse", lambda: drawings.collapse_drawings(analysis)),
+        "order": ("the order", lambda: drawings.order_drawings(analysis)),
+        "hysteresis": ("the loop", lambda: drawings.hysteresis_drawings(analysis)),
+    }
+    return {part: shown(what, draw) for part, (what, draw) in parts.items()}

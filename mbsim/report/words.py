@@ -3,20 +3,29 @@
 Plain text becomes `Markup` here, with the symbols of physics set as such; nothing else is trusted as HTML.
 """
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import xarray as xr
 from markupsafe import Markup, escape
 
-from mbsim.physics.rules import RULES, axes, rules_for
-from mbsim.physics.students import STUDENTS
-from mbsim.physics.teachers import TEACHERS
+from mbsim.fss.critical import Critical
+from mbsim.fss.names import MIDPOINT, STEEPEST
+from mbsim.fss.over_time import OverTime
+from mbsim.fss.records import START, labels_text, start_text
+from mbsim.physics.rules import RULES, axes
 from mbsim.report.findings import configuration
+from mbsim.report.model import rule
 
-TAGS = {"first": "first order", "second": "second order", "undecided": "undecided", "none": "none seen"}
+TAGS = {
+    "first": "first order",
+    "second": "second order",
+    "crossover": "crossover",
+    "undecided": "undecided",
+    "none": "none seen",
+}
 SYMBOL = re.compile(
     r"(?P<critical>\bm_c\b)"
     r"|(?P<inverse_nu>\binverse_nu\b)"
@@ -24,6 +33,12 @@ SYMBOL = re.compile(
     r"|\^\(?(?P<power>[-−]?[\w.∞/]+)\)?"
     r"|(?<![\w'’])(?P<letter>[NdmKM])(?![\w'’])"
 )
+EQUATION = re.compile(
+    r"(?P<base>[A-Za-zΑ-Ωα-ω∇])_(?P<below>[\w*]+(?:\([\w,]+\))?)"
+    r"|(?P<letter>(?<![\w'’])[A-Zb-z](?![\w'’]))"
+)
+NO_PLATEAU = "no_plateau"
+"""The reason of a midpoint that rests on a branch that is no plateau."""
 LAWS = {
     "constant": "m_c",
     "power correction": "m_c + a N^−ω",
@@ -36,7 +51,29 @@ LAWS = {
 def typeset(text: object) -> Markup:
     """Plain text with m_c, U4, powers and the letters N, K, M, d, m set as symbols."""
     unbroken = str(escape(text)).replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
+    unbroken = re.sub(r"(?<![\w.^-])-(?=\d)", "−", unbroken)
     return Markup(SYMBOL.sub(_symbol, unbroken))
+
+
+def equation(text: object) -> Markup:
+    """An equation in plain text with its subscripts lowered and its letters in italics.
+
+    >>> str(equation("y_o = sign( Σ_a v_oa h_in(o,a) )"))
+    '<i>y</i><sub>o</sub> = sign( Σ<sub>a</sub> <i>v</i><sub>oa</sub> <i>h</i><sub>in(o,a)</sub> )'
+    """
+    return Markup(EQUATION.sub(_term, str(escape(text))))
+
+
+def formula(text: object) -> Markup:
+    """Text with equations in it: subscripts of single letters lowered, symbols set as `typeset` sets them."""
+    lowered = re.sub(r"(?<![\w])([A-Za-zΑ-Ωα-ω])_(?!c\b)(\w+)", r"\1<sub>\2</sub>", str(typeset(text)))
+    return Markup(lowered)
+
+
+def _term(found: re.Match[str]) -> str:
+    base = found["base"] or found["letter"]
+    slanted = base if base in "Σ∇Π" else f"<i>{base}</i>"
+    return slanted + (f"<sub>{found['below']}</sub>" if found["below"] else "")
 
 
 def _symbol(found: re.Match[str]) -> str:
@@ -52,9 +89,8 @@ def _symbol(found: re.Match[str]) -> str:
 
 
 def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
-    """The rows of the table of what was run: a name and a text each, as far as the dataset tells."""
-    config = configuration(ds)
-    rows = [("model", _model(ds, config.get("model", {})))]
+    """The grid and its samples, a name and a text each, as far as the dataset tells."""
+    rows = [("model", str(ds.attrs.get("model") or ds.attrs.get("name") or "not named"))]
     for name, words in (("N", "inputs, N"), ("d", "in-degree, d"), ("m", "mini-batch sizes, m")):
         if name in ds.dims:
             rows.append((words, _listed(ds[name].to_numpy().tolist())))
@@ -68,24 +104,83 @@ def what_was_run(ds: xr.Dataset) -> list[tuple[str, str]]:
         )
     if {"teacher", "replica"} <= set(ds.dims):
         rows.append(("samples", f"{ds.sizes['teacher']} teachers, {ds.sizes['replica']} replicas of each"))
-    if dynamics := config.get("dynamics"):
-        rows.append(("dynamics", _dynamics(dynamics, ds)))
-    if measure := config.get("measure"):
-        rows.append(("measured", _measured(measure)))
     if "seed" in ds.attrs:
         rows.append(("root seed", str(ds.attrs["seed"])))
     return rows
 
 
-def rule(ds: xr.Dataset) -> str:
-    """The rule that trained the students, as the dataset names it; of one from before rules had names, as its
-    weights say, by the default rule for these; else empty.
-    """
+def lead(ds: xr.Dataset) -> str:
+    """What was run, in one sentence; empty for a dataset that does not tell."""
     config = configuration(ds)
-    named = ds.attrs.get("rule") or config.get("dynamics", {}).get("rule", "")
-    weights = config.get("model", {}).get("weights", "")
-    defaults = rules_for(weights)
-    return str(named or (defaults[0] if defaults else ""))
+    law = RULES.get(rule(ds))
+    if law is None or "m" not in ds.dims:
+        return ""
+    m = ds["m"].to_numpy()
+    students = f"{int((ds['status'] != 0).sum()):,} students" if "status" in ds else "Students"
+    sizes = [f"{name} = {_listed(ds[name].to_numpy().tolist())}" for name in ("N", "d") if name in ds.dims]
+    sizes.append(f"m = {m.min():g} to {m.max():g}")
+    text = f"{students} ({', '.join(sizes)}) were trained by {law.title}"
+    if law.length in config.get("dynamics", {}):
+        text += f" for {config['dynamics'][law.length]:,} {law.time.many}"
+    starts = [start_text(START, one) for one in ds[START].to_numpy().ravel()] if START in ds.coords else []
+    if starts and all(starts):
+        text += f" from {' and '.join(one.removesuffix(' start') for one in starts)} starts"
+    if {"teacher", "replica"} <= set(ds.dims):
+        text += f", {ds.sizes['replica']} replicas of each of {ds.sizes['teacher']} teachers for each N and d"
+    return f"{text}."
+
+
+def how_found(critical: Sequence[Critical], bootstrap: int) -> str:
+    """How m_c is read off and what its intervals hold, in sentences; empty without a number."""
+    known = [one for one in critical if one.estimator == MIDPOINT and math.isfinite(one.m_c)]
+    if not known:
+        return ""
+    text = (
+        "m_c is the midpoint of the order parameter: half-way between its branches before and after the rise. "
+        f"Intervals hold 95 %: teachers and replicas resampled {bootstrap:,} times"
+    )
+    if any(max(one.systematic) > 0 for one in known):
+        text += ", and how far m_c moves with the window of m and the form of the branches"
+    bare = [one for one in known if any(why.key == NO_PLATEAU for why in one.because)]
+    if bare:
+        text += (
+            f". At {_where(bare)} a branch is no plateau: there the midpoint rests on how it goes on under the rise; "
+            f"the steepest slope, which needs no plateau, is at {_beside(critical, bare)}"
+        )
+    return f"{text}."
+
+
+def _beside(critical: Sequence[Critical], bare: Sequence[Critical]) -> str:
+    """The steepest slope at the largest size of what has no plateau."""
+    last = max(bare, key=lambda one: float(one.labels.get("N", 0)))
+    own = [one for one in critical if one.estimator == STEEPEST and one.labels == last.labels]
+    return (
+        f"{own[0].interval} at {labels_text(own[0].labels)}" if own and own[0].interval.known else "not known"
+    )
+
+
+def moving(records: Sequence[OverTime]) -> str:
+    """That m_c still moves at the end of the run, where it does, in a sentence; of the largest size."""
+    largest = max((float(one.labels.get("N", 0)) for one in records), default=0.0)
+    told = [one for one in records if one.moving and float(one.labels.get("N", 0)) == largest]
+    if not told:
+        return ""
+    each = [
+        f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != 'N'})}" for one in told
+    ]
+    sizes = f"at N = {largest:g} " if largest else ""
+    return (
+        f"These values still move with the length of the run, {sizes}by so much per factor of ten in time: "
+        f"{'; '.join(each)}."
+    )
+
+
+def _where(records: Sequence[Critical]) -> str:
+    """The connectivities of the records, or their labels where they have none."""
+    values = dict.fromkeys(one.labels.get("d") for one in records)
+    if None in values:
+        return "some sizes"
+    return f"d = {', '.join(f'{value:g}' for value in values)}"
 
 
 def success(ds: xr.Dataset) -> str:
@@ -104,7 +199,7 @@ def critical_caption(ds: xr.Dataset, discontinuous: str) -> str:
     """The caption of the table of m_c; `discontinuous` is a sentence that goes with it, or nothing."""
     clause = success(ds)
     means = f", the m at which half of the students succeed (at the end {clause})," if clause else ""
-    caption = f"The critical size m_c by each estimator, with 95 % intervals.{discontinuous}"
+    caption = f"The critical size m_c by each estimator that gives one, with 95 % intervals.{discontinuous}"
     return f"{caption} Perfect recovery{means} is a quantity of its own, and no estimator of m_c."
 
 
@@ -129,46 +224,6 @@ def sentence(text: str) -> str:
     text = text.strip().rstrip(".")
     is_word = re.match(r"(a |[a-z][a-z'’]+\b)", text)
     return (text[:1].upper() if is_word else text[:1]) + text[1:] + "."
-
-
-def _model(ds: xr.Dataset, model: Mapping[str, Any]) -> str:
-    name = str(ds.attrs.get("model") or ds.attrs.get("name") or "not named")
-    if not model:
-        return name
-    output = "one output" if model.get("output") == "scalar" else "as many outputs as inputs"
-    kind = "binary" if model.get("weights") == "binary" else model.get("student", "")
-    student = STUDENTS[kind].title if kind in STUDENTS else f"{kind} student"
-    teacher = TEACHERS.get(model.get("teacher", "sparse"))
-    of = f" taught by {teacher.title}" if teacher else ""
-    keys = STUDENTS[kind].keys if kind in STUDENTS else ()
-    told = [key.told(model[key.name]) for key in keys if key.name in model]
-    return ", ".join([f"{name}: {student}{of}", output, *filter(None, told)])
-
-
-def _dynamics(dynamics: Mapping[str, Any], ds: xr.Dataset) -> str:
-    """The law, the length of the run, and its settings, in the words of the rule that the dataset names."""
-    law = RULES.get(rule(ds))
-    if law is None:
-        return ", ".join(f"{name} {value}" for name, value in dynamics.items())
-    parts = [f"{law.title}: {law.equation}"]
-    for key in law.keys:
-        value = dynamics.get(key.name)
-        if value is None or key.name in ds.dims:
-            continue
-        if key.name == law.length:
-            parts.append(f"{value:,} {law.time.many}")
-        elif key.name == "refresh" and value != "sweep":
-            parts.append(key.told(f"{value} proposals"))
-        elif told := key.told(value):
-            parts.append(told)
-    return "; ".join(parts[:1]) + "; " + ", ".join(parts[1:])
-
-
-def _measured(measure: Mapping[str, Any]) -> str:
-    parts = [f"at {measure['measurements']} log-spaced times"] if "measurements" in measure else []
-    if measure.get("test_size"):
-        parts.append(f"on {measure['test_size']:,} fresh examples")
-    return ", ".join(parts)
 
 
 def _listed(values: Sequence[float]) -> str:

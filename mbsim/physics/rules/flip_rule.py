@@ -40,6 +40,9 @@ class FlipRule:
     title: str
     equation: str
     law: Law
+    proposal: str = (
+        "one trained weight is flipped; ΔE is the change in the number of wrong outputs of the mini-batch"
+    )
     weights: str = "binary"
     time: Words = SWEEPS
     work: Words = PROPOSALS
