@@ -206,13 +206,15 @@ WORDS: dict[str, Words] = {
     "one_size": Words("one size only: two are needed for a crossing"),
     "few_common_points": Words("{small} and {large} share {count} values of {control}: too few"),
     "no_difference": Words(
-        "{large} and {small} differ by less than {errors:g} standard errors: no crossing is seen"
+        "{large} and {small} differ by less than {errors:g} standard errors: no crossing is seen",
+        brief="consecutive sizes differ by less than {errors:g} standard errors: no crossing is seen",
     ),
     "falls_later": Words(
         "{large} lies above {small} before it lies below: it falls later, no crossing of a rise"
     ),
     "one_sided": Words(
-        "where they differ, {large} lies {side} {small}: no crossing on this grid of {control}"
+        "where they differ, {large} lies {side} {small}: no crossing on this grid of {control}",
+        brief="where sizes differ, the larger lies {side} the smaller: no crossing on this grid of {control}",
     ),
     "drift_apart": Words(
         "the curves cross outside the rise of {sizes: and }: the sizes drift apart, no crossing"
