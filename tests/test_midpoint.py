@@ -335,7 +335,7 @@ def test_records_as_json_and_as_text():
     ds = dataset({64: students(), 128: np.full((4, 8, len(GRID)), np.nan)}).expand_dims(d=[5])
     found = fss.midpoint(ds)
     first, second = json.loads(json.dumps(fss.as_json(found), allow_nan=False))
-    keys = ["m_c", "low", "high", "statistical", "systematic", "order", "estimator", "estimator_key"]
+    keys = ["m_c", "low", "high", "statistical", "systematic", "order", "estimator", "estimator_key", "used"]
     assert list(first) == ["d", "N", *keys]
     assert first["statistical"] == list(found[0].statistical)
     assert (first["N"], first["d"], first["order"]) == (64, 5, "undecided")

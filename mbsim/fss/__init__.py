@@ -11,6 +11,7 @@ records with a `repr` of one line, and lists of records that are tables (`to_dat
 """
 
 from mbsim.fss.analysis import analyze, judged
+from mbsim.fss.chosen import chosen
 from mbsim.fss.collapse import collapse
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.critical import Critical
@@ -30,7 +31,7 @@ from mbsim.fss.records import Records
 from mbsim.fss.results import Analysis, Collapse, Histogram, Hysteresis, Landscape, Verdict
 from mbsim.fss.samples import order_parameter_of
 from mbsim.fss.summaries import summaries
-from mbsim.fss.table import as_json, as_text
+from mbsim.fss.table import as_json, as_text, times_json
 from mbsim.fss.verdict import transition_order
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "as_json",
     "as_text",
     "because",
+    "chosen",
     "collapse",
     "connectivity_law",
     "estimates",
@@ -72,6 +74,7 @@ __all__ = [
     "register",
     "register_reason",
     "summaries",
+    "times_json",
     "transition_order",
     "unregister",
 ]

@@ -27,6 +27,7 @@ class Critical(Record):
     systematic: how far m_c moves, (down, up), with what the data do not settle, such as the window of the control;
         m_c - low and high - m_c are the roots of the summed squares of both parts. NaN if not known.
     because: why a number is missing, or what to mind; `reason` has it in words.
+    choice: why this is the estimator that m_c is stated by at its labels (`chosen`); None if it is not.
     draws: resampled m_c, shape (sample,), NaN where a resample has none. Records that share a size are
         correlated, and their draws tell how much. None where there are none.
 
@@ -46,6 +47,7 @@ class Critical(Record):
     statistical: tuple[float, float] = (np.nan, np.nan)
     systematic: tuple[float, float] = (np.nan, np.nan)
     because: tuple[Reason, ...] = ()
+    choice: Reason | None = None
     draws: NDArray[np.float64] | None = field(default=None, compare=False)
 
     keys: ClassVar[tuple[str, ...]] = ("estimator",)
@@ -59,6 +61,11 @@ class Critical(Record):
     def interval(self) -> Interval:
         """m_c with its interval."""
         return Interval(self.m_c, self.low, self.high)
+
+    @property
+    def of_chance(self) -> tuple[float, float]:
+        """The ends of the interval of chance alone, or of the whole where the two parts are not told apart."""
+        return self.statistical if np.isfinite(self.statistical).all() else (self.low, self.high)
 
     def fields(self) -> dict[str, Any]:
         """The estimator in words, m_c with its interval, and the order."""

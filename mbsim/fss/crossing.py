@@ -6,7 +6,8 @@ errors and by a fiftieth of the range of the curves (on their plateaus they diff
 what is critical). There the difference is smoothed (`smooth`), and the crossing is at the share of the way on
 which the larger size lies below: the crossing, or the middle of several that noise makes. It counts only
 within the rise of both sizes: where the larger one has not left its plateau, or the smaller one has arrived
-at its own, curves of sizes that drift apart cross as well, and that is no critical point.
+at its own, curves of sizes that drift apart cross as well, and that is no critical point. Where the order
+parameter falls with the control the difference has its sign changed.
 """
 
 import itertools
@@ -24,6 +25,7 @@ from mbsim.fss.reasons import Reason, because
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.smooth import smoother
 from mbsim.fss.summaries import SUCCESS, Summary, grouped
+from mbsim.fss.window import falls
 
 Array = NDArray[np.float64]
 
@@ -53,7 +55,7 @@ def crossing(
 ) -> Crossing:
     """The crossing of two resampled curves, each over its own points; `names` say which they are.
 
-    `rises` are curves of the two sizes, over the same points, that rise through the transition.
+    `rises` are curves of the two sizes, over the same points, that rise or fall through the transition.
     """
     x, difference = _difference(x_small, small, x_large, large)
     if len(x) < FEWEST_POINTS:
@@ -61,6 +63,8 @@ def crossing(
         return Crossing(None, (few,))
     if min(small.shape[0], large.shape[0]) < 2:
         return Crossing(None, (because("one_teacher"),))
+    if falls(rises[1]):
+        difference = difference.map(np.negative)
     error = difference.both.std(axis=0)
     z = np.where(error > 0, difference.estimate / np.where(error > 0, error, 1), 0.0)
     least = CLEAR * max(np.ptp(small.estimate), np.ptp(large.estimate))

@@ -7,7 +7,9 @@
 
 Each law is fitted by generalised least squares: errors follow from the intervals; crossings, which share a
 size with their neighbours, have the covariance of their resamples. A law's weight is exp(-BIC/2),
-normalised. The interval of m_c(∞) is that of the profile likelihood: the m_c with χ² within 3.84 of its
+normalised. Errors are the statistical ones, where a record tells them from the systematic: what a definition
+leaves open moves all sizes alike, and the systematic error at the largest size is added to the interval of the
+limit. The interval of m_c(∞) is that of the profile likelihood: the m_c with χ² within 3.84 of its
 least, over every law with a limit that holds 5 % of the weight or more: the choice of the law is in it. A
 logarithm whose b may be zero does not speak against a limit; the reason says what drift is possible.
 
@@ -85,7 +87,8 @@ def _one(empty: Extrapolation, group: list[Critical], size: str) -> Extrapolatio
     known = [one for one in group if np.isfinite(one.m_c) and np.isfinite(one.high - one.low)]
     known.sort(key=lambda one: _size(one, size))
     sizes = np.array([_size(one, size) for one in known])
-    values, low, high = (np.array([getattr(one, name) for one in known]) for name in ("m_c", "low", "high"))
+    values = np.array([one.m_c for one in known])
+    low, high = np.array([one.of_chance for one in known]).reshape(-1, 2).T
     base = replace(empty, sizes=sizes, values=values, low=low, high=high)
     if len(known) < FEWEST_SIZES:
         lost = distinct(reason for one in group if one not in known for reason in one.because)
@@ -118,6 +121,8 @@ def _one(empty: Extrapolation, group: list[Critical], size: str) -> Extrapolatio
     for one in stability:
         if limit.known and one.m_c.known and not one.m_c.low <= limit.value <= one.m_c.high:
             reasons.append(because("limit_moves", m_c=one.m_c, smallest=one.smallest))
+    limit, more = _widened(limit, known[-1])
+    reasons += more
     if found.law == "undecided":
         reasons.append(because("laws_of_size", weights=weights))
     return replace(found, because=tuple(reasons), m_c=limit, stability=stability)
@@ -128,9 +133,21 @@ def _size(record: Critical, size: str) -> float:
     return float(np.sqrt(here * float(record.labels.get(f"{size}_next", here))))
 
 
+def _widened(limit: Interval, largest: Critical) -> tuple[Interval, list[Reason]]:
+    """The limit with the systematic error at the largest size in its interval, and the reason that says so."""
+    down, up = largest.systematic
+    if not limit.known or not np.isfinite(down + up) or max(down, up) == 0:
+        return limit, []
+    low = limit.value - float(np.hypot(limit.value - limit.low, down))
+    high = limit.value + float(np.hypot(limit.high - limit.value, up))
+    matters = max(down, up) > (limit.high - limit.low) / 2
+    reasons = [because("limit_systematic", down=down, up=up)] if matters else []
+    return Interval(limit.value, low, high), reasons
+
+
 def _covariance(known: list[Critical], size: str) -> Array:
     """Squared errors from the intervals; where records share a size, the correlation of their draws."""
-    errors = np.array([max((one.high - one.low) / (2 * 1.96), 1e-12) for one in known])
+    errors = np.array([max(float(np.ptp(one.of_chance)) / (2 * 1.96), 1e-12) for one in known])
     correlation = np.eye(len(known))
     for i, one in enumerate(known):
         for j, other in enumerate(known[:i]):

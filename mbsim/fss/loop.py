@@ -2,7 +2,12 @@
 
 At a discontinuous transition both branches survive beyond coexistence: students that start at random find the
 teacher above one spinodal, those that start at it lose it below another. Each spinodal is the midpoint of its
-branch, as in `midpoint`; the loop is as wide as they are apart, in the finite time of the run.
+branch, as in `midpoint`; the loop is as wide as they are apart, in the finite time of the run. Where the order
+parameter falls with the control, as a magnetisation with the temperature, students that start at random order
+below one spinodal, and the width is that of the other sign.
+
+What the data leave open of a midpoint moves both branches alike: only how far it moves them apart is in the
+interval of the width.
 """
 
 import numpy as np
@@ -18,6 +23,7 @@ from mbsim.fss.reasons import because
 from mbsim.fss.records import Records
 from mbsim.fss.results import Hysteresis
 from mbsim.fss.samples import Ensemble, ensembles, order_parameter_of, samples_of, with_size
+from mbsim.fss.window import falls
 
 Array = NDArray[np.float64]
 
@@ -92,7 +98,10 @@ def _loop(
     )
     width = Interval()
     if np.isfinite(up.m_c) and np.isfinite(down.m_c):
-        width = _width(up, down)
+        # The planted phase lies below the transition where q falls and is larger from the planted start.
+        branch, other = curves[0][0], curves[1][0]
+        below = falls(branch[np.isfinite(branch)]) and bool(np.nansum(other - branch) > 0)
+        width = _width(down, up) if below else _width(up, down)
     return Hysteresis(
         random.labels, starts, up.interval, down.interval, width, m, *curves[0], *curves[1], because=reasons,
     )  # fmt: skip
@@ -104,13 +113,15 @@ def _width(up: Critical, down: Critical) -> Interval:
     if up.draws is None or down.draws is None or not np.isfinite(up.draws + down.draws).all():
         return Interval(width)
     low, high = np.quantile(up.draws - down.draws, [0.025, 0.975]) - np.mean(up.draws - down.draws)
-    # The interval of a midpoint is widened where the grid steps over the rise; chance is the rest of it.
+    # The statistical part is widened where the grid steps over the rise; chance is the rest of it.
     gap = [
-        max(0.0, (one.high - one.low) / 2 - np.ptp(np.quantile(one.draws, [0.025, 0.975])) / 2)
+        max(0.0, np.ptp(one.statistical) / 2 - np.ptp(np.quantile(one.draws, [0.025, 0.975])) / 2)
         for one in (up, down)
         if one.draws is not None
     ]
-    return Interval(width, float(width + low - sum(gap)), float(width + high + sum(gap)))
+    apart = max(abs(one - other) for one, other in zip(up.systematic, down.systematic, strict=True))
+    reach = float(sum(gap)) + apart
+    return Interval(width, float(width + low - reach), float(width + high + reach))
 
 
 def _curve(students: Ensemble, m: Array) -> tuple[Array, Array]:

@@ -98,8 +98,9 @@ def midpoints(
     design: Design,
     scale: Literal["linear", "log"] = "linear",
     minimum_rise: float = 0.0,
+    systematic: bool = True,
 ) -> Records[Critical]:
-    """What `midpoint` gives; the size of the design plays no part."""
+    """What `midpoint` gives; the size of the design plays no part. Without `systematic` that part is zero."""
     order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
     values = samples_of(ds, order_parameter, design)
     control = values[design.control]
@@ -111,7 +112,9 @@ def midpoints(
         at = dict(zip(names, index, strict=True))
         labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
         points = _Points(*used(m, values.isel(at).to_numpy().astype(float)))
-        fit = _Fit(order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap)
+        fit = _Fit(
+            order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap, systematic
+        )
         found = _analyse(points, fit, generator(design.seed, labels))
         # Of one teacher both branches are there: it is not that none is seen.
         seen = np.isfinite(found.m_c) or any(one.key == "one_teacher" for one in found.because)
@@ -165,13 +168,16 @@ class _Found(NamedTuple):
 
 
 class _Fit(NamedTuple):
-    """How to look for the midpoint: names for the reasons, the scale, the least rise, the resamples."""
+    """How to look for the midpoint: names for the reasons, the scale, the least rise, the resamples, and whether
+    the systematic part of the error is wanted.
+    """
 
     name: str
     control: str
     log: bool
     minimum_rise: float
     bootstrap: int
+    systematic: bool
 
 
 def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
@@ -215,7 +221,9 @@ def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
     _, low, high = centres.interval()
     half_gap = _resolution(x[near], fitted)
     low, high = min(low, centre - half_gap), max(high, centre + half_gap)
-    down, up = window.systematic(x, y, near, both, np.append(centre, resampled.centre[:samples]))
+    down = up = 0.0
+    if fit.systematic:
+        down, up = window.systematic(x, y, near, both, np.append(centre, resampled.centre[:samples]))
     ends = centre - np.hypot(centre - low, down), centre + np.hypot(high - centre, up)
     numbers = np.array([centre, low, high, *ends, centre - down, centre + up])
     numbers = np.append(np.clip(numbers, x[0], x[-1]), [centre - half_width, centre + half_width])

@@ -6,7 +6,8 @@
 The trend is the slope of a straight line through m_c(t) against log10 t, each time weighted by the share of
 log10 t that it stands for, so that times measured densely at the end do not outweigh the rest. All times are
 resampled with the same teachers and replicas: what moves all of them together is not in the interval of the
-trend.
+trend. Intervals are those of chance and of the grid's resolution; what a definition leaves open moves all times
+alike.
 
 Students that start at random leave a metastable state later the nearer they are to where it loses its
 stability, so that m_c read off them moves with log t long after every other sign of a run has come to rest.
@@ -15,7 +16,7 @@ state.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,6 +30,7 @@ from mbsim.fss.design import SAMPLES, Design, need_dataset
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.interval import UNKNOWN, Interval, Label
+from mbsim.fss.midpoint import midpoints
 from mbsim.fss.names import MIDPOINT
 from mbsim.fss.reasons import Reason, because
 from mbsim.fss.records import Record, Records
@@ -37,6 +39,8 @@ from mbsim.fss.samples import order_parameter_of
 Array = NDArray[np.float64]
 
 FEWEST_TIMES = 3
+LINEAR = {"output_overlap": "generalization_error"}
+"""What is not kept over time, and what it is a linear function of that is."""
 SHORTEST = 0.5
 """The times of a trend must span so many decades."""
 
@@ -50,10 +54,11 @@ class OverTime(Record):
     """m_c at every measured time, for one combination of labels and one estimator.
 
     labels, estimator, order_parameter: as in `Critical`. unit: of the times, "sweep" or "step".
-    times: those measured, without zero, shape (time,). m_c, low, high: m_c(t) with its 95 % interval, shape
-        (time,); NaN where there is none.
+    times: those measured, without zero, shape (time,). m_c, low, high: m_c(t) with its 95 % interval, without a
+        systematic part, shape (time,); NaN where there is none.
     trend: the change of m_c per factor of ten in time over the last decade, with its 95 % interval.
-    because: why there is no trend, or that m_c is still moving: key "still_moving".
+    because: why there is no trend, or that m_c is still moving: key "still_moving", or "spinodal" where phases are
+        known to coexist.
     """
 
     labels: dict[str, Label]
@@ -77,7 +82,11 @@ class OverTime(Record):
     @property
     def moving(self) -> bool:
         """Whether m_c still moves at the end of the run, by more than its own error in a factor of ten."""
-        return any(one.key == "still_moving" for one in self.because)
+        return any(one.key in ("still_moving", "spinodal") for one in self.because)
+
+    def as_spinodal(self) -> "OverTime":
+        """The same, where phases are known to coexist: if m_c still moves it is the limit of a metastable state."""
+        return replace(self, because=tuple(map(_spinodal, self.because)))
 
     def fields(self) -> dict[str, Any]:
         """The estimator, the last m_c and the trend."""
@@ -117,7 +126,8 @@ def over_time(
     Args:
         ds: a dataset with the order parameter over `time`, control, samples and any labels.
         order_parameter: a variable that has the dimension `time`; by default that of which the dataset's
-            order parameter is the mean, as `overlap` is of `overlap_mean`.
+            order parameter is the mean, as `overlap` is of `overlap_mean`, or follows by a linear law, as
+            `output_overlap` from `generalization_error`, which has the same m_c.
         size: the dimension of system sizes.
         control: the dimension along which the transition is sought.
         samples: the quenched disorder, then the replicas within it; either may be absent.
@@ -149,7 +159,8 @@ def timed_variable(ds: xr.Dataset, order_parameter: str | None, time: str = "tim
         DatasetError: neither is.
     """
     name = order_parameter_of(ds, order_parameter)
-    for candidate in (name, name.removesuffix("_mean")):
+    stem = name.removesuffix("_mean")
+    for candidate in (name, stem, LINEAR.get(stem, "")):
         if candidate in ds and time in ds[candidate].dims:
             return candidate
     held = ", ".join(sorted(str(key) for key, one in ds.data_vars.items() if time in one.dims)) or "none"
@@ -157,22 +168,44 @@ def timed_variable(ds: xr.Dataset, order_parameter: str | None, time: str = "tim
 
 
 def times_of(
-    ds: xr.Dataset, order_parameter: str, design: Design, time: str = "time", estimator: str = MIDPOINT
+    ds: xr.Dataset,
+    order_parameter: str,
+    design: Design,
+    time: str = "time",
+    estimator: str = MIDPOINT,
+    most: int | None = None,
 ) -> Records[OverTime]:
-    """What `over_time` gives."""
+    """What `over_time` gives; with `most`, at so many times at most, evenly spaced in log t, the last among them."""
     whole = ds[[order_parameter]]
     times = np.asarray(ds[time].to_numpy(), float)
+    wanted = _spread(times, most)
     at_time: list[dict[tuple[Any, ...], Critical]] = []
-    for at in np.flatnonzero(times > 0):
+    for at in wanted:
         study = Study(whole.isel({time: at}, drop=True), order_parameter, design)
-        found = estimates_of(study, [estimator])
+        found = _records(study, estimator)
         at_time.append({tuple(one.labels.items()): one for one in found})
     unit = str(ds[time].attrs.get("units", ""))
     keys = list(dict.fromkeys(key for found in at_time for key in found))
     return Records(
-        _one(dict(key), estimator, order_parameter, unit, times[times > 0], [one[key] for one in at_time])
+        _one(dict(key), estimator, order_parameter, unit, times[wanted], [one[key] for one in at_time])
         for key in keys
     )
+
+
+def _records(study: Study, estimator: str) -> Sequence[Critical]:
+    if estimator == MIDPOINT:  # far faster without its systematic part
+        return midpoints(study.ds, study.order_parameter, study.design, systematic=False)
+    return estimates_of(study, [estimator])
+
+
+def _spread(times: Array, most: int | None) -> NDArray[np.int64]:
+    """Places of positive times, `most` of them, evenly spaced in their logarithm."""
+    positive = np.flatnonzero(times > 0)
+    if most is None or len(positive) <= most:
+        return positive
+    logs = np.log(times[positive])
+    nearest = np.abs(np.linspace(logs[0], logs[-1], most)[:, None] - logs).argmin(axis=1)
+    return positive[np.unique(nearest)]
 
 
 def _one(
@@ -183,9 +216,14 @@ def _one(
     times: Array,
     found: Sequence[Critical],
 ) -> OverTime:
-    m_c, low, high = (np.array([getattr(one, name) for one in found]) for name in ("m_c", "low", "high"))
+    m_c = np.array([one.m_c for one in found])
+    low, high = np.array([one.of_chance for one in found]).reshape(-1, 2).T
     trend, why = _trend(times, found)
     return OverTime(labels, estimator, order_parameter, unit, times, m_c, low, high, trend, why)
+
+
+def _spinodal(reason: Reason) -> Reason:
+    return because("spinodal", **reason.values) if reason.key == "still_moving" else reason
 
 
 def _trend(times: Array, found: Sequence[Critical]) -> tuple[Interval, tuple[Reason, ...]]:
@@ -208,7 +246,7 @@ def _trend(times: Array, found: Sequence[Critical]) -> tuple[Interval, tuple[Rea
         return Interval(value), ()
     low, high = np.quantile(change - change.mean(), [0.025, 0.975])
     trend = Interval(value, value + float(low), value + float(high))
-    error = (found[last[-1]].high - found[last[-1]].low) / 2
+    error = float(np.ptp(found[last[-1]].of_chance)) / 2
     if trend.low <= 0 <= trend.high or abs(value) <= error:
         return trend, ()
     return trend, (because("still_moving", trend=trend, until=float(times[last[-1]])),)

@@ -183,6 +183,13 @@ WORDS: dict[str, Words] = {
         "the systematic part of the error holds",
         brief="no plateau on one side of the transition: the systematic part of the error holds what it does",
     ),
+    "used_midpoint": Words("both plateaus are seen"),
+    "used_steepest": Words(
+        "the steepest slope needs no plateau, and the midpoint does: {why}",
+        brief="a steepest slope where a plateau is not seen",
+    ),
+    "used_anyway": Words("the midpoint, with a plateau that is not seen: there is no steepest slope either"),
+    "used_alone": Words("the only estimator at hand"),
     "no_slope": Words(
         "no slope stands out of the errors: extend grid.{control}, or more teachers or replicas"
     ),
@@ -194,10 +201,16 @@ WORDS: dict[str, Words] = {
         "at least {needed} over a factor of 3 are needed"
     ),
     "still_moving": Words(
-        "m_c still moves at time {until:g}, by {trend} per factor of ten in time: it is that of a metastable "
-        "state in the time of the run, not of the stationary one",
+        "m_c still moves at time {until:g}, by {trend} per factor of ten in time: the run is too short for the "
+        "stationary value, or m_c is the limit of a metastable state",
         brief="m_c still moves with the length of the run",
     ),
+    "spinodal": Words(
+        "m_c still moves at time {until:g}, by {trend} per factor of ten in time: it is the limit of a metastable "
+        "state (spinodal) in the time of the run, not a point of the stationary state",
+        brief="m_c is the limit of a metastable state in the time of the run",
+    ),
+    "no_times": Words("{name} is not measured over time"),
     # the peak of the susceptibility
     "no_fluctuation": Words("all students agree at every point: the susceptibility is zero"),
     "no_whole_peak": Words("the susceptibility shows no whole peak: {advice}"),
@@ -233,6 +246,9 @@ WORDS: dict[str, Words] = {
         "no m_c(∞): laws without a limit ({laws: and }) hold {share:.0%} of the weight",
         brief="no m_c(∞): laws without a limit hold part of the weight",
     ),
+    "limit_systematic": Words(
+        "the interval of m_c(∞) holds the systematic error at the largest size, {down:.2g} down and {up:.2g} up"
+    ),
     "drift": Words("a drift of up to {most:.2g} log {size} is not excluded"),
     "limit_moves": Words("m_c(∞) moves to {m_c} with sizes from {smallest:g} on"),
     "laws_of_size": Words(
@@ -257,6 +273,7 @@ WORDS: dict[str, Words] = {
     "no_label": Words("no label {name}"),
     # the data collapse
     "first_order": Words("a first-order transition has no critical exponents: nothing to collapse with"),
+    "crossover": Words("a crossover has no critical exponents: nothing to collapse with"),
     "few_transitions": Words("{count} sizes show a transition, two are needed for a collapse"),
     "few_curves": Words("{count} sizes have {needed} values of {control} with an error, two are needed"),
     "flat": Words("{quantity} is the same everywhere to within its errors: nothing to collapse"),

@@ -24,6 +24,7 @@ from mbsim.fss.critical import Critical
 from mbsim.fss.growth import Growth
 from mbsim.fss.interval import UNKNOWN, Interval, Label, Order
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
+from mbsim.fss.over_time import OverTime
 from mbsim.fss.reasons import Reason, text_of
 from mbsim.fss.records import Record, Records
 
@@ -231,7 +232,8 @@ class Hysteresis(Record):
 class Analysis:
     """All of it for one dataset. Where nothing can be said a list is empty, and `reasons` says why, by field.
 
-    summaries: as `fss.summaries` gives it. because: by field, why nothing can be said; `reasons`, in words.
+    summaries: as `fss.summaries` gives it. over_time: m_c at ten measured times, from 100 resamples; `fss.over_time`
+    has all of them. because: by field, why nothing can be said; `reasons`, in words.
     """
 
     summaries: xr.Dataset
@@ -242,6 +244,7 @@ class Analysis:
     verdicts: Records[Verdict]
     hysteresis: Records[Hysteresis]
     because: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
+    over_time: Records[OverTime] = field(default_factory=Records)
 
     def __post_init__(self) -> None:
         for name in self.parts():  # plain lists become tables
@@ -254,7 +257,20 @@ class Analysis:
 
     def parts(self) -> tuple[str, ...]:
         """The fields that are lists of records."""
-        return "critical", "extrapolations", "connectivity", "collapses", "verdicts", "hysteresis"
+        return (
+            "critical",
+            "extrapolations",
+            "connectivity",
+            "collapses",
+            "verdicts",
+            "hysteresis",
+            "over_time",
+        )
+
+    @property
+    def used(self) -> Records[Critical]:
+        """m_c at each combination of labels by the estimator that it is stated by; `choice` says why."""
+        return Records(one for one in self.critical if one.choice is not None)
 
     def __repr__(self) -> str:
         orders = ", ".join(dict.fromkeys(one.order for one in self.verdicts)) or "none judged"

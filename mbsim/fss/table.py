@@ -10,13 +10,15 @@ from typing import Any
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import need_records
 from mbsim.fss.interval import null_if_nan
+from mbsim.fss.over_time import OverTime
 
 
 def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:
     """Plain records: labels, m_c, low, high, order, estimator in words and as key, reasons if there are any.
 
     "statistical" are the ends of the interval of chance alone, "systematic" how far m_c moves, down and up, with
-    what the data do not settle; null where they are not told apart.
+    what the data do not settle; null where they are not told apart. "used" says why m_c is stated by this estimator
+    at its labels, null where another one is.
 
     >>> from mbsim import fss
     >>> [record] = fss.as_json(fss.midpoint(fss.planted([64]), bootstrap=100))
@@ -34,9 +36,32 @@ def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:
             "order": record.order,
             "estimator": record.title,
             "estimator_key": record.estimator,
+            "used": None if record.choice is None else str(record.choice),
             **reason_json(record.because, record.reason),
         }
         for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)")
+    ]
+
+
+def times_json(found: Sequence[OverTime]) -> list[dict[str, Any]]:
+    """m_c against the length of the run, as plain records: labels, times, m_c with its ends, and the trend.
+
+    >>> from mbsim import fss
+    >>> fss.times_json(fss.analyze(fss.planted([64]), bootstrap=50).over_time)
+    []
+    """
+    return [
+        {
+            **one.labels,
+            "unit": one.unit,
+            "times": one.times.tolist(),
+            **{name: [null_if_nan(at) for at in getattr(one, name)] for name in ("m_c", "low", "high")},
+            "trend": [null_if_nan(at) for at in one.trend],
+            "moving": one.moving,
+            "estimator_key": one.estimator,
+            **reason_json(one.because, one.reason),
+        }
+        for one in need_records(found, "found", "mbsim.fss.over_time(ds)")
     ]
 
 

@@ -43,6 +43,8 @@ class Plateaus(NamedTuple):
 
 def falls(y: Array) -> bool:
     """Whether the order parameter y, over increasing control, falls: by more than twice what it ever rises."""
+    if not len(y):
+        return False
     rise = (y - np.minimum.accumulate(y)).max()
     fall = (np.maximum.accumulate(y) - y).max()
     return bool(fall > FALL_IS_LARGER * rise)

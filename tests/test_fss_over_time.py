@@ -1,0 +1,113 @@
+"""m_c against the length of the run, on planted drifts: recovered at each time, and told where it still moves."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from rises import logistic
+
+from mbsim import fss
+from mbsim.errors import DatasetError
+
+M = np.arange(8, 29)
+TIMES = np.array([0, 1, 3, 10, 20, 30, 60, 100, 200, 300])
+
+
+def drifting(places, times=TIMES, sizes=(64, 128), teachers=6, replicas=24, noise=0.03, seed=0):
+    """Order parameter `q` over time, which rises at m = places[t]; flat at time 0. `q_mean` is its end."""
+    rng = np.random.default_rng(seed)
+    own = 0.2 * rng.normal(size=(len(sizes), teachers, 1, 1)) + 0.2 * rng.normal(
+        size=(len(sizes), teachers, replicas, 1)
+    )
+    values = np.stack([0.1 + 0.9 * logistic((M - place - own) / 0.6) for place in places], axis=-1)
+    values[..., 0] = 0.1
+    values += noise * rng.normal(size=values.shape)
+    dims = ("N", "teacher", "replica", "m", "time")
+    return xr.Dataset(
+        {"q": (dims, values), "q_mean": (dims[:-1], values[..., -1])},
+        {"N": list(sizes), "m": M, "time": ("time", times, {"units": "sweep"})},
+        {"order_parameter": "q_mean"},
+    )
+
+
+def falling(rate):
+    """m_c that falls by `rate` in each factor of ten, to 16 at the end."""
+    return 16 - rate * np.log10(np.maximum(TIMES, 1) / TIMES[-1])
+
+
+def test_m_c_and_its_trend_are_recovered_at_every_time():
+    found = fss.over_time(drifting(falling(2.0)), bootstrap=200)
+    assert [one.labels for one in found] == [{"N": 64}, {"N": 128}]
+    for one in found:
+        assert (one.estimator, one.order_parameter, one.unit) == ("midpoint", "q", "sweep")
+        np.testing.assert_array_equal(one.times, TIMES[1:])
+        np.testing.assert_allclose(one.m_c, falling(2.0)[1:], atol=0.25)
+        assert (one.low < one.m_c).all() and (one.m_c < one.high).all()
+        assert one.trend.low <= -2.0 <= one.trend.high
+        assert one.moving and [reason.key for reason in one.because] == ["still_moving"]
+        assert "m_c still moves at time 300" in one.reason
+
+
+def test_what_has_come_to_rest_is_not_said_to_move():
+    places = np.where(TIMES < 20, falling(2.0), 16.0)
+    for one in fss.over_time(drifting(places), bootstrap=200):
+        assert not one.moving and one.because == ()
+        assert abs(one.trend.value) < 0.15 and one.trend.high - one.trend.low < 0.5
+
+
+def test_teachers_that_shift_all_times_alike_are_not_in_the_error_of_the_trend():
+    """Times are measured on the same students: the trend is known far better than m_c."""
+    [one] = fss.over_time(drifting(falling(1.0), sizes=(64,)), bootstrap=200)
+    assert one.trend.high - one.trend.low < (one.high[-1] - one.low[-1]) / 2
+
+
+@pytest.mark.slow
+def test_the_interval_of_the_trend_covers():
+    hits = []
+    for seed in range(100):
+        [one] = fss.over_time(drifting(falling(1.0), sizes=(64,), seed=seed), bootstrap=200)
+        hits.append(one.trend.low <= -1.0 <= one.trend.high)
+    assert 0.88 <= np.mean(hits) <= 1.0
+
+
+def test_another_estimator_and_a_falling_order_parameter():
+    ds = drifting(falling(2.0), sizes=(64,))
+    [one] = fss.over_time(ds, "q", estimator="steepest", bootstrap=100)
+    assert one.estimator == "steepest" and one.trend.low <= -2.0 <= one.trend.high
+    error = ds.assign(generalization_error=1 - ds.q, output_overlap_mean=ds.q_mean).drop_vars(["q", "q_mean"])
+    [one] = fss.over_time(error.assign_attrs(order_parameter="output_overlap_mean"), bootstrap=100)
+    assert one.order_parameter == "generalization_error"
+    assert one.trend.low <= -2.0 <= one.trend.high
+
+
+def test_too_few_times_have_no_trend():
+    [one] = fss.over_time(drifting(falling(2.0), sizes=(64,)).isel(time=[0, -2, -1]), bootstrap=100)
+    assert np.isfinite(one.m_c).all()
+    assert not one.trend.known and [reason.key for reason in one.because] == ["few_times"]
+
+
+def test_what_is_not_measured_over_time_is_named():
+    with pytest.raises(DatasetError, match="order parameter 'q' has no dimension 'time': allowed are none"):
+        fss.over_time(fss.planted([64]))
+    with pytest.raises(DatasetError, match="estimators = 'middle': allowed are"):
+        fss.over_time(drifting(falling(1.0), sizes=(64,)), estimator="middle")
+
+
+@pytest.mark.slow
+def test_the_analysis_has_it_and_tells_a_spinodal_where_phases_coexist():
+    rise = drifting(falling(2.0), sizes=(64, 128, 256))
+    found = fss.analyze(rise, bootstrap=100)
+    assert len(found.over_time) == 3 and all(one.moving for one in found.over_time)
+    assert {one.because[0].key for one in found.over_time} == {"still_moving"}
+    planted = rise.assign_coords(m=rise.m - 6).interp(m=rise.m)  # a branch that lasts down to m = 10
+    step = [np.round((one - 0.1) / 0.9) * 0.9 + 0.1 for one in (rise.q, planted.q.fillna(1.0))]
+    both = xr.concat(step, xr.Variable("init_overlap", [0.0, 1.0])).to_dataset(name="q")
+    loop = both.assign(q_mean=both.q.isel(time=-1)).assign_attrs(rise.attrs)
+    found = fss.analyze(loop, bootstrap=100)
+    assert {one.order for one in found.verdicts} == {"first"}
+    moving = [one for one in found.over_time if one.moving]
+    assert moving and {one.because[0].key for one in moving} == {"spinodal"}
+    assert all("limit of a metastable state" in one.reason for one in moving)
+    assert fss.analyze(fss.planted([64]), bootstrap=50).reasons["over_time"] == "q is not measured over time"
+    json.dumps(fss.times_json(found.over_time), allow_nan=False)
