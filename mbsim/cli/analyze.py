@@ -17,7 +17,6 @@ Then "findings" (sentences), "units" (total, done, damaged, left) and "note" (em
 Unknown numbers are null.
 """
 
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -28,8 +27,9 @@ import xarray as xr
 
 from mbsim import fss
 from mbsim.cli import terminal
+from mbsim.cli.drawing import picture
 from mbsim.data.dataset import open_run
-from mbsim.data.files import one_line_errors
+from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
 from mbsim.errors import DatasetError
 from mbsim.fss.interval import null_if_nan
@@ -56,6 +56,7 @@ def analyze(path: Path, wanted: Wanted) -> None:
     Raises:
         RunFolderError: `path` is no run folder.
         DatasetError: the variable is not in the dataset, or the figure cannot be written.
+        DrawingError: matplotlib fails; the numbers are printed then.
     """
     _check_figure(wanted.figure)
     folder = RunFolder.open(path)
@@ -79,6 +80,7 @@ def analyze(path: Path, wanted: Wanted) -> None:
             "extrapolations": [_extrapolation_json(one) for one in analysis.extrapolations],
             "connectivity": [_connectivity_json(law) for law in analysis.connectivity],
             "hysteresis": [_hysteresis_json(loop) for loop in analysis.hysteresis],
+            "over_time": fss.times_json(analysis.over_time),
             "findings": found,
             "units": units,
             "note": note,
@@ -88,15 +90,15 @@ def analyze(path: Path, wanted: Wanted) -> None:
         terminal.print_critical(critical)
         if any(record.order == "first" for record in critical):
             terminal.say("where the order is first, m_c is where students of that start go over: a spinodal")
-        terminal.say("\n".join(["", *findings.details(analysis)]).rstrip())
         for verdict, sentence in zip(analysis.verdicts, found, strict=True):
             terminal.say(_verdict_text(verdict, sentence))
+        terminal.say("\n".join(["", *findings.details(analysis)]).rstrip())
         if note:
             terminal.note(f"note: {note}")
     if wanted.figure:
         drawn = picture(dataset, critical, order_parameter, wanted.figure.suffix[1:].lower())
         with one_line_errors(DatasetError, f"{wanted.figure} cannot be written"):
-            wanted.figure.write_bytes(drawn)
+            write_atomically(wanted.figure, drawn)
 
 
 def _split(critical: Sequence[fss.Critical]) -> tuple[list[fss.Critical], list[fss.Critical]]:
@@ -189,18 +191,3 @@ def check_variable(dataset: xr.Dataset, name: str | None) -> str:
             f"--order-parameter {name}: must be one of {', '.join(sorted(variables))}; nearest is {nearest}"
         )
     return name
-
-
-def picture(
-    dataset: xr.Dataset,
-    critical: Sequence[fss.Critical],
-    order_parameter: str | None = None,
-    format: str = "png",
-) -> bytes:
-    """The figure of the order parameter against m, as the bytes of a file."""
-    from mbsim.figures import order_parameter_panels
-
-    file = io.BytesIO()
-    figure = order_parameter_panels(dataset, critical, order_parameter=order_parameter)
-    figure.savefig(file, format=format, dpi=150)
-    return file.getvalue()
