@@ -21,6 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 from mbsim.cli.commands import analyze, bench, doctor, export, report, run, status
 from mbsim.cli.exit_codes import FAILED, INTERRUPTED, USAGE
 from mbsim.cli.help_texts import HELP, run_help
+from mbsim.cli.terminal import speak_plainly
 from mbsim.cli.usage import UsageFault, nearest
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
 from mbsim.running.interrupts import Interrupted, interruptible
@@ -88,6 +89,7 @@ for name, command, short_help, kind in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    speak_plainly()
     main_thread = threading.current_thread() is threading.main_thread()
     with interruptible() if main_thread else nullcontext(), warnings.catch_warnings():
         warnings.showwarning = _show_warning

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mbsim import fss
 from mbsim.cli import analyze as analyze_command
-from mbsim.cli import terminal
+from mbsim.cli import drawing, terminal
 from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
@@ -29,8 +29,10 @@ def report(path: Path, wanted: Wanted) -> None:
     Raises:
         RunFolderError: `path` is no run folder.
         DatasetError: the variable is not in the dataset, or the page cannot be written.
+        DrawingError: matplotlib cannot even be imported; a figure that it cannot draw is a note on the page.
     """
-    from mbsim.report import Source, html  # here, for matplotlib and jinja2 take a while
+    with drawing.one_line():
+        from mbsim.report import Source, html  # here, for matplotlib and jinja2 take a while
 
     file = path / REPORT if wanted.file is None else wanted.file
     _check_file(wanted.file)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from mbsim.cli import analyze as analyze_command
 from mbsim.cli import terminal
+from mbsim.cli.drawing import DrawingError, picture
 from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.config.configuration import Config, RelativeM
 from mbsim.data.dataset import open_run
@@ -181,9 +181,12 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
             f"no figure: {panels} panels are too many; select, then mbsim.figures.order_parameter_panels"
         )
     else:
-        if draw or not figure.exists():
-            write_atomically(figure, analyze_command.picture(dataset, critical))
-        terminal.say(f"figure: {figure}")
+        try:
+            if draw or not figure.exists():
+                write_atomically(figure, picture(dataset, critical))
+            terminal.say(f"figure: {figure}")
+        except DrawingError as error:  # what was trained is there, and no figure is worth an exit code
+            terminal.note(f"note: no figure: {error}")
     terminal.say(f"order of the transition and its evidence: mbsim report {shlex.quote(str(path))}")
     terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
 

@@ -1,0 +1,48 @@
+"""Drawing for the command line: what matplotlib cannot do on this machine is one line, and never a traceback."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import xarray as xr
+
+from mbsim import fss
+from mbsim.errors import MbsimError
+
+LONGEST = 200
+"""Letters of what matplotlib says."""
+
+
+class DrawingError(MbsimError):
+    """Matplotlib fails here: a font, a setting, a backend that is not there."""
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Whatever matplotlib raises, at import or later, as `DrawingError`; errors of mbsim and of files as they are."""
+    try:
+        yield
+    except (MbsimError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())[:LONGEST]
+        raise DrawingError(f"matplotlib cannot draw here: {type(error).__name__}: {text}") from error
+
+
+def picture(
+    dataset: xr.Dataset,
+    critical: Sequence[fss.Critical],
+    order_parameter: str | None = None,
+    kind: str = "png",
+) -> bytes:
+    """The figure of the order parameter against m, as the bytes of a file.
+
+    Raises:
+        DrawingError: matplotlib fails.
+    """
+    with one_line():
+        from mbsim.figures import order_parameter_panels
+        from mbsim.figures.style import written
+
+        return written(
+            order_parameter_panels(dataset, critical, order_parameter=order_parameter), kind, dpi=150
+        )

@@ -1,0 +1,44 @@
+"""Where matplotlib cannot draw the numbers are there all the same: a note, one line, and the right exit code."""
+
+import pytest
+
+from mbsim import figures
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("Failed to process string with tex because latex\ncould not be found")
+
+    monkeypatch.setattr(figures, "order_parameter_panels", fail)
+
+
+def test_a_run_whose_figure_fails_is_done(mbsim, no_figures, here):
+    code, output, errors = mbsim("run tiny.toml --out done")
+    assert code == 0
+    assert "figure:" not in output and "dataset: mbsim.open_run('done')" in output
+    told = "note: no figure: matplotlib cannot draw here: RuntimeError: Failed to process string with tex "
+    assert f"{told}because latex could not be found\n" in errors
+    assert mbsim("run tiny.toml --out done")[0] == 0  # and again
+    assert not (here / "done" / "order_parameter.png").exists()
+
+
+def test_a_figure_that_was_asked_for_and_fails_is_one_line_after_the_numbers(mbsim, no_figures, here):
+    mbsim("run tiny.toml --out done")
+    (here / "old.png").write_bytes(b"old")
+    code, output, errors = mbsim("analyze done --figure old.png")
+    assert code == 1 and "95% interval" in output
+    assert errors.startswith("error: matplotlib cannot draw here: RuntimeError") and errors.count("\n") == 1
+    assert (here / "old.png").read_bytes() == b"old"
+
+
+def test_a_matplotlibrc_that_asks_for_latex_is_not_heeded(mbsim, here, monkeypatch):
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.usetex": True, "text.latex.preamble": r"\usepackage{nowhere}"}):
+        code, _, errors = mbsim("run tiny.toml --out done")
+        assert (code, "note: no figure" in errors) == (0, False)
+        assert (here / "done" / "order_parameter.png").read_bytes().startswith(b"\x89PNG")
+        assert mbsim("report done --bootstrap 100")[0] == 0
+    page = (here / "done" / "report.html").read_text()
+    assert "<img" in page and "No figure of" not in page
