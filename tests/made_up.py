@@ -268,7 +268,7 @@ def analysis() -> results.Analysis:
 
 def nothing() -> results.Analysis:
     """Every part is missing, with a reason."""
-    parts = ("critical", "extrapolations", "connectivity", "collapses", "verdicts", "hysteresis")
+    parts = ("critical", "extrapolations", "connectivity", "collapses", "verdicts", "hysteresis", "over_time")
     return results.Analysis(
         summaries(), [], [], [], [], [], [], {part: (note(f"one size only, no {part}"),) for part in parts}
     )

@@ -17,7 +17,7 @@ from mbsim.cli import main
 from mbsim.config.configuration import load_config
 from mbsim.report import Source, html, page, words
 
-ABSENT = {"extrapolations", "connectivity", "collapses", "verdicts", "hysteresis", "critical"}
+ABSENT = {"extrapolations", "connectivity", "collapses", "verdicts", "hysteresis", "critical", "over_time"}
 VOID = {"meta", "img", "br", "link"}
 
 

@@ -172,6 +172,29 @@ def test_the_result_has_a_column_for_each_size_and_the_order_of_each_row():
     assert tables.result_table(made_up.blank()) is None
 
 
+def test_where_another_estimator_states_m_c_the_result_and_the_findings_say_which_and_why():
+    why = because("no_plateau", sides=("before",))
+    steep = Critical(
+        {"N": 256, "d": 3},
+        7.08,
+        6.93,
+        7.14,
+        "undecided",
+        "steepest",
+        choice=because("used_steepest", why=why),
+    )
+    mid = replace(steep, m_c=7.48, low=6.72, high=7.54, estimator="midpoint", choice=None)
+    verdict = replace(made_up.verdict(3), order="undecided")
+    whole = replace(made_up.blank(), critical=[mid, steep], verdicts=[verdict])
+    table = tables.result_table(whole)
+    assert table.rows == [[("3", "", ""), ("7.08", "6.93 to 7.14", "a"), ("undecided", "", "")]]
+    assert table.notes == [("a", "a steepest slope where a plateau is not seen")]
+    assert findings.findings(whole)[0].endswith(
+        "m_c = 7.08 (6.93 to 7.14) at N = 256, by the steepest slope."
+    )
+    assert "at d = 3, where a branch is no plateau" in words.how_found(findings.stated(whole), 1000)
+
+
 def test_both_parts_of_the_error_are_told_at_the_largest_size():
     one = Critical(
         {"N": 256, "d": 5},

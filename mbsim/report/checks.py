@@ -19,7 +19,7 @@ from mbsim.fss.design import SAMPLES
 from mbsim.fss.interval import Label
 from mbsim.fss.midpoint import midpoint
 from mbsim.fss.names import MIDPOINT
-from mbsim.fss.over_time import OverTime, over_time, timed_variable
+from mbsim.fss.over_time import OverTime, timed_variable
 from mbsim.fss.records import START
 from mbsim.fss.results import Analysis
 from mbsim.report.drawings import (
@@ -32,32 +32,9 @@ from mbsim.report.drawings import (
     left_out,
 )
 
-MOST_TIMES, MOST_SIZES = 8, 2
-"""At which m_c(t) is read off, of those measured: about evenly spaced in log t, and the largest."""
 RESAMPLES = 100
 CUTS = (0.0, np.inf), (0.0, 2.0), (0.5, np.inf), (0.5, 2.0), (0.67, 1.5)
 """Windows of the control, in units of m_c; the first is the whole grid."""
-
-
-def m_c_over_time(
-    ds: xr.Dataset, order_parameter: str, size: str = "N", control: str = "m"
-) -> list[OverTime]:
-    """m_c(t) of the largest sizes at about evenly spaced times; none where nothing was measured over time."""
-    if not {size, control, "time"} <= set(ds.dims):
-        return []
-    try:
-        name = timed_variable(ds, order_parameter)
-    except DatasetError:
-        return []
-    times = ds["time"].to_numpy().astype(float)
-    later = np.flatnonzero(times > 0)
-    if not len(later):
-        return []
-    wanted = np.geomspace(times[later[0]], times[later[-1]], MOST_TIMES)
-    chosen = np.unique(later[np.abs(np.log(times[later][:, None] / wanted)).argmin(axis=0)])
-    largest = np.sort(ds[size].to_numpy())[-MOST_SIZES:]
-    few = ds[[name]].sel({size: largest}).isel(time=chosen)
-    return over_time(few, name, size=size, control=control, bootstrap=RESAMPLES)
 
 
 def relaxation_drawings(

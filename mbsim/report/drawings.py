@@ -56,8 +56,8 @@ def summary_drawings(
         choices = combinations(analysis.summaries, quantity, size, control)
         if not choices:
             continue
-        estimator = PERFECT_RECOVERY if quantity == "success" else MIDPOINT
-        marked = [one for one in analysis.critical if one.estimator == estimator]
+        recovery = [one for one in analysis.critical if one.estimator == PERFECT_RECOVERY]
+        marked = recovery if quantity == "success" else findings.stated(analysis)
         figure = figures.panels(
             choices[:MOST_PANELS],
             _summary_panel(analysis.summaries, quantity, marked, size, control),
@@ -66,8 +66,8 @@ def summary_drawings(
         )
         caption = f"{words.format(name)} against {control} for each {size}. Bars are 95 % intervals"
         if any(np.isfinite(one.m_c) for one in marked):
-            mark = "perfect recovery" if quantity == "success" else "the midpoint"
-            ring = ", the open marker its place on the curve" if quantity == "mean" else ""
+            mark = "perfect recovery" if quantity == "success" else "m_c"
+            ring = ", an open marker its place on the curve" if quantity == "mean" else ""
             caption += f"; vertical lines and bands mark {mark} and its 95 % interval{ring}"
         found[quantity] = Drawing(quantity, figure, caption + "." + left_out(choices))
     return found
@@ -94,16 +94,16 @@ def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         largest = largest_complete(summaries["mean"], size, control)
         chosen, fixed = summaries.sel({size: largest}), f" at {size} = {largest}"
     choices = combinations(chosen, "mean", across, control)
-    midpoints = [one for one in analysis.critical if one.estimator == MIDPOINT]
+    marked = findings.stated(analysis)
 
     def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
-        return figures.phase_diagram(chosen.sel(labels), across, ax, critical=midpoints, control=control)
+        return figures.phase_diagram(chosen.sel(labels), across, ax, critical=marked, control=control)
 
     figure = figures.panels(
         choices[:MOST_PANELS], draw, height=2.9, across=2, same_y=False, same_legend=False
     )
     caption = f"Phase diagram: the order parameter over {across} and {control}{fixed}. "
-    caption += "The black line joins the midpoints, with their 95 % intervals; grey was not run."
+    caption += "The black line joins m_c, with its 95 % intervals; grey was not run."
     caption += discontinuous(analysis) + left_out(choices)
     return [Drawing("phase-diagram", figure, caption)]
 

@@ -15,7 +15,7 @@ import xarray as xr
 from mbsim.fss.critical import Critical
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
-from mbsim.fss.names import MIDPOINT
+from mbsim.fss.names import MIDPOINT, short_of
 from mbsim.fss.records import labels_text
 from mbsim.fss.results import Analysis, Hysteresis, Verdict
 from mbsim.physics.rules import RULES
@@ -61,6 +61,11 @@ def findings(analysis: Analysis, run_length: str = "") -> list[str]:
         text += f", {place}" if place else ""
         found.append(f"{text}.")
     return found
+
+
+def stated(analysis: Analysis) -> list[Critical]:
+    """m_c by the estimator that it is stated by at each combination of labels; the midpoint if none was chosen."""
+    return list(analysis.used) or [one for one in analysis.critical if one.estimator == MIDPOINT]
 
 
 def open_loop(verdict: Verdict, analysis: Analysis) -> Hysteresis | None:
@@ -137,7 +142,7 @@ def _connectivity(law: ConnectivityLaw) -> str:
 
 
 def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
-    """Both spinodals where a loop is open; of a crossover its midpoint; else m_c(∞), or m_c at the largest size.
+    """Both spinodals where a loop is open; of a crossover its place; else m_c(∞), or m_c at the largest size.
 
     Of several starts or temperatures the first is told, which for starts is the random one.
     """
@@ -150,8 +155,12 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
         between = "coexistence lies between them"
         return f"{spinodals}; {between}" if verdict.order == "first" else f"{spinodals}: a loop is open"
 
+    used = [one for one in stated(analysis) if verdict.labels.items() <= one.labels.items()]
+    seen = [one.estimator for one in used if math.isfinite(one.m_c)]
+    estimator = seen[-1] if seen else MIDPOINT  # that of the largest size: sizes are compared by one alone
+
     def is_own(one: Critical | Extrapolation) -> bool:
-        return one.estimator == MIDPOINT and verdict.labels.items() <= one.labels.items()
+        return one.estimator == estimator and verdict.labels.items() <= one.labels.items()
 
     def extra(one: Critical | Extrapolation, *names: str) -> dict[str, Label]:
         return {name: value for name, value in one.labels.items() if name not in (*verdict.labels, *names)}
@@ -165,7 +174,7 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
         return f"the start that was run goes over at {there}; a second start is needed to bound coexistence"
     if verdict.order == "crossover":
         where = labels_text(extra(first[-1])) if first else ""
-        return f"with its midpoint at m = {first[-1].interval} for {where}" if first else ""
+        return f"with its {short_of(estimator)} at m = {first[-1].interval} for {where}" if first else ""
     laws = [one for one in analysis.extrapolations if is_own(one)]
     if laws and laws[0].law != "undecided" and laws[0].m_c.known:
         where = labels_text(extra(laws[0]))
@@ -177,4 +186,5 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
     if unlimited and (path := growth(first)):
         where = labels_text(extra(first[0], "N"))
         return f"m_c runs from {path}" + (f" ({where})" if where else "")
-    return f"{rises}m_c = {first[-1].interval} at {labels_text(extra(first[-1]))}"
+    by = "" if estimator == MIDPOINT else f", by the {short_of(estimator)}"
+    return f"{rises}m_c = {first[-1].interval} at {labels_text(extra(first[-1]))}{by}"

@@ -7,7 +7,7 @@ order of the transition and its evidence, how to reproduce.
 import base64
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import tomli_w
@@ -18,10 +18,9 @@ from matplotlib.figure import Figure
 from mbsim.figures.collapse import is_determined
 from mbsim.figures.style import written
 from mbsim.fss.design import need_dataset, need_record
-from mbsim.fss.over_time import OverTime
 from mbsim.fss.results import Analysis
 from mbsim.report import checks, drawings, model, tables, words
-from mbsim.report.findings import configuration, findings, labels_text, protocol
+from mbsim.report.findings import configuration, findings, labels_text, protocol, stated
 
 MISSING = {
     "critical": "no estimator gave a critical size",
@@ -30,6 +29,7 @@ MISSING = {
     "collapses": "this analysis holds no data collapse",
     "verdicts": "nothing is said of the order of the transition",
     "hysteresis": "this analysis holds no hysteresis loop",
+    "over_time": "m_c was not read off at earlier times",
 }
 """What the report says of an absent part for which the analysis gives no reason."""
 LONGEST_ERROR = 300
@@ -124,15 +124,14 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     def missing(field: str) -> str:
         return words.sentence(analysis.reasons.get(field, MISSING[field]))
 
-    over_time = checks.m_c_over_time(ds, source.order_parameter)
     collapsed = [one for one in analysis.collapses if is_determined(one)]
     bootstrap = f"{source.bootstrap:,}"
     return {
         "title": str(ds.attrs.get("name") or ds.attrs.get("model") or "dataset"),
         "lead": words.lead(ds),
         "findings": findings(analysis, protocol(ds)) or [missing("verdicts")],
-        "moving": words.moving(over_time),
-        "how_found": words.how_found(analysis.critical, source.bootstrap),
+        "moving": words.moving(analysis.over_time),
+        "how_found": words.how_found(stated(analysis), source.bootstrap),
         "result": tables.result_table(analysis),
         "note": source.note,
         "source": source,
@@ -147,7 +146,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "critical_missing": missing("critical"),
         "discontinuous": drawings.discontinuous(analysis),
         "errors": tables.error_table(analysis.critical),
-        "trends": tables.trend_table(over_time),
+        "trends": tables.trend_table(analysis.over_time),
         "extrapolations": tables.extrapolation_table(analysis.extrapolations)
         if analysis.extrapolations
         else None,
@@ -164,14 +163,13 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "labels_text": labels_text,
         "hysteresis": tables.hysteresis_table(analysis.hysteresis) if analysis.hysteresis else None,
         "run_length": protocol(ds),
+        "over_time_missing": missing("over_time"),
         "hysteresis_missing": missing("hysteresis"),
-        "figures": _figures(ds, analysis, source, over_time),
+        "figures": _figures(ds, analysis, source),
     }
 
 
-def _figures(
-    ds: xr.Dataset, analysis: Analysis, source: Source, over_time: Sequence[OverTime]
-) -> dict[str, list[Shown]]:
+def _figures(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, list[Shown]]:
     """The figures of each part of the page."""
     name = source.order_parameter
 
@@ -186,7 +184,7 @@ def _figures(
         "windows": ("the windows", lambda: checks.window_drawings(ds, analysis, name)),
         "teachers": ("the teachers", lambda: checks.teacher_drawings(ds, analysis, name)),
         "relaxation": ("the relaxation", lambda: checks.relaxation_drawings(ds, analysis, name)),
-        "over_time": ("m_c against time", lambda: checks.over_time_drawings(over_time)),
+        "over_time": ("m_c against time", lambda: checks.over_time_drawings(analysis.over_time)),
         "size": ("m_c against the size", lambda: drawings.size_drawings(analysis)),
         "connectivity": ("m_c against d", lambda: drawings.connectivity_drawings(analysis)),
         "collapse": ("the collapse", lambda: drawings.collapse_drawings(analysis)),

@@ -18,7 +18,7 @@ from mbsim.fss.reasons import Reason
 from mbsim.fss.records import START, start_text
 from mbsim.fss.results import Analysis, Collapse, Hysteresis
 from mbsim.fss.table import number_and_interval
-from mbsim.report.findings import labels_text
+from mbsim.report.findings import labels_text, stated
 from mbsim.report.words import LAWS, TAGS
 
 Labelled = Critical | Extrapolation | Collapse | Hysteresis | OverTime
@@ -26,6 +26,8 @@ Labelled = Critical | Extrapolation | Collapse | Hysteresis | OverTime
 
 DRIFT = "drift"
 """The reason that has a column of its own."""
+USED_MIDPOINT, USED_ALONE = "used_midpoint", "used_alone"
+"""The reasons of an estimator that need no note: the midpoint is what the caption names."""
 OF_START = "of_start"
 """The reason that holds those of one start of a loop."""
 QUANTITIES = {"mean": "order parameter", "binder": "U4", "susceptibility": "χ", "success": "success"}
@@ -49,8 +51,11 @@ class Table(NamedTuple):
 
 
 def result_table(analysis: Analysis, size: str = "N") -> Table | None:
-    """The midpoint: a row for each combination of labels, a column for each size, and the order; or nothing."""
-    records = [one for one in analysis.critical if one.estimator == MIDPOINT and size in one.labels]
+    """m_c as it is stated: a row for each combination of labels, a column for each size, the order; or nothing.
+
+    Where it is not the midpoint between two plateaus a note says what it is, and why.
+    """
+    records = [one for one in stated(analysis) if size in one.labels]
     if not records:
         return None
     names = [name for name in _label_names(records, size) if name != size]
@@ -64,7 +69,7 @@ def result_table(analysis: Analysis, size: str = "N") -> Table | None:
         labels = dict(zip(names, key, strict=True))
         verdict = next((one for one in analysis.verdicts if one.labels.items() <= labels.items()), None)
         order = TAGS[verdict.order] if verdict else "–"
-        numbers = [_critical_cell(rows[key].get(one), notes, size) for one in sizes]
+        numbers = [_stated_cell(rows[key].get(one), notes) for one in sizes]
         cells.append([*map(_label, names, key), *numbers, Cell(order)])
     heads = [*_heads(names), *(f"{size} = {one}" for one in sizes), "transition"]
     return Table(heads, cells, len(names), _below(notes))
@@ -329,6 +334,18 @@ def _is_number(record: Critical) -> bool:
 def _below(notes: dict[str, str]) -> list[tuple[str, str]]:
     """Notes as (mark, text)."""
     return [(mark, text) for text, mark in notes.items()]
+
+
+def _stated_cell(record: Critical | None, notes: dict[str, str]) -> Cell:
+    """m_c with its interval; the note says by which estimator, if not by the midpoint."""
+    if record is None:
+        return Cell("")
+    value, interval = number_and_interval(record)
+    if value == "-":
+        return Cell("–", note=_shared(notes, record.because))
+    choice = record.choice
+    told = [choice] if choice is not None and choice.key not in (USED_MIDPOINT, USED_ALONE) else []
+    return Cell(value, "" if interval == "-" else interval, _shared(notes, told))
 
 
 def _critical_cell(record: Critical | None, notes: dict[str, str], size: str) -> Cell:

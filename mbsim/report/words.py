@@ -12,7 +12,7 @@ import xarray as xr
 from markupsafe import Markup, escape
 
 from mbsim.fss.critical import Critical
-from mbsim.fss.names import MIDPOINT, STEEPEST
+from mbsim.fss.names import STEEPEST
 from mbsim.fss.over_time import OverTime
 from mbsim.fss.records import START, labels_text, start_text
 from mbsim.physics.rules import RULES, axes
@@ -37,8 +37,6 @@ EQUATION = re.compile(
     r"(?P<base>[A-Za-zΑ-Ωα-ω∇])_(?P<below>[\w*]+(?:\([\w,]+\))?)"
     r"|(?P<letter>(?<![\w'’])[A-Zb-z](?![\w'’]))"
 )
-NO_PLATEAU = "no_plateau"
-"""The reason of a midpoint that rests on a branch that is no plateau."""
 LAWS = {
     "constant": "m_c",
     "power correction": "m_c + a N^−ω",
@@ -131,32 +129,22 @@ def lead(ds: xr.Dataset) -> str:
 
 
 def how_found(critical: Sequence[Critical], bootstrap: int) -> str:
-    """How m_c is read off and what its intervals hold, in sentences; empty without a number."""
-    known = [one for one in critical if one.estimator == MIDPOINT and math.isfinite(one.m_c)]
+    """How the stated m_c is read off and what its intervals hold, in sentences; empty without a number."""
+    known = [one for one in critical if math.isfinite(one.m_c)]
     if not known:
         return ""
     text = (
-        "m_c is the midpoint of the order parameter: half-way between its branches before and after the rise. "
-        f"Intervals hold 95 %: teachers and replicas resampled {bootstrap:,} times"
+        "m_c is the midpoint of the order parameter, half-way between its branches before and after the rise"
     )
-    if any(max(one.systematic) > 0 for one in known):
-        text += ", and how far m_c moves with the window of m and the form of the branches"
-    bare = [one for one in known if any(why.key == NO_PLATEAU for why in one.because)]
-    if bare:
+    if others := [one for one in known if one.estimator == STEEPEST]:
         text += (
-            f". At {_where(bare)} a branch is no plateau: there the midpoint rests on how it goes on under the rise; "
-            f"the steepest slope, which needs no plateau, is at {_beside(critical, bare)}"
+            f"; at {_where(others)}, where a branch is no plateau, m_c is where the order parameter rises most "
+            "steeply, which needs none"
         )
+    text += f". Intervals hold 95 %: teachers and replicas resampled {bootstrap:,} times"
+    if any(max(one.systematic) > 0 for one in known):
+        text += ", and in squares how far m_c moves with the window of m and the form of the curve"
     return f"{text}."
-
-
-def _beside(critical: Sequence[Critical], bare: Sequence[Critical]) -> str:
-    """The steepest slope at the largest size of what has no plateau."""
-    last = max(bare, key=lambda one: float(one.labels.get("N", 0)))
-    own = [one for one in critical if one.estimator == STEEPEST and one.labels == last.labels]
-    return (
-        f"{own[0].interval} at {labels_text(own[0].labels)}" if own and own[0].interval.known else "not known"
-    )
 
 
 def moving(records: Sequence[OverTime]) -> str:
