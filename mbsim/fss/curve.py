@@ -20,6 +20,7 @@ Conventions
   width between a twentieth of the smallest step and a quarter of the grid.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -96,19 +97,34 @@ def _logistic(z: Array) -> Array:
     return 0.5 + 0.5 * np.tanh(0.5 * z)
 
 
-def _search(grid: _Grid, y: Array) -> Array:
-    """The best of a grid of nodes, four to a step, nine widths, for each curve: parameters (curve, 5)."""
-    points = len(grid.x)
-    centres = np.interp(np.linspace(1, points - 2, 4 * (points - 3) + 1), np.arange(points), grid.x)
+class _Nodes(NamedTuple):
+    """Nodes (node, 2) of centre and log width, and the QR of the linear parameters at each: q (node, 3, point), r."""
+
+    places: Array
+    q: Array
+    r: Array
+
+
+@lru_cache(maxsize=32)
+def _nodes(points: bytes, slope_penalty: float) -> _Nodes:
+    """Four nodes to a step, nine widths; kept, as many fits share their points."""
+    grid = _Grid.of(np.frombuffer(points), slope_penalty)
+    count = len(grid.x)
+    centres = np.interp(np.linspace(1, count - 2, 4 * (count - 3) + 1), np.arange(count), grid.x)
     log_widths = np.linspace(grid.lowest[4], grid.highest[4], 9)
     nodes = np.stack([axis.ravel() for axis in np.meshgrid(centres, log_widths)], axis=-1)
     s = _logistic((grid.x - nodes[:, :1]) / np.exp(nodes[:, 1:]))
     design = np.stack([1 - s, (1 - s) * grid.u, s], axis=-1)
     ridge = np.broadcast_to([[0, grid.stiffness, 0]], (len(nodes), 1, 3))
     q, r = np.linalg.qr(np.concatenate([design, ridge], axis=1))
-    q = q[:, :-1].swapaxes(1, 2)
+    return _Nodes(nodes, q[:, :-1].swapaxes(1, 2), r)
+
+
+def _search(grid: _Grid, y: Array) -> Array:
+    """The best of the nodes for each curve: parameters (curve, 5)."""
+    nodes, q, r = _nodes(np.ascontiguousarray(grid.x).tobytes(), grid.stiffness**2)
     # The sum of squares that a node leaves is |y|² minus what it explains.
-    explained = np.square(q.reshape(-1, points) @ y.T).reshape(len(nodes), 3, len(y)).sum(axis=1)
+    explained = np.square(q.reshape(-1, len(grid.x)) @ y.T).reshape(len(nodes), 3, len(y)).sum(axis=1)
     penalty = WIDTH_PENALTY * np.square(nodes[:, 1] - np.log(grid.step))
     best = np.argmax(explained - penalty[:, None], axis=0)
     linear = np.linalg.solve(r[best], q[best] @ y[:, :, None])[..., 0]
