@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mbsim.fss import Analysis, Collapse, Critical, Hysteresis, Records, Verdict
+    from mbsim.fss import Analysis, Collapse, Critical, Hysteresis, OverTime, Records, Verdict
 
 Samples = tuple[str, str]
 SAMPLES: Samples = ("teacher", "replica")
@@ -136,6 +136,26 @@ class MbsimAccessor:
             minimum_rise=minimum_rise, bootstrap=bootstrap, seed=seed,
         )  # fmt: skip
 
+    def over_time(
+        self,
+        order_parameter: str | None = None,
+        *,
+        size: str = "N",
+        control: str = "m",
+        samples: Samples = SAMPLES,
+        time: str = "time",
+        estimator: str = "midpoint",
+        bootstrap: int = 1000,
+        seed: int = 0,
+    ) -> "Records[OverTime]":
+        """`fss.over_time`: m_c at every measured time, and whether it still moves."""
+        from mbsim import fss
+
+        return fss.over_time(
+            self._ds, order_parameter, size=size, control=control, samples=samples, time=time,
+            estimator=estimator, bootstrap=bootstrap, seed=seed,
+        )  # fmt: skip
+
     def summaries(
         self,
         order_parameter: str | None = None,
@@ -220,6 +240,26 @@ class MbsimAccessor:
             self._ds, across, ax, quantity=quantity, critical=critical, control=control
         )
 
+    def relaxation_figure(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        controls: Sequence[float] = (),
+        critical: "Sequence[Critical]" = (),
+        order_parameter: str | None = None,
+        size: str = "N",
+        control: str = "m",
+        samples: Samples = SAMPLES,
+        time: str = "time",
+    ) -> "Axes":
+        """`figures.relaxation_figure`: the order parameter against time at several values of the control."""
+        from mbsim import figures
+
+        return figures.relaxation_figure(
+            self._ds, ax, controls=controls, critical=critical, order_parameter=order_parameter, size=size,
+            control=control, samples=samples, time=time,
+        )  # fmt: skip
+
     def summary_figure(
         self,
         quantity: str = "mean",
@@ -233,3 +273,21 @@ class MbsimAccessor:
         from mbsim import figures
 
         return figures.summary_figure(self._ds, quantity, ax, critical=critical, size=size, control=control)
+
+    def teacher_figure(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        critical: "Sequence[Critical]" = (),
+        order_parameter: str | None = None,
+        size: str = "N",
+        control: str = "m",
+        samples: Samples = SAMPLES,
+    ) -> "Axes":
+        """`figures.teacher_figure`: how far each teacher lies from the mean of all."""
+        from mbsim import figures
+
+        return figures.teacher_figure(
+            self._ds, ax, critical=critical, order_parameter=order_parameter, size=size, control=control,
+            samples=samples,
+        )  # fmt: skip
