@@ -37,7 +37,7 @@ def printed(notebook):
 
 def test_it_goes_from_dataset_to_figures(tmp_path):
     notebook = executed(made_up.run_folder(tmp_path / "run"), tmp_path)
-    assert len(shown(notebook, "image/png")) == 7
+    assert len(shown(notebook, "image/png")) == 9
     text = printed(notebook)
     assert "95% interval" in text
     assert "{'d': 5} order: " in text
