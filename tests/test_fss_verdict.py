@@ -9,6 +9,8 @@ from known_answers.synthetic import M_C, continuous, loop
 
 from mbsim import fss
 from mbsim.errors import DatasetError
+from mbsim.fss.evidence import Found, barriers
+from mbsim.fss.resampled import Resampled
 
 GRID = np.arange(8, 27)
 GRIDS = {64: np.arange(8, 29.0), 128: np.arange(10, 27.0), 256: np.arange(12, 25, 0.75)}
@@ -70,6 +72,77 @@ def test_the_interval_of_the_width_covers():
         [one] = fss.hysteresis(ds, "q", bootstrap=200)
         hits.append(one.width.low <= 7.7 <= one.width.high)
     assert np.mean(hits) >= 0.90  # wider than chance alone, by what the grid steps over
+
+
+def test_a_branch_from_the_teacher_that_rises_over_some_steps_is_a_jump_all_the_same():
+    """Means as at d = 7: neither branch jumps from one point to the next, but they are two states at one m."""
+    grid = np.arange(10, 44, 2)
+    up, down = dict.fromkeys((64, 128, 256), 36.0), dict.fromkeys((64, 128, 256), 21.5)
+    ds = loop((64, 128, 256), grid, up, down, scatter=1.6, teachers=12, noise=0.01)
+    for one in (ds.q.sel(init_overlap=start).mean(["teacher", "replica"]) for start in (0.0, 1.0)):
+        assert float(one.diff("m").max()) < 0.5 * float(one.max() - one.min())
+    verdict = only(ds)
+    assert verdict.order == "first"
+    assert any("the order parameter jumps there" in one for one in verdict.evidence)
+
+
+def test_a_loop_in_the_temperature_is_open_too():
+    """There the planted phase lies below: it falls with the control, and lasts longer from the planted start."""
+    cold = WIDE.assign_coords(m=-WIDE.m).rename(m="T")
+    for up, down in zip(
+        fss.hysteresis(WIDE, "q", bootstrap=200),
+        fss.hysteresis(cold, "q", control="T", bootstrap=200),
+        strict=True,
+    ):
+        assert down.width.value == pytest.approx(up.width.value, abs=0.2) and down.width.value > 0
+        assert down.random.value == pytest.approx(-up.random.value, abs=0.1)
+    [verdict] = fss.transition_order(cold, "q", control="T", bootstrap=200)
+    assert verdict.order == "first"
+
+
+def histogram(size, value, low, high, valley=0.5, peaks=(0.2, 0.9)):
+    return fss.Histogram(
+        size, 18.0, np.linspace(0, 1, 3), np.ones(2), fss.Interval(value, low, high), 0.5, valley, peaks,
+        unresolved=np.isinf(high),
+    )  # fmt: skip
+
+
+def barrier_evidence(histograms):
+    rng = np.random.default_rng(0)
+    found = []
+    for one in histograms:
+        draws = one.barrier.value + 0.15 * rng.normal(size=(2, 200))
+        resampled = Resampled(np.asarray(one.barrier.value), draws[0], draws[1], (100, 100))
+        found.append(Found(None, None, None, one, resampled))
+    return barriers(found, "N")[1]
+
+
+def test_bounds_of_barriers_that_grow_are_growth():
+    bounds = [
+        histogram(64, 1.09, 0.79, 1.39),
+        histogram(128, 2.2, 1.6, np.inf),
+        histogram(256, 3.4, 3.0, np.inf),
+    ]
+    assert barrier_evidence(bounds).speaks_for == "first"
+    falls = [bounds[0], histogram(128, 3.4, 3.0, np.inf), histogram(256, 2.0, 1.7, 2.3)]
+    assert barrier_evidence(falls).speaks_for != "first"
+
+
+def test_a_high_barrier_at_every_size_parts_phases_only_if_they_stay_apart():
+    def empty(size, width):
+        return histogram(size, 3.0, 2.4, np.inf, peaks=(0.5 - width / 2, 0.5 + width / 2))
+
+    assert barrier_evidence([empty(64, 0.7), empty(128, 0.7), empty(256, 0.68)]).speaks_for == "first"
+    closing = barrier_evidence([empty(64, 0.7), empty(128, 0.5), empty(256, 0.3)])
+    assert closing.speaks_for == "" and closing.missing.key == "need_students"
+
+
+def test_too_few_sizes_say_which_would_do():
+    verdict = only(continuous({n: GRIDS[n] for n in (64, 128)}, seed=1))
+    assert verdict.order == "undecided"
+    assert "N = 256 beside these" in verdict.reason
+    vague = only(continuous(GRIDS, beta_over_nu=0.45, seed=3, teachers=6, replicas=20))
+    assert vague.order == "undecided" and "students, to tell growth from none" in vague.reason
 
 
 def test_a_closed_loop_is_not_first_order():

@@ -177,7 +177,10 @@ def test_values_of_m_that_few_teachers_have_are_left_out():
     spoilt[1:, :, 7] = np.nan  # one teacher of four is left at m = 17
     spoilt[0, :, 7] = 0.0
     others = [at for at in range(len(GRID)) if at != 7]
-    assert only(dataset({64: spoilt})) == only(dataset({64: values}).isel(m=others))
+    record, plain = only(dataset({64: spoilt})), only(dataset({64: values}).isel(m=others))
+    assert (record.m_c, record.low, record.high) == (plain.m_c, plain.low, plain.high)
+    assert plain.reason == "" and [one.key for one in record.because] == ["points_left_out"]
+    assert "1 values of m are left out, which fewer than half of the teachers have" in record.reason
 
 
 def test_missing_students_are_left_out_of_the_mean():

@@ -3,6 +3,7 @@
 `verdict` says how they are weighed.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -117,8 +118,8 @@ def _grows_by_bounds(usable: list[Histogram]) -> bool:
         least = max(one.barrier.value, BARRIER_ERROR) * (other.size / one.size) ** GROWTH_EXPONENT
         return other.barrier.low > max(one.barrier.high, least)
 
-    falls = any(above(other, one) for one in usable for other in usable if one.size > other.size
-                and one.barrier.high < other.barrier.low)  # fmt: skip
+    pairs = itertools.combinations(usable, 2)
+    falls = any(larger.barrier.high < smaller.barrier.low for smaller, larger in pairs)
     return above(usable[0], last) and not falls
 
 

@@ -111,11 +111,16 @@ def midpoints(
     for index in itertools.product(*(range(values.sizes[name]) for name in names)):
         at = dict(zip(names, index, strict=True))
         labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
-        points = _Points(*used(m, values.isel(at).to_numpy().astype(float)))
+        students = values.isel(at).to_numpy().astype(float)
+        points = _Points(*used(m, students))
+        dropped = int(np.isfinite(students).any(axis=(0, 1)).sum()) - len(points.m)
         fit = _Fit(
             order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap, systematic
         )
         found = _analyse(points, fit, generator(design.seed, labels))
+        if dropped:
+            why = because("points_left_out", count=dropped, control=design.control)
+            found = found._replace(because=(*found.because, why))
         # Of one teacher both branches are there: it is not that none is seen.
         seen = np.isfinite(found.m_c) or any(one.key == "one_teacher" for one in found.because)
         order: Order = "undecided" if seen else "none"

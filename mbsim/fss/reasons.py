@@ -167,6 +167,9 @@ WORDS: dict[str, Words] = {
     "one_teacher": Words("one teacher tells nothing of the others"),
     "no_data": Words("no value of {control} holds data"),
     "few_points": Words("{count} values of {control} hold data, at least {needed} are needed"),
+    "points_left_out": Words(
+        "{count} values of {control} are left out, which fewer than half of the teachers have"
+    ),
     "few_resamples": Words("found in {share:.0%} of the resamples only"),
     "extend": Words(_extend),
     # the midpoint
