@@ -6,6 +6,7 @@ import made_up
 import numpy as np
 import pytest
 import xarray as xr
+from known_answers.synthetic import M_C, continuous
 from scipy.special import ndtr
 
 from mbsim import fss
@@ -83,6 +84,46 @@ def test_it_is_left_out_where_the_dataset_lacks_what_it_needs(halfway):
     ds = fss.planted([64]).drop_vars("success")
     keys = {one.estimator for one in fss.estimates(ds, bootstrap=50)}
     assert keys == {"midpoint", "steepest", "susceptibility", "binder_crossing"}
+
+
+# ---------------------------------------------------------------- which one is used
+
+
+def test_the_midpoint_is_used_between_plateaus_and_the_steepest_slope_elsewhere():
+    m = np.arange(2, 30)
+    plateaus, none = gaussian_rise(m), 1.2 * (m / 30) ** 0.7 + 0.4 * gaussian_rise(m)
+    names = ("plateaus", "none", "flat")
+    values = np.stack([plateaus, none, 0.2 + 0.01 * np.random.default_rng(0).normal(size=plateaus.shape)])
+    ds = xr.Dataset({"q": (("kind", "teacher", "replica", "m"), values)}, {"kind": list(names), "m": m})
+    records = fss.estimates(ds.expand_dims(N=[64]), ["midpoint", "steepest"], "q", bootstrap=100)
+    found = {one.labels["kind"]: one for one in fss.chosen(records)}
+    assert [found[name].estimator for name in names] == ["midpoint", "steepest", "midpoint"]
+    assert [found[name].choice.key for name in names] == ["used_midpoint", "used_steepest", "used_anyway"]
+    assert "no plateau is seen" in str(found["none"].choice)
+    assert abs(found["none"].m_c - 17.3) < 0.5 and np.isnan(found["flat"].m_c)
+
+
+def test_the_analysis_says_which_is_used():
+    analysis = fss.analyze(fss.planted([64, 128]), bootstrap=50)
+    assert [(one.labels["N"], one.estimator) for one in analysis.used] == [
+        (64, "midpoint"),
+        (128, "midpoint"),
+    ]
+    plain = fss.as_json(analysis.critical)
+    assert [one["used"] for one in plain if one["estimator_key"] == "midpoint"] == 2 * [
+        "both plateaus are seen"
+    ]
+    assert {one["used"] for one in plain if one["estimator_key"] != "midpoint"} == {None}
+
+
+def test_crossings_of_what_falls_are_those_of_what_rises():
+    grid = np.arange(10, 27)
+    ds = continuous({64: grid, 256: grid}, teachers=16, replicas=64, seed=2)
+    cold = ds.assign_coords(m=-ds.m)
+    for other in (ds.assign(success=1 - ds.success), cold):
+        [up], [down] = (fss.estimates(one, ["success_crossing"], "q", bootstrap=100) for one in (ds, other))
+        assert up.low <= M_C <= up.high
+        assert abs(down.m_c) == pytest.approx(up.m_c, abs=0.05)
 
 
 # ---------------------------------------------------------------- steepest slope and fixed level

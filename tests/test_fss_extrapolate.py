@@ -57,6 +57,22 @@ def test_intervals_of_the_limit_cover(curve):
     assert 0.90 <= np.mean(hits) <= 0.99
 
 
+def test_laws_are_fitted_to_chance_and_the_limit_holds_what_a_definition_leaves_open():
+    """Sizes move alike with the definition: their scatter tells the law, and the limit is no better known."""
+    rng = np.random.default_rng(4)
+    chance = records(18 + 0.02 * rng.normal(size=5), 0.02)
+    both = [
+        replace(one, low=one.m_c - 0.7, high=one.high, statistical=(one.low, one.high), systematic=(0.7, 0.0))
+        for one in chance
+    ]
+    [plain], [found] = fss.extrapolate(chance), fss.extrapolate(both)
+    assert (found.law, found.chi2_per_dof, found.weights) == (plain.law, plain.chi2_per_dof, plain.weights)
+    assert found.m_c.value == plain.m_c.value and found.m_c.high == plain.m_c.high
+    assert found.m_c.low == pytest.approx(plain.m_c.value - np.hypot(plain.m_c.value - plain.m_c.low, 0.7))
+    assert "limit_systematic" in {one.key for one in found.because}
+    np.testing.assert_array_equal(found.low, plain.low)
+
+
 def test_no_drift_gives_a_limit_and_says_what_is_not_excluded():
     found = only([18.1, 17.9, 18.0, 18.05, 17.95], 0.1)
     assert found.m_c.low < 18 < found.m_c.high

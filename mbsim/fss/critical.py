@@ -78,6 +78,7 @@ class Critical(Record):
 
     def summary(self) -> str:
         """The critical value, its estimator, and why it is not known."""
-        order = {"first": ["first order"], "second": ["second order"]}.get(self.order, [])
-        words = ", ".join([f"m_c = {self.interval}", *order, self.title])
-        return words + (f" ({self.reason})" if self.reason else "")
+        words = {"first": ["first order"], "second": ["second order"], "crossover": ["crossover"]}
+        order = words.get(self.order, [])
+        text = ", ".join([f"m_c = {self.interval}", *order, self.title])
+        return text + (f" ({self.reason})" if self.reason else "")
