@@ -124,6 +124,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     def missing(field: str) -> str:
         return words.sentence(analysis.reasons.get(field, MISSING[field]))
 
+    laws = tables.of_stated(analysis)
     collapsed = [one for one in analysis.collapses if is_determined(one)]
     bootstrap = f"{source.bootstrap:,}"
     return {
@@ -147,9 +148,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "discontinuous": drawings.discontinuous(analysis),
         "errors": tables.error_table(analysis.critical),
         "trends": tables.trend_table(analysis.over_time),
-        "extrapolations": tables.extrapolation_table(analysis.extrapolations)
-        if analysis.extrapolations
-        else None,
+        "extrapolations": tables.extrapolation_table(laws) if laws else None,
         "extrapolations_missing": missing("extrapolations"),
         "connectivity": tables.connectivity_table(analysis.connectivity) if analysis.connectivity else None,
         "connectivity_missing": missing("connectivity"),
