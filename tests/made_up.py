@@ -294,7 +294,7 @@ RUN = {
         "m": {"start": 2, "stop": 26},
         "init_overlap": [0.0, 1.0],
         "teachers": 3,
-        "replicas": 40,
+        "replicas": 120,
     },
     "dynamics": {"sweeps": 32},
     "measure": {"measurements": 12},

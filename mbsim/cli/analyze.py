@@ -3,9 +3,9 @@
 The object has "model" and "name" of the run, "order_parameter", "run_length" ("300 sweeps"), and lists of
 records, each with its labels and, if there is something to say, "reason":
 
-* "critical": m_c of the midpoint for each (N, d) and any other dimension of the grid: m_c, low, high, order,
-  estimator in words, and its key. Where the order is "first" it is the spinodal of that start, and
-  "hysteresis" has both.
+* "critical": m_c for each (N, d) and any other dimension of the grid, by the estimator that it is stated by: m_c,
+  low, high, order, estimator in words, and its key; "used" says why this one. Where the order is "first" it is
+  the spinodal of that start, and "hysteresis" has both.
 * "estimators": the same of the other estimators; a crossing has "N_next" too.
 * "verdicts", one for each d: order, evidence as sentences.
 * "extrapolations": estimator, law, m_c(∞) as [value, low, high], weights, chi2_per_dof.
@@ -18,7 +18,7 @@ Unknown numbers are null.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +33,6 @@ from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
 from mbsim.errors import DatasetError
 from mbsim.fss.interval import null_if_nan
-from mbsim.fss.names import MIDPOINT
 from mbsim.fss.table import reason_json
 from mbsim.report import findings
 from mbsim.running import status
@@ -64,7 +63,8 @@ def analyze(path: Path, wanted: Wanted) -> None:
     dataset = open_run(path)
     order_parameter = check_variable(dataset, wanted.order_parameter)
     analysis = fss.analyze(dataset, order_parameter, bootstrap=wanted.bootstrap)
-    critical, others = _split(analysis.critical)
+    critical = findings.stated(analysis)
+    others = [one for one in analysis.critical if not any(one is used for used in critical)]
     run_length = findings.protocol(dataset)
     found = findings.findings(analysis, run_length)
     note = unfinished(units)
@@ -99,12 +99,6 @@ def analyze(path: Path, wanted: Wanted) -> None:
         drawn = picture(dataset, critical, order_parameter, wanted.figure.suffix[1:].lower())
         with one_line_errors(DatasetError, f"{wanted.figure} cannot be written"):
             write_atomically(wanted.figure, drawn)
-
-
-def _split(critical: Sequence[fss.Critical]) -> tuple[list[fss.Critical], list[fss.Critical]]:
-    """The midpoints, which are one for each (N, d), and all other records."""
-    midpoints = [one for one in critical if one.estimator == MIDPOINT]
-    return midpoints, [one for one in critical if one.estimator != MIDPOINT]
 
 
 def _reason(record: fss.Verdict | fss.Extrapolation | fss.ConnectivityLaw | fss.Hysteresis) -> dict[str, Any]:

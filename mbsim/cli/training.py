@@ -169,8 +169,10 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
 def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
     """m_c as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
     from mbsim import fss
+    from mbsim.fss import names
 
-    critical = fss.judged(fss.midpoint(dataset), fss.transition_order(dataset))
+    found = fss.estimates(dataset, [names.MIDPOINT, names.STEEPEST])
+    critical = fss.judged(fss.chosen(found), fss.transition_order(dataset))
     terminal.print_critical(critical)
     figure = path / FIGURE
     panels = len(

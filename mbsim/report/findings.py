@@ -64,8 +64,17 @@ def findings(analysis: Analysis, run_length: str = "") -> list[str]:
 
 
 def stated(analysis: Analysis) -> list[Critical]:
-    """m_c by the estimator that it is stated by at each combination of labels; the midpoint if none was chosen."""
-    return list(analysis.used) or [one for one in analysis.critical if one.estimator == MIDPOINT]
+    """m_c by the estimator that it is stated by at each combination of labels, in their order; the midpoint if none
+    was chosen.
+    """
+    if not analysis.used:
+        return [one for one in analysis.critical if one.estimator == MIDPOINT]
+    places = {labels: place for place, labels in enumerate(dict.fromkeys(map(_key, analysis.critical)))}
+    return sorted(analysis.used, key=lambda one: places[_key(one)])
+
+
+def _key(record: Critical) -> tuple[tuple[str, Label], ...]:
+    return tuple(record.labels.items())
 
 
 def open_loop(verdict: Verdict, analysis: Analysis) -> Hysteresis | None:
