@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from mbsim.errors import DatasetError
+from mbsim.fss.chosen import marked
 from mbsim.fss.collapse import collapse_of_summaries
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.critical import Critical
@@ -13,9 +15,11 @@ from mbsim.fss.design import SAMPLES, Design, need_dataset, need_records
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.extrapolate import extrapolate
+from mbsim.fss.interval import Order
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 from mbsim.fss.loop import loops
 from mbsim.fss.names import MIDPOINT
+from mbsim.fss.over_time import OverTime, timed_variable, times_of
 from mbsim.fss.reasons import Reason, because
 from mbsim.fss.records import Records
 from mbsim.fss.results import Analysis, Collapse, Verdict
@@ -25,6 +29,11 @@ from mbsim.fss.verdict import judge
 
 WINDOW = 1.5
 """The collapse uses the control this many widths of the rise to either side of it."""
+
+NO_EXPONENTS: dict[Order, str] = {"first": "first_order", "crossover": "crossover"}
+"""Orders without critical exponents, and the reason that says so."""
+TIMES, RESAMPLES = 10, 100
+"""m_c over time is that of so many times and resamples: a first look, which takes as long as all the rest."""
 
 
 def analyze(
@@ -69,7 +78,7 @@ def analyze(
     random = lowest(study.curves, label)
     hysteresis = loops(ds, order_parameter, label, design)
     verdicts = judge(ds, random, hysteresis, order_parameter, label, design)
-    critical = judged(estimates_of(study), verdicts, size)
+    critical = marked(judged(estimates_of(study), verdicts, size))
     extrapolations = extrapolate(critical, size=size)
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
     at_size = connectivity_law(critical, size=size, connectivity=connectivity)
@@ -78,6 +87,9 @@ def analyze(
     missing: dict[str, tuple[Reason, ...]] = {}
     if not laws:
         missing["connectivity"] = _first([*at_size, *limits], because("no_label", name=connectivity))
+    moving, why = _over_time(ds, order_parameter, verdicts, design)
+    if not moving:
+        missing["over_time"] = (why,)
     if not hysteresis:
         missing["hysteresis"] = (because("one_start", label=label),)
     if not any(one.m_c.known or one.law != "undecided" for one in extrapolations):
@@ -85,7 +97,9 @@ def analyze(
     if not any(one.inverse_nu.known for one in collapses):
         missing["collapses"] = _first(collapses[:1], because("nothing_to_collapse"))
     summaries = as_dataset(ds, study.curves, order_parameter, design)
-    return Analysis(summaries, critical, extrapolations, laws, collapses, verdicts, hysteresis, missing)
+    return Analysis(
+        summaries, critical, extrapolations, laws, collapses, verdicts, hysteresis, missing, moving
+    )
 
 
 def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str = "N") -> Records[Critical]:
@@ -108,6 +122,23 @@ def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str 
         known = np.isfinite(record.m_c) and verdict is not None and verdict.order != "none"
         found.append(replace(record, order=verdict.order) if known and verdict is not None else record)
     return found
+
+
+def _over_time(
+    ds: xr.Dataset, order_parameter: str, verdicts: Sequence[Verdict], design: Design
+) -> tuple[Records[OverTime], Reason]:
+    """m_c against the length of the run, where the order parameter is measured over time; or why not."""
+    try:
+        variable = timed_variable(ds, order_parameter)
+    except DatasetError:
+        return Records(), because("no_times", name=order_parameter)
+    few = replace(design, bootstrap=min(RESAMPLES, design.bootstrap))
+    found = times_of(ds, variable, few, most=TIMES)
+    first = [one.labels for one in verdicts if one.order == "first"]
+    return Records(
+        one.as_spinodal() if any(labels.items() <= one.labels.items() for labels in first) else one
+        for one in found
+    ), because("no_times", name=order_parameter)
 
 
 def _first(
@@ -136,8 +167,9 @@ def _collapses(
             and np.isfinite(one.m_c)
             and one.labels.get(label, lowest_start) == lowest_start
         ]
-        if any(one.labels == labels and one.order == "first" for one in verdicts):
-            found.append(Collapse(labels, "mean", because=(because("first_order"),)))
+        order = next((one.order for one in verdicts if one.labels == labels), "undecided")
+        if order in NO_EXPONENTS:
+            found.append(Collapse(labels, "mean", because=(because(NO_EXPONENTS[order]),)))
             continue
         if len(rises) < 2:
             few = because("few_transitions", count=len(rises))
