@@ -22,6 +22,7 @@ from mbsim.fss.names import MIDPOINT
 from mbsim.fss.over_time import OverTime, timed_variable, times_of
 from mbsim.fss.reasons import Reason, because
 from mbsim.fss.records import Records
+from mbsim.fss.request import Request
 from mbsim.fss.results import Analysis, Collapse, Verdict
 from mbsim.fss.samples import order_parameter_of
 from mbsim.fss.summaries import Summary, as_dataset, grouped, lowest
@@ -179,6 +180,5 @@ def _collapses(
             min(one.m_c - WINDOW * one.width for one in rises),
             max(one.m_c + WINDOW * one.width for one in rises),
         )
-        given = (None, None, None)
-        found.append(collapse_of_summaries(labels, group, "mean", given, None, window, design.control))
+        found += collapse_of_summaries(labels, group, Request(window=window), design)
     return found
