@@ -125,6 +125,8 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         return words.sentence(analysis.reasons.get(field, MISSING[field]))
 
     laws = tables.of_stated(analysis)
+    used = {one.estimator for one in stated(analysis)}
+    of_d = [law for law in analysis.connectivity if law.estimator in used] or analysis.connectivity
     collapsed = [one for one in analysis.collapses if is_determined(one)]
     bootstrap = f"{source.bootstrap:,}"
     return {
@@ -150,7 +152,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "trends": tables.trend_table(analysis.over_time),
         "extrapolations": tables.extrapolation_table(laws) if laws else None,
         "extrapolations_missing": missing("extrapolations"),
-        "connectivity": tables.connectivity_table(analysis.connectivity) if analysis.connectivity else None,
+        "connectivity": tables.connectivity_table(of_d) if of_d else None,
         "connectivity_missing": missing("connectivity"),
         "collapses": tables.collapse_table(analysis.collapses) if collapsed else None,
         "collapses_missing": [missing("collapses")]
