@@ -23,10 +23,15 @@ GROWTH_EXPONENT = 0.25
 BARRIER_ERROR = 0.05
 JUMP = 0.5
 """A jump is this share of the range of the order parameter between two states at one m."""
-HIGH_BARRIER = 1.5
-"""A barrier above this at every size parts two phases, if they stay apart."""
+HIGH_BARRIER, BARRIER = 1.5, 0.7
+"""A barrier above the one at every size parts two phases, if they stay apart; one above the other if besides the
+susceptibility grows almost as the size.
+"""
+ALMOST_ONE = 0.8
 STAY_APART = 0.8
 """Two phases stay apart if their distance at the largest size is this share of that at the smallest."""
+FARTHEST = 16.0
+"""No size is asked for that is more than so many times the largest."""
 NOT_ONE = 0.9
 """1/ν below this, with its whole interval, is not that of two phases that coexist."""
 
@@ -123,9 +128,9 @@ def _grows_by_bounds(usable: list[Histogram]) -> bool:
     return above(usable[0], last) and not falls
 
 
-def _stay_apart(usable: list[Histogram]) -> bool:
+def _stay_apart(usable: list[Histogram], least: float = HIGH_BARRIER) -> bool:
     """Whether two phases are parted by a high barrier at every size, and do not approach each other."""
-    if not all(np.isfinite(one.valley) and one.barrier.low > HIGH_BARRIER for one in usable):
+    if not all(np.isfinite(one.valley) and one.barrier.low > least for one in usable):
         return False
     distances = [one.peaks[1] - one.peaks[0] for one in usable]
     return distances[-1] >= STAY_APART * distances[0]
@@ -145,6 +150,10 @@ def growing(found: list[Found], peaks: Growth, slopes: Growth, powers: Exponents
         )
     if powers.of_coexistence:
         sentences.append("Both grow as where two phases coexist.")
+        return Evidence(sentences, "first")
+    usable = [one.histogram for one in found if one.histogram.barrier.known]
+    if len(usable) >= FEWEST_SIZES and _stay_apart(usable, BARRIER) and peaks.overall.low > ALMOST_ONE:
+        sentences.append("Two phases stay apart, and the susceptibility grows almost as the size.")
         return Evidence(sentences, "first")
     if not peaks.known:
         return Evidence(sentences, missing=because("need_peaks", count=FEWEST_SIZES))
@@ -177,8 +186,11 @@ def _sizes_that_tell(peaks: Growth, slopes: Growth, size: str) -> Reason:
         return because("need_growth")
     widest = max(known, key=lambda one: one.pair.high - one.pair.low)
     reach = (widest.pair.high - widest.pair.low) / 2
-    at = widest.sizes[-1] * widest.missing_factor
-    return because("need_sizes_that_tell", size=size, at=_round(at), students=max(2.0, (reach / STILL) ** 2))
+    students = max(2.0, (reach / STILL) ** 2)
+    if widest.missing_factor > FARTHEST:
+        return because("need_students_that_tell", students=students)
+    at = _round(widest.sizes[-1] * widest.missing_factor)
+    return because("need_sizes_that_tell", size=size, at=at, students=students)
 
 
 def _round(number: float) -> float:

@@ -29,14 +29,21 @@ from numpy.typing import NDArray
 from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample, window
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset
 from mbsim.fss.estimators import Study
 from mbsim.fss.interval import Label, Order
 from mbsim.fss.names import MIDPOINT
 from mbsim.fss.reasons import Reason, because, extend
 from mbsim.fss.records import Records
 from mbsim.fss.resampled import Resampled
-from mbsim.fss.samples import generator, order_parameter_of, samples_of, teachers_and_replicas, used
+from mbsim.fss.samples import (
+    generator,
+    notes_of,
+    order_parameter_of,
+    samples_of,
+    teachers_and_replicas,
+    used,
+)
 
 Array = NDArray[np.float64]
 
@@ -56,11 +63,12 @@ def midpoint(
     order_parameter: str | None = None,
     *,
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     scale: Literal["linear", "log"] = "linear",
     minimum_rise: float = 0.0,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: str | None = None,
 ) -> Records[Critical]:
     """m_c for every combination of the dimensions that are neither `control` nor `samples`, in their order.
 
@@ -75,6 +83,7 @@ def midpoint(
             any step counts that stands out of its errors.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: where there are no samples, the variable of the errors of the means, their covariance or draws.
 
     A value of m counts if at least half of the teachers have it. Where the order parameter falls again at
     larger m (by more than a quarter of its range and three standard errors), only m before the fall is used.
@@ -88,7 +97,9 @@ def midpoint(
     >>> fss.midpoint(fss.planted([64]), bootstrap=100)
     [<Critical N = 64: m_c = 17.99 (17.68 to 18.27), midpoint of q>]
     """
-    design = Design(control=control, samples=samples, bootstrap=bootstrap, seed=seed)
+    design = Design(
+        control=control, samples=levels(samples), bootstrap=bootstrap, seed=seed, error=error
+    )
     return midpoints(ds, order_parameter, design, scale, minimum_rise)
 
 
@@ -113,14 +124,11 @@ def midpoints(
         labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
         students = values.isel(at).to_numpy().astype(float)
         points = _Points(*used(m, students))
-        dropped = int(np.isfinite(students).any(axis=(0, 1)).sum()) - len(points.m)
         fit = _Fit(
             order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap, systematic
         )
         found = _analyse(points, fit, generator(design.seed, labels))
-        if dropped:
-            why = because("points_left_out", count=dropped, control=design.control)
-            found = found._replace(because=(*found.because, why))
+        found = found._replace(because=(*found.because, *notes_of(students, design.control)))
         # Of one teacher both branches are there: it is not that none is seen.
         seen = np.isfinite(found.m_c) or any(one.key == "one_teacher" for one in found.because)
         order: Order = "undecided" if seen else "none"
@@ -228,7 +236,8 @@ def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
     low, high = min(low, centre - half_gap), max(high, centre + half_gap)
     down = up = 0.0
     if fit.systematic:
-        down, up = window.systematic(x, y, near, both, np.append(centre, resampled.centre[:samples]))
+        every = np.append(centre, resampled.centre[:samples])
+        down, up = window.systematic(x, y, near, both, every, (high - low) / 2)
     ends = centre - np.hypot(centre - low, down), centre + np.hypot(high - centre, up)
     numbers = np.array([centre, low, high, *ends, centre - down, centre + up])
     numbers = np.append(np.clip(numbers, x[0], x[-1]), [centre - half_width, centre + half_width])

@@ -166,6 +166,9 @@ WORDS: dict[str, Words] = {
     # samples and points
     "one_teacher": Words("one teacher tells nothing of the others"),
     "no_data": Words("no value of {control} holds data"),
+    "equal_students": Words(
+        "{count} of {of} teachers are copies of another, students and all, and count once: one seed for all?"
+    ),
     "few_points": Words("{count} values of {control} hold data, at least {needed} are needed"),
     "points_left_out": Words(
         "{count} values of {control} are left out, which fewer than half of the teachers have"
@@ -322,6 +325,7 @@ WORDS: dict[str, Words] = {
     "loop_open": Words("the loop is open at {where:, }"),
     "need_histograms": Words("{count} sizes with a histogram"),
     "need_students": Words("more students at coexistence, to see whether the barrier grows"),
+    "need_students_that_tell": Words("{students:.2g} times the students, to tell growth from none"),
     "need_larger_or_students": Words("larger sizes or more students, to see whether the barrier grows"),
     "need_peaks": Words("{count} sizes with a resolved peak"),
     "need_growth": Words("a susceptibility that grows with the size"),
