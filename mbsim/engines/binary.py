@@ -29,25 +29,25 @@ def unmeasured(task: Task, known: tuple[str, ...]) -> str:
 
 
 def train(task: Task, engine: str, progress: Progress) -> Trained:
-    """Train by "native" or "xla" of `ensemble.train`."""
+    """Train by "registers" or "pallas" of `ensemble.train`."""
     from mbsim.engines import ensemble
+    from mbsim.engines.drawing import teachers_of
     from mbsim.engines.task import Dynamics, StudentLabels, TrainingSet
-    from mbsim.physics.teachers import TEACHERS
 
     problem, students, options = task.problem, task.students, task.problem.options
     training = None
     if task.examples is not None and problem.sampling is not None:
         training = TrainingSet(task.examples, problem.sampling)
     refresh = None if options["refresh"] == "sweep" else int(options["refresh"])
+    numbers, which = np.unique(students.teacher, return_inverse=True)
+    own = students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]
     records, weights = ensemble.train(
-        TEACHERS[problem.teacher].draw(problem, task.seed, task.teacher),
-        StudentLabels(
-            students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]
-        ),
+        teachers_of(problem, task.seed, numbers),
+        numbers,
+        StudentLabels(which, *own),
         task.times,
         seed=task.seed,
         N=problem.N,
-        teacher_label=task.teacher,
         train_output=problem.train_output,
         dynamics=Dynamics(options["order"], refresh, training, problem.rule),
         test_size=task.test_size,

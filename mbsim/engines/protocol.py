@@ -1,7 +1,7 @@
-"""What an engine is: it is handed students of one teacher, trains them, and hands back what was measured.
+"""What an engine is: it is handed students of any teachers of one (N, d), trains them, and hands back what was measured.
 
 The reference engine (`reference.py`) repeats the physics as it is written; the others are faster, and held to
-it: bit for bit with ±1 weights (but XLA's programs at T > 0), within rounding with real ones.
+it: bit for bit with ±1 weights, within rounding with real ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,23 +18,25 @@ training."""
 
 
 class Students(NamedTuple):
-    """The students to train, columns (students,): mini-batch size, replica, and the value of each axis."""
+    """The students to train, columns (students,): number of the teacher, mini-batch size, replica, and the value of
+    each axis.
+    """
 
+    teacher: np.ndarray
     m: np.ndarray
     replica: np.ndarray
     axes: Mapping[str, np.ndarray]
 
 
 class Task(NamedTuple):
-    """Students of one teacher, and when to measure them.
+    """Students, and when to measure them.
 
-    problem: sizes and kinds. teacher: its number. students: as above. times: increasing units of time from 0
+    problem: sizes and kinds. students: as above. times: increasing units of time from 0
     on, the last the length of the run. seed: root of all random numbers. test_size: fresh examples at each
     measurement. examples: size of the training set, None where all are fresh. observables: what to measure.
     """
 
     problem: Problem
-    teacher: int
     students: Students
     times: np.ndarray
     seed: int

@@ -46,12 +46,11 @@ def task_of(unit: Unit, config: Config) -> Task:
         *unit.axes.values(), np.array(unit.m), np.arange(unit.replicas), indexing="ij"
     )
     students = Students(
-        m.ravel(), replica.ravel(), {name: grid.ravel() for name, grid in zip(unit.axes, values, strict=True)}
+        np.full(m.size, unit.teacher), m.ravel(), replica.ravel(), {name: grid.ravel() for name, grid in zip(unit.axes, values, strict=True)}
     )
     assert config.measure.test_size is not None  # filled in when the configuration was loaded
     return Task(
         problem=problem_of(unit, config),
-        teacher=unit.teacher,
         students=students,
         times=measurement_times(config.dynamics.length, config.measure.measurements),
         seed=config.run.seed,

@@ -93,6 +93,26 @@ class Keys(NamedTuple):
     folded_second: UInt32
 
 
+class Sets(NamedTuple):
+    """How batches are drawn from a finite training set (`example_sets`): its size, rows and columns; an entry for
+    each cipher of both halves of the key under which examples are chosen, of m, and room for where a batch begins;
+    room for a register for each input.
+    """
+
+    size: int
+    rows: int
+    columns: int
+    first: UInt32
+    second: UInt32
+    m: UInt32
+    begin: UInt32
+    room: UInt32
+
+
+FRESH = Sets(*[0] * len(Sets._fields))
+"""Where all examples are fresh, it is not looked at."""
+
+
 class Batch(NamedTuple):
     """What is known of a batch in training, rows of W*B words.
 
