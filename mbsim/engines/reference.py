@@ -135,8 +135,9 @@ class Lesson(NamedTuple):
 def lessons(task: Task, students: np.ndarray) -> Iterator[Lesson]:
     """The teachers of some students of a task, one after the other."""
     problem, columns = task.problem, task.students
-    for number in np.unique(columns.teacher[students]).tolist():
-        mine = students[columns.teacher[students] == number]
+    numbers, which = np.unique(columns.teacher[students], return_inverse=True)
+    for place, number in enumerate(numbers.tolist()):
+        mine = students[which == place]
         teacher = TEACHERS[problem.teacher].draw(problem, task.seed, number)
         axes = {name: np.asarray(values)[mine] for name, values in columns.axes.items()}
         rule = RULES[problem.rule]

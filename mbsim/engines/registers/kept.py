@@ -6,8 +6,8 @@ with an identifier that each process draws anew (`Dispatcher._reduce_states`; nu
 process has saved, no other finds. Functions that are reached through the module's names are not hashed at all:
 what was saved outlives changes in them. So files are kept here, by `kept`:
 
-* a file is named by, and holds, all that it was made for: the function's name, the signature, a hash of this
-  package's sources, the compilers' versions, the processor and its features;
+* a file is named by, and holds, all that it was made for: the function's name, the signature, a hash of the
+  sources, the compilers' versions, the processor and its features;
 * it begins with a hash of the rest, appears under its name only when it is whole, and is never changed.
 
 Nor would it be safe to load what other processes saved if numba named it. In the machine code it tells functions
@@ -44,8 +44,9 @@ use_files = True
 
 
 def digest_of_sources() -> str:
-    """Of the files of this package."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    """Of the files of this package, and of those beside it that compile functions."""
+    here = Path(__file__).parent
+    files = sorted([*here.glob("*.py"), *(here.parent / "drawing").glob("*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -20,6 +20,12 @@ def address(array: np.ndarray) -> int:
 
 
 @intrinsic
+def moved(typing, array, index):
+    """The part of a flat array that begins at this index."""
+    return array(array, types.intp), lambda context, builder, signature, values: builder.gep(values[0], [values[1]])
+
+
+@intrinsic
 def load(typing, array, index):
     """The vector that starts at a word of a flat array."""
 

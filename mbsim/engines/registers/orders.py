@@ -1,6 +1,6 @@
 """The order of proposals, for all students of a teacher: `physics/order.py`, bit for bit."""
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,8 +9,6 @@ from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import address, load, store
 from mbsim.engines.registers.records import Int32, UInt32, opened
 from mbsim.engines.registers.vectors import filled, zero_like
-
-UInt64 = Annotated[int, np.uint64]
 
 
 class Drawing(NamedTuple):

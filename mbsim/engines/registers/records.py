@@ -22,6 +22,7 @@ Int8 = Annotated[int, np.int8]
 Int32 = Annotated[int, np.int32]
 UInt32 = Annotated[int, np.uint32]
 Int64 = Annotated[int, np.int64]
+UInt64 = Annotated[int, np.uint64]
 Words = Annotated[int, "uint"]
 """The address of words of as many bits as the block's."""
 SignedWords = Annotated[int, "int"]
@@ -200,8 +201,8 @@ class Agreement(NamedTuple):
     v: Bits
     teacher_w: Int8
     teacher_v: Int8
-    of_units: Annotated[int, np.uint64]
-    result: Annotated[int, np.uint64]
+    of_units: UInt64
+    result: UInt64
 
 
 # Records that compiled functions make, of pointers.
