@@ -42,9 +42,7 @@ def order_parameters(N: int, m: int, alpha: np.ndarray) -> list[OrderParameters]
     found = []
     for steps in np.rint(alpha * N).astype(int):
         times = np.unique([0, steps])
-        _, weights = sgd_ensemble.train(
-            taught, zero, shape, student, times, dynamics, seed=SEED, test_size=2
-        )
+        _, weights = sgd_ensemble.train(taught, zero, shape, student, times, dynamics, seed=SEED, test_size=2)
         w = units.weights * weights.w[0].T.astype(float)
         found.append(overlaps(w, scaling.teacher_weights(links, DEGREE)))
     return found

@@ -76,7 +76,10 @@ def mbsim_rate(case: Case, seconds: float) -> float:
     compiled = programs(setting, 1, students, student_mesh(jax.devices()[:1]))
     number = np.zeros(1, int)
     labels = sgd_ensemble.SgdLabels(
-        np.zeros(students, int), np.full(students, case.m), np.arange(students), np.full(students, torch_sgd.LR)
+        np.zeros(students, int),
+        np.full(students, case.m),
+        np.arange(students),
+        np.full(students, torch_sgd.LR),
     )
     given = sgd_ensemble.students_of(labels, dynamics, shape, seed=SEED, numbers=number)
     tables, given, one = jax.device_put((tables_of(teacher, shape), given, np.int32(1)))

@@ -14,7 +14,7 @@ from mbsim.running import bench
     ],
 )
 def test_a_case_is_timed(case):
-    """Every student proposes as many flips in a sweep as it has trained weights; start and measurement are told apart."""
+    """A student makes as many proposals in a sweep as it has trained weights; the start is timed apart."""
     prepared = bench.prepare(case, one_device())
     assert prepared.engine == "registers"
     assert prepared.students == 8 * 64

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from kept_functions import compilations, expected, made_for
 from numba import config
+from students import labels
 
 from mbsim.engines import ensemble
-from mbsim.engines.networks import shape_of
+from mbsim.engines.networks import shape_of, stacked
 from mbsim.engines.registers import compiled, kept
 from mbsim.engines.registers.decisions import GREEDY
-from mbsim.engines.task import StudentLabels
 from mbsim.physics import teachers
 
 
@@ -111,11 +111,9 @@ def test_machine_code_holds_functions_of_the_package_alone(monkeypatch):
     """Of others the name would not say what they are."""
     monkeypatch.setattr(kept, "use_files", False)
     compiled.trainer.cache_clear()
-    teacher = teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)
-    one = np.ones(1, int)
-    students = StudentLabels(4 * one, one, 0.0 * one, 0.0 * one)
-    given = dict(seed=1, N=9, teacher_label=0, train_output=True, engine="native")
-    ensemble.train(teacher, students, np.arange(2), **given)
+    teacher = stacked([teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)])
+    given = dict(seed=1, N=9, train_output=True)
+    ensemble.train(teacher, np.zeros(1, int), labels(4), np.arange(2), **given)
     kind = compiled.kind_of(shape_of(teacher, 9, True), 8, 1, chance=GREEDY, by_units=False)
     [made] = compiled.trainer(kind).overloads.values()
     names = [function.name for function in made.library.get_defined_functions()]
@@ -129,14 +127,15 @@ def test_all_that_training_compiles_is_kept(folder):
 import numpy as np
 from numba.core import event
 from mbsim.engines import ensemble
+from mbsim.engines.networks import stacked
 from mbsim.physics import teachers
 
-teacher = teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)
-lanes = ensemble.StudentLabels(np.array([3, 5]), np.arange(2), np.zeros(2), np.zeros(2))
+teacher = stacked([teachers.draw_teacher(9, 9, 9, 3, True, 1, 0)])
+zero = np.zeros(2, int)
+students = ensemble.StudentLabels(zero, np.array([3, 5]), np.arange(2), 0.0 * zero, 0.0 * zero)
 with event.install_recorder("numba:compile") as loops:
     records, weights = ensemble.train(
-        teacher, lanes, np.arange(3), seed=1, N=9, teacher_label=0, train_output=True,
-        dynamics=ensemble.Dynamics("random"), test_size=40, engine="native",
+        teacher, zero[:1], students, np.arange(3), seed=1, N=9, train_output=True, test_size=40,
     )
 print(len(loops.buffer), records.accepted.sum(), *np.flatnonzero(weights.w < 0))
 """

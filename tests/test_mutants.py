@@ -1,6 +1,5 @@
 """Faults put into the engine of CPUs on purpose: the tests of its bits must notice every one."""
 
-import numpy as np
 import pytest
 from against_oracle import SCALAR, VECTOR, WARM
 from against_oracle import check as check_bits
@@ -151,7 +150,16 @@ def test_training_sets_notice(mutant, monkeypatch):
 
 COMPILED = {
     made
-    for module in (cipher, compiled, decisions, example_sets, networks, scalar_output, unit_sweeps, vector_output)
+    for module in (
+        cipher,
+        compiled,
+        decisions,
+        example_sets,
+        networks,
+        scalar_output,
+        unit_sweeps,
+        vector_output,
+    )
     for made in vars(module).values()
     if hasattr(made, "cache_clear")
 }

@@ -108,7 +108,9 @@ def test_random_order_belongs_to_its_sweep():
     assert (other == one).mean() < 0.2
 
 
-@pytest.mark.parametrize("n", [72, pytest.param(15, marks=pytest.mark.slow), pytest.param(2**17 + 3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n", [72, pytest.param(15, marks=pytest.mark.slow), pytest.param(2**17 + 3, marks=pytest.mark.slow)]
+)
 def test_all_engines_have_one_random_order(n):
     """Compiled loops, the law as it is written, plain NumPy; and JAX, as its partitionable generator draws it."""
     key, sweeps = streams.order_key(3, 12, 3, 4), np.arange(5, 9, dtype=np.uint32)

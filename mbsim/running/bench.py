@@ -134,7 +134,9 @@ def prepare(case: Case, mesh: Mesh | None = None, students: int | None = None) -
         prepared = Prepared(case, teacher, mesh, "registers", each, 0.0, needed)
     else:
         each = students or MANY_STUDENTS
-        prepared = Prepared(case, teacher, mesh, "pallas", each, 0.0, _launch_bytes(shape, case.m, each, mesh))
+        prepared = Prepared(
+            case, teacher, mesh, "pallas", each, 0.0, _launch_bytes(shape, case.m, each, mesh)
+        )
     first, second = (seconds_of_a_device(prepared, run(prepared, 1)) for _ in range(2))
     return prepared._replace(compile_seconds=max(0.0, first - second))
 
