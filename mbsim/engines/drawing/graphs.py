@@ -4,15 +4,13 @@ There NumPy sorts a row for each pair of readers that trade. Rows are short, so 
 keys below it, counted for eight keys at a time in a vector register.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from mbsim.engines.drawing.pcg import U64, next_word, shuffle, signs
 from mbsim.engines.drawing.seeds import states
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import address, load, moved, store
-from mbsim.engines.registers.records import Int8, Int32, Int64, UInt64, opened
+from mbsim.engines.registers.records import TeacherDrawing, row_of, told
 from mbsim.engines.registers.vectors import below, filled, zero_like
 from mbsim.physics.graphs import MIXING_ROUNDS
 from mbsim.physics.problem import Problem, Teacher
@@ -21,22 +19,6 @@ LANES = 8  # keys of 64 bits in a register
 DEEPEST = 31
 """Up to this in-degree, counting is faster than sorting."""
 LAST = U64(2**64 - 1)
-
-
-class Drawing(NamedTuple):
-    """Sources (T, K*d) and (T, M*D), and weights of these shapes, to fill; states of the generators (T, 6), as `pcg`
-    has them; room for the readers (K,), and for whole registers of keys, of the sources of two readers, of places.
-    """
-
-    hidden_sources: Int32
-    output_sources: Int32
-    w: Int8
-    v: Int8
-    states: UInt64
-    readers: Int64
-    keys: UInt64
-    pool: UInt64
-    places: UInt64
 
 
 @inner
@@ -117,9 +99,9 @@ def regular(table, nodes, degree, rounds, state, of):
 
 
 @kept
-def draw(teachers, nodes, degree, outputs, rounds, drawing):
+def draw(teachers, nodes, degree, outputs, rounds, row):
     """Fill the tables of so many teachers; one output reads every unit, else outputs are as many as inputs."""
-    of = opened(drawing, 64)
+    of = told(row, "teachers", "TeacherDrawing", 64)
     links, output_links = nodes * degree, nodes * (degree if outputs > 1 else 1)
     for teacher in range(teachers):
         state = moved(of.states, 6 * teacher)
@@ -149,5 +131,6 @@ def teachers_of(problem: Problem, seed: int, numbers: np.ndarray) -> Teacher:
     keys, pool, places = np.full((3, 2 * d + LANES), LAST)
     began = states((seed, N, d), numbers)
     arrays = hidden, outputs, w, v, began, np.empty(N, np.int64), keys, pool, places
-    draw(T, N, d, M, MIXING_ROUNDS, Drawing(*map(address, arrays)))
+    row = row_of(TeacherDrawing(*map(address, arrays)))
+    draw(T, N, d, M, MIXING_ROUNDS, address(row))
     return Teacher(hidden, outputs, w, v if problem.train_output else np.ones_like(v))

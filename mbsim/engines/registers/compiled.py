@@ -12,7 +12,7 @@ from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.networks import layer, wrong_counter
-from mbsim.engines.registers.records import opened
+from mbsim.engines.registers.records import told
 from mbsim.engines.registers.sizes import block_bytes, effect_planes, planes_for, students_in
 from mbsim.engines.registers.vectors import filled
 
@@ -50,11 +50,12 @@ def kind_of(shape: Shape, bits: int, words: int, chance: int, by_units: bool, sa
 
 
 @kept
-def initial_weights(layer, links, students, ciphers, drawing):
+def initial_weights(row):
     """Draw the weights of a layer: the teacher's where the link's 24-bit number is below the student's limit, its
-    negative elsewhere. `drawing` is a `records.Drawing` of so many links, students and ciphers.
+    negative elsewhere.
     """
-    given = opened(drawing, 32)
+    of, given = told(row, "drawing", "Links", 32), told(row, "drawing", "Drawing", 32)
+    layer, links, students, ciphers = of.layer, of.links, of.students, of.ciphers
     for link in range(links):
         for at in range(0, ciphers, CIPHERS):
             first, second = load(given.first, at), load(given.second, at)
@@ -111,15 +112,15 @@ def drawer(kind: Kind):
         x, true = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
         apart = (output_planes + 1) * row
         answers = records.Rows(batch.outputs, apart, output_planes * row)
-        links = records.Links(teacher.w, 1, 0)
+        links = records.LinkWeights(teacher.w, 1, 0)
         teacher_layer(sizes.units, sizes.degree, words, x, hidden_sources, links, true)
-        links = records.Links(teacher.v, 1, 0)
+        links = records.LinkWeights(teacher.v, 1, 0)
         teacher_output(sizes.outputs, sizes.output_degree, words, true, output_sources, links, answers)
         hidden = records.Rows(batch.hidden, planes * row, 0)
         signs = records.Rows(batch.hidden, planes * row, (planes - 1) * row)
-        own = records.Links(student.w, students, 0)
+        own = records.LinkWeights(student.w, students, 0)
         hidden_layer(sizes.units, sizes.degree, words, x, hidden_sources, own, hidden)
-        own = records.Links(student.v, students, 0)
+        own = records.LinkWeights(student.v, students, 0)
         sums = records.Rows(batch.outputs, apart, 0)
         output_layer(sizes.outputs, sizes.output_degree, words, signs, output_sources, own, sums)
 
@@ -128,9 +129,8 @@ def drawer(kind: Kind):
 
 @cache
 def trainer(kind: Kind):
-    """Compile train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, sets, heat, tally):
-    sweeps first to stop, with a fresh batch every `refresh` proposals. Proposal i of sweep s is number s * n + i,
-    and belongs to batch number (s * n + i) // refresh. Arguments from `sizes` on are `records`.
+    """Compile train(row, first, stop): sweeps first to stop of a block. Proposal i of sweep s is number s * n + i, and
+    belongs to batch number (s * n + i) // refresh.
     """
     bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects, _ = kind
     draw = drawer(kind)
@@ -142,11 +142,14 @@ def trainer(kind: Kind):
         propose = vector_output.proposals(bits, single, far, planes, chance)
 
     @kept
-    def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, sets, heat, tally):
-        n, links = sizes.proposals, opened(order, bits)
-        graph, truth, own = opened(tables, bits), opened(teacher, bits), opened(student, bits)
-        rows, under, drawn = opened(batch, bits), opened(keys, bits), opened(sets, bits)
-        block = records.Block(sizes, graph, own, rows, opened(heat, bits), opened(tally, bits))
+    def train(row, first, stop):
+        sizes, graph = told(row, "training", "Sizes", bits), told(row, "training", "Tables", bits)
+        truth, own = told(row, "training", "TeacherWeights", bits), told(row, "training", "StudentWeights", bits)
+        links, rows = told(row, "training", "Order", bits), told(row, "training", "Batch", bits)
+        under, drawn = told(row, "training", "Keys", bits), told(row, "training", "Sets", bits)
+        heat, tally = told(row, "training", "Heat", bits), told(row, "training", "Tally", bits)
+        block = records.Block(sizes, graph, own, rows, heat, tally)
+        n, refresh = sizes.proposals, sizes.refresh
         current = np.int64(-1)
         for sweep in range(first, stop):
             place = np.int64(0) if links.rows == 1 else (sweep - links.first) * n
@@ -168,11 +171,11 @@ def trainer(kind: Kind):
 
 @cache
 def examiner(kind: Kind):
-    """Compile examine(label, sizes, seats, tables, teacher, student, keys, sets, exam, tally).
+    """Compile examine(row, label).
 
     Adds to the tally the wrong answers of some students of a block to a batch of `sizes.words` words: fresh ones
     under their keys with the label folded in, or mini-batch number `label` of their training sets. The words have
-    32 or 64 bits, as 32 are drawn at a time. Arguments from `sizes` on are `records`.
+    32 or 64 bits, as 32 are drawn at a time.
     """
     bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling = kind
     (start, fill), count, apiece = filler(bits, sampling), wrong_counter(bits), bits // 32
@@ -183,19 +186,21 @@ def examiner(kind: Kind):
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=False)
 
     @kept
-    def examine(label, sizes, seats, tables, teacher, student, keys, sets, exam, tally):
-        graph, truth, own = opened(tables, bits), opened(teacher, bits), opened(student, bits)
-        under, room, counts = opened(keys, bits), opened(exam, bits), opened(tally, bits)
+    def examine(row, label):
+        sizes, seats = told(row, "exam", "Sizes", bits), told(row, "exam", "Seats", bits)
+        graph, truth = told(row, "exam", "Tables", bits), told(row, "exam", "TeacherWeights", bits)
+        own, room = told(row, "exam", "StudentWeights", bits), told(row, "exam", "Exam", bits)
+        under, drawn = told(row, "exam", "Keys", bits), told(row, "exam", "Sets", bits)
+        counts = told(row, "exam", "Tally", bits)
         x, h, y = (
             records.Rows(room.inputs, here, 0),
             records.Rows(room.hidden, here, 0),
             records.Rows(room.outputs, here, 0),
         )
         true, target = records.Rows(room.teacher, here, 0), records.Rows(room.targets, here, 0)
-        true_w, true_v = records.Links(truth.w, 1, 0), records.Links(truth.v, 1, 0)
-        w = records.Links(own.w, seats.students, seats.begin)
-        v = records.Links(own.v, seats.students, seats.begin)
-        drawn = opened(sets, bits)
+        true_w, true_v = records.LinkWeights(truth.w, 1, 0), records.LinkWeights(truth.v, 1, 0)
+        w = records.LinkWeights(own.w, seats.students, seats.begin)
+        v = records.LinkWeights(own.v, seats.students, seats.begin)
         start(label, under, drawn)
         for q in range(sizes.words):
             fill(room.inputs, sizes.inputs, 1, q * apiece, under, drawn)

@@ -1,27 +1,12 @@
 """The order of proposals, for all students of a teacher: `physics/order.py`, bit for bit."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from mbsim.engines.registers.cipher import CIPHERS, threefry
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import address, load, store
-from mbsim.engines.registers.records import Int32, UInt32, opened
+from mbsim.engines.registers.records import Ordering, row_of, told
 from mbsim.engines.registers.vectors import filled, zero_like
-
-
-class Drawing(NamedTuple):
-    """Both halves of the teacher's key, 16 times each; the numbers 0 to 15; room for two words of each
-    proposal; what is drawn, (sweeps, n).
-    """
-
-    first: UInt32
-    second: UInt32
-    counters: UInt32
-    high: UInt32
-    low: UInt32
-    result: Int32
 
 
 @inner
@@ -35,9 +20,9 @@ def words(first, second, count, counters, result):
 
 
 @kept
-def draw(begin, stop, n, drawing):
+def draw(begin, stop, n, row):
     """Draw the proposals of sweeps begin to stop: of two words h and l, (h mod n) (2^32 mod n) + (l mod n), mod n."""
-    of = opened(drawing, 32)
+    of = told(row, "orders", "Ordering", 32)
     first, second, counters = load(of.first, 0), load(of.second, 0), load(of.counters, 0)
     span, zero = np.uint32(n), zero_like(first)
     half = np.uint32(2**16) % span
@@ -60,5 +45,6 @@ def random_orders(key: np.ndarray, begin: int, stop: int, n: int) -> np.ndarray:
     counters = np.arange(CIPHERS, dtype=np.uint32)
     high, low = (np.empty(n + CIPHERS, np.uint32) for _ in range(2))
     arrays = halves[0], halves[1], counters, high, low, result
-    draw(begin, stop, n, Drawing(*map(address, arrays)))
+    row = row_of(Ordering(*map(address, arrays)))
+    draw(begin, stop, n, address(row))
     return result

@@ -1,9 +1,12 @@
-"""What compiled functions are handed, by name.
+"""What compiled functions are told, by name.
 
-Functions are handed addresses, not arrays: an array costs a counted reference wherever it is passed on, which
-is more than what is done with it, and compiling its unpacking takes longer than compiling the rest. So a field
-is an address or a number. Its annotation says what lies there; `opened` turns addresses into pointers of that
-type, inside compiled functions, and the field keeps its name.
+What a function needs lies in memory as one row of 64-bit numbers, the fields of some records one after the other, and
+the function is handed the row's address: a field is a number, or the address of an array. `told` reads a record
+from a row, with pointers in place of addresses: a field's annotation says what lies there. (An array as argument
+costs a counted reference wherever it is passed on, which is more than what is done with it.)
+
+A row is the sum of two. The rows of all blocks (`groups`) have zeros at what belongs to the thread that does the
+work; each thread has one row of its own (`rooms`) with zeros at the rest.
 
 Shapes: N inputs, K hidden units, M outputs, in-degrees d and D, B students in a block, W words of B students in
 a row, L links of a layer, R the most outputs that read a hidden unit, P planes of a hidden unit's counter and Q
@@ -13,6 +16,7 @@ of an output's.
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -29,8 +33,8 @@ SignedWords = Annotated[int, "int"]
 
 
 class Sizes(NamedTuple):
-    """N, K, M, d and D; the number of the first proposal that flips a hidden link; n proposals in a sweep; words
-    of a batch, W.
+    """N, K, M, d and D; the number of the first proposal that flips a hidden link; n proposals in a sweep, and
+    between fresh batches; words of a batch, W.
     """
 
     inputs: int
@@ -40,6 +44,7 @@ class Sizes(NamedTuple):
     output_degree: int
     first_hidden: int
     proposals: int
+    refresh: int
     words: int
 
 
@@ -110,10 +115,6 @@ class Sets(NamedTuple):
     room: UInt32
 
 
-FRESH = Sets(*[0] * len(Sets._fields))
-"""Where all examples are fresh, it is not looked at."""
-
-
 class Batch(NamedTuple):
     """What is known of a batch in training, rows of W*B words.
 
@@ -158,10 +159,6 @@ class Heat(NamedTuple):
     flags: Int8
 
 
-COLD = Heat(*[0] * len(Heat._fields))
-"""Where all temperatures are zero, it is not looked at."""
-
-
 class Tally(NamedTuple):
     """valid (W*B,): ones at the examples that count. total (B,): what is counted is added to it, accepted
     proposals or wrong outputs.
@@ -178,6 +175,15 @@ class Seats(NamedTuple):
     begin: int
 
 
+class Links(NamedTuple):
+    """Which layer's links: 0 hidden, 1 outputs; how many; students, and ciphers, of the block."""
+
+    layer: int
+    links: int
+    students: int
+    ciphers: int
+
+
 class Drawing(NamedTuple):
     """Drawing initial weights of a layer: the teacher's (L,); those to draw (L*B,); 2^24 times the chance that a
     student's weight is the teacher's, (B,); both halves of the keys, and room for as many words.
@@ -189,6 +195,82 @@ class Drawing(NamedTuple):
     first: UInt32
     second: UInt32
     drawn: UInt32
+
+
+class Ordering(NamedTuple):
+    """Drawing random orders (`orders`): both halves of a teacher's key, 16 times each; the numbers 0 to 15; room for
+    two words of each proposal; what is drawn, (sweeps, n).
+    """
+
+    first: UInt32
+    second: UInt32
+    counters: UInt32
+    high: UInt32
+    low: UInt32
+    result: Int32
+
+
+class TeacherDrawing(NamedTuple):
+    """Drawing teachers (`engines/drawing`): sources (T, K*d) and (T, M*D), and weights of these shapes, to fill;
+    states of the generators (T, 6); room for the readers (K,), and for whole registers of keys, of the sources of
+    two readers, and of places.
+    """
+
+    hidden_sources: Int32
+    output_sources: Int32
+    w: Int8
+    v: Int8
+    states: UInt64
+    readers: Int64
+    keys: UInt64
+    pool: UInt64
+    places: UInt64
+
+
+class Work(NamedTuple):
+    """What is done with some blocks (`work`): where their rows lie for training, for exams on test examples and on
+    the next mini-batch (`parts` of each for a block), for agreement and for drawing weights (`layers` of them); the
+    functions that do it; the times to measure at (measured,), and the numbers of the next mini-batches then.
+    """
+
+    training: int
+    tests: int
+    batches: int
+    agreements: int
+    drawings: int
+    parts: int
+    layers: int
+    train: int
+    test: int
+    examine: int
+    agree: int
+    draw: int
+    measured: int
+    times: Int64
+    numbers: Int64
+
+
+class Results(NamedTuple):
+    """Where counts go, (blocks, times, B) int64 each: agreement, test_wrong, batch_wrong, accepted; `times` of them,
+    the first measured one `first`; students of a block.
+    """
+
+    agreement: int
+    test_wrong: int
+    batch_wrong: int
+    accepted: int
+    times: int
+    first: int
+    students: int
+
+
+class Room(NamedTuple):
+    """Of one thread: rows to add to those of a block (training, exam, agreement), and rows for the sums."""
+
+    training: int
+    exam: int
+    agreement: int
+    sum: int
 
 
 class Agreement(NamedTuple):
@@ -203,6 +285,42 @@ class Agreement(NamedTuple):
     teacher_v: Int8
     of_units: UInt64
     result: UInt64
+
+
+ROWS: dict[str, tuple[type, ...]] = {
+    "training": (
+        Sizes, Tables, TeacherWeights, StudentWeights, Order, Batch, Keys, Sets, Heat, Tally,
+    ),
+    "exam": (Sizes, Seats, Tables, TeacherWeights, StudentWeights, Keys, Sets, Exam, Tally),
+    "agreement": (Sizes, Seats, Agreement),
+    "drawing": (Links, Drawing),
+    "orders": (Ordering,),
+    "teachers": (TeacherDrawing,),
+    "work": (Work, Results, Room),
+}  # fmt: skip
+"""The records of each kind of row."""
+
+
+def row_of(*records: tuple[Any, ...]) -> np.ndarray:
+    """A row, (words,) int64; fields may be arrays (blocks, ...) alike, then so is the row (blocks, ..., words)."""
+    fields = np.broadcast_arrays(*(np.asarray(field, np.int64) for record in records for field in record))
+    return np.stack(fields, axis=-1)
+
+
+def nothing(kind: type) -> Any:
+    """A record of zeros: what the other row tells."""
+    return kind(*[0] * len(kind._fields))
+
+
+def place_of(row: str, record: type, field: str) -> int:
+    """The place of a field in a row."""
+    before = ROWS[row][: ROWS[row].index(record)]
+    return sum(len(one._fields) for one in before) + record._fields.index(field)  # type: ignore[attr-defined]
+
+
+def length_of(row: str) -> int:
+    """Words of a row."""
+    return sum(len(one._fields) for one in ROWS[row])
 
 
 # Records that compiled functions make, of pointers.
@@ -229,7 +347,7 @@ class Rows(NamedTuple):
     begin: Any
 
 
-class Links(NamedTuple):
+class LinkWeights(NamedTuple):
     """Weights of links in an array: those of a link lie `apart` from those of the next, and the students at hand
     begin at `first`, so that part of a block can be looked at.
     """
@@ -239,25 +357,35 @@ class Links(NamedTuple):
     first: Any
 
 
-@intrinsic(prefer_literal=True)
-def opened(typing, record, bits):
-    """The record with pointers in place of addresses; words have `bits` bits."""
-    cls = record.instance_class
+def pointers(cls: type, bits: int) -> list[Any]:
+    """The types of a record's fields in compiled code: pointers to what the annotations say, or None for a number;
+    words have `bits` bits.
+    """
     hints = get_type_hints(cls, include_extras=True)
-    made = []
-    for field, given in zip(cls._fields, record.types, strict=True):
+    made: list[Any] = []
+    for field in cls._fields:
         [kind] = getattr(hints[field], "__metadata__", [None])
         if isinstance(kind, str):
-            kind = np.dtype(f"{kind}{bits.literal_value}").type
-        made.append(given if kind is None else types.CPointer(getattr(types, np.dtype(kind).name)))
-    result = types.BaseTuple.from_types(made, cls)
+            kind = np.dtype(f"{kind}{bits}").type
+        made.append(None if kind is None else types.CPointer(getattr(types, np.dtype(kind).name)))
+    return made
+
+
+@intrinsic(prefer_literal=True)
+def told(typing, place, row, record, bits):
+    """The record of this name in the row of this kind that lies at an address."""
+    [cls] = [one for one in ROWS[row.literal_value] if one.__name__ == record.literal_value]
+    begin = place_of(row.literal_value, cls, cls._fields[0])
+    made = pointers(cls, bits.literal_value)
+    result = types.BaseTuple.from_types([types.int64 if kind is None else kind for kind in made], cls)
 
     def generate(context, builder, signature, values):
+        word = ir.IntType(64)
+        words = builder.inttoptr(values[0], word.as_pointer())
         parts = []
         for i, kind in enumerate(made):
-            value = builder.extract_value(values[0], i)
-            pointer = isinstance(kind, types.CPointer)
-            parts.append(builder.inttoptr(value, context.get_value_type(kind)) if pointer else value)
+            value = builder.load(builder.gep(words, [ir.Constant(word, begin + i)]))
+            parts.append(value if kind is None else builder.inttoptr(value, context.get_value_type(kind)))
         return context.make_tuple(builder, result, parts)
 
-    return result(record, bits), generate
+    return result(types.int64, row, record, bits), generate

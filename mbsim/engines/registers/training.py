@@ -2,10 +2,10 @@
 
 A run is cut into *stretches* of sweeps, so that a block takes a second of a core at most and an interrupt is not
 kept waiting, and so that the orders of proposals of a stretch fit in memory. In each stretch all blocks are done,
-in the order of their teachers: whoever takes a teacher's first block draws its order for all.
+in the order of their teachers: whoever takes a teacher's first blocks draws its order for all.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -13,194 +13,231 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mbsim.engines.registers import blocks, compiled, cores, decisions, students, unit_sweeps
-from mbsim.engines.registers.blocks import Block
-from mbsim.engines.registers.cores import Orders, Room
+from mbsim.engines.registers import compiled, decisions, networks, records, unit_sweeps, work
+from mbsim.engines.registers.calls import address_of
+from mbsim.engines.registers.groups import Group, Shared, groups_of
+from mbsim.engines.registers.loading import address
 from mbsim.engines.registers.orders import random_orders
-from mbsim.engines.registers.sizes import readers_of
-from mbsim.engines.registers.students import Shared, Students
+from mbsim.engines.registers.rooms import Room
 from mbsim.engines.task import Columns, ReportProgress, Task
-from mbsim.physics import order as physics
-from mbsim.sampling.streams import keys_of_students, order_key
+from mbsim.sampling.streams import order_key
 
 STRETCH_WORK = 1e9
 """Proposals times words of a register, of one block in one stretch: about a second of a core."""
 ORDER_ENTRIES = 2**22
 """Proposals of one teacher whose order is drawn at a time."""
-NOTHING = np.zeros(0, np.int32)
-
-
-class Piece(NamedTuple):
-    """A teacher's place in the task, and a block of its students."""
-
-    teacher: int
-    block: Block
+ORDER = slice(
+    records.place_of("training", records.Order, "links"), records.place_of("training", records.Order, "positions") + 1
+)
 
 
 class Stretch(NamedTuple):
-    """Sweeps begin to stop, and what is measured on the way: places in the list of times."""
+    """Sweeps begin to stop, and what is measured on the way: the first, and how many of the list of times."""
 
     begin: int
     stop: int
-    measured: tuple[int, ...]
+    first: int
+    measured: int
 
 
 def stretches(times: np.ndarray, most: int) -> list[Stretch]:
-    """A run cut into at most `most` sweeps each, what is measured at its beginning being the first's.
+    """A run cut into at most `most` sweeps each; what is measured when one ends and the next begins is the first's.
 
     >>> stretches(np.array([0, 2, 5]), 3)
-    [Stretch(begin=0, stop=3, measured=(0, 1)), Stretch(begin=3, stop=5, measured=(2,))]
+    [Stretch(begin=0, stop=3, first=0, measured=2), Stretch(begin=3, stop=5, first=2, measured=1)]
     """
-    end, found = int(times[-1]), []
+    end, found, first = int(times[-1]), [], 0
     for begin in range(0, max(1, end), most):
         stop = min(begin + most, end)
-        inside = (times > begin) & (times <= stop)
-        if begin == 0:
-            inside |= times == 0
-        found.append(Stretch(begin, stop, tuple(np.flatnonzero(inside).tolist())))
+        after = int(np.searchsorted(times, stop, side="right"))
+        found.append(Stretch(begin, stop, first, after - first))
+        first = after
     return found
 
 
+class Job(NamedTuple):
+    """Blocks first to last of a group, all of one teacher."""
+
+    group: int
+    first: int
+    last: int
+    teacher: int
+
+
+def jobs_of(groups: list[Group], workers: int) -> list[Job]:
+    """All blocks, in the order of their teachers; one by one where there are few."""
+    few = sum(len(group.teacher) for group in groups) < 64 * workers
+    jobs = []
+    for number, group in enumerate(groups):
+        begins = np.arange(len(group.teacher)) if few else np.flatnonzero(np.diff(group.teacher, prepend=-1))
+        ends = np.append(begins[1:], len(group.teacher))
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+            jobs.append(Job(number, begin, end, int(group.teacher[begin])))
+    return sorted(jobs, key=lambda job: job.teacher)
+
+
 class _Orders:
-    """The orders of proposals of all teachers in one stretch: drawn when first asked for, and dropped when the last
-    block of the teacher is done.
+    """The random orders of all teachers in one stretch: drawn when first asked for, and dropped when the last job of
+    the teacher is done.
     """
 
-    def __init__(self, task: Task, by_units: bool, pieces: list[Piece]):
-        self.task, self.by_units = task, by_units
-        self.left = np.bincount([piece.teacher for piece in pieces], minlength=len(task.numbers))
+    def __init__(self, task: Task, stretch: Stretch, jobs: list[Job]):
+        self.task, self.stretch = task, stretch
+        self.left = np.bincount([job.teacher for job in jobs], minlength=len(task.numbers))
         self.locks = [Lock() for _ in self.left]
-        self.drawn: dict[int, Orders] = {}
+        self.drawn: dict[int, np.ndarray] = {}
 
     @contextmanager
-    def of(self, teacher: int, stretch: Stretch) -> Iterator[Orders]:
+    def of(self, teacher: int) -> Iterator[records.Order]:
+        stretch, shape = self.stretch, self.task.shape
         with self.locks[teacher]:
             if teacher not in self.drawn:
-                self.drawn[teacher] = self._draw(teacher, stretch)
-        yield self.drawn[teacher]
+                key = order_key(self.task.seed, shape.N, shape.d, int(self.task.numbers[teacher]))
+                self.drawn[teacher] = random_orders(key, stretch.begin, stretch.stop, shape.proposals)
+        drawn = self.drawn[teacher]
+        yield records.Order(address(drawn), len(drawn), stretch.begin, 0)
         with self.locks[teacher]:
             self.left[teacher] -= 1
             if self.left[teacher] == 0:
                 del self.drawn[teacher]
 
-    def _draw(self, teacher: int, stretch: Stretch) -> Orders:
-        task, shape = self.task, self.task.shape
-        if task.dynamics.order == "random":
-            key = order_key(task.seed, shape.N, shape.d, int(task.numbers[teacher]))
-            return Orders(random_orders(key, stretch.begin, stretch.stop, shape.proposals), stretch.begin, NOTHING)
-        graph = task.teachers.output_sources[teacher], shape.d, shape.K, shape.train_output
-        if self.by_units:
-            positions = physics.hidden_positions(*graph)
-            return Orders(physics.unit_order(positions, shape.d)[None], 0, positions)
-        return Orders(physics.sequential_order(*graph)[None], 0, NOTHING)
+
+class _Counts:
+    """What is counted of a group: agreement, test_wrong, batch_wrong, accepted, (4, blocks, times, B) int64."""
+
+    def __init__(self, group: Group, times: int):
+        blocks, students = group.members.shape
+        self.counts = np.zeros((4, blocks, times, students), np.int64)
+
+    def record(self, first: int) -> records.Results:
+        _, _, times, students = self.counts.shape
+        return records.Results(*map(address, self.counts), times, first, students)
 
 
-class _Run:
-    """A task, what its blocks share, and where their results go."""
+class Functions(NamedTuple):
+    """Addresses of what is compiled for a group."""
+
+    train: int
+    test: int
+    examine: int
+    agree: int
+    draw: int
+
+
+def functions_of(group: Group) -> Functions:
+    """Compile what a group needs, or load it."""
+    test, batch = group.examiner, group.examiner._replace(sampling=group.kind.sampling)
+    return Functions(
+        address_of(compiled.trainer(group.kind), 3),
+        address_of(compiled.examiner(test), 2),
+        address_of(compiled.examiner(batch), 2),
+        address_of(networks.path_agreement, 1),
+        address_of(compiled.initial_weights, 1),
+    )
+
+
+class Training:
+    """The students of a task on the cores of this machine."""
 
     def __init__(self, task: Task, workers: int):
-        shape, labels = task.shape, task.labels
-        law = task.dynamics.rule
-        # A fresh batch within a sweep would come between the links of a unit.
-        by_units = (
-            task.dynamics.order == "sequential"
-            and not shape.scalar
-            and task.refresh % shape.proposals == 0
-            and shape.d <= unit_sweeps.TOTAL
-        )
-        chance, training = decisions.chance_of(law, labels.temperature), task.dynamics.training
-        self.task, self.by_units = task, by_units
-        self.shared = Shared(shape, task.refresh, task.test_size, law, chance, by_units, training)
-        self.pieces = list(pieces_of(labels.teacher, labels.m, readers_of(shape)))
-        self.teachers = students.Teachers(task.teachers, shape)
-        numbers = task.student_numbers
-        keys = keys_of_students(task.seed, shape.N, shape.d, numbers, labels.m, labels.replica)
-        self.keys = students.streams_of(keys, training)
-        self.rooms = [Room() for _ in range(workers)]
-        self.alive: dict[int, Students] = {}
-        count, times = len(labels.m), len(task.times)
-        counts = (np.zeros((count, times), np.int64) for _ in range(4))
-        layers = (np.empty((count, links), np.int8) for links in (shape.hidden_links, shape.output_links))
-        self.columns = Columns(*counts, *layers)
-        for kind, examiner in {students.kinds_of(self.shared, piece.block) for piece in self.pieces}:
-            compiled.trainer(kind)  # before several threads ask for one kind at the same time
-            compiled.examiner(examiner)
-            compiled.examiner(examiner._replace(sampling=kind.sampling))
+        self.task, self.times = task, np.asarray(task.times, np.int64)
+        self.shared = shared_of(task)
+        self.groups = list(groups_of(task, self.shared))
+        self.functions = [functions_of(group) for group in self.groups]
+        self.counts = [_Counts(group, len(self.times)) for group in self.groups]
+        self.jobs = jobs_of(self.groups, workers)
+        self.rooms = [Room(self.groups) for _ in range(workers)]
+        # The next mini-batch at each measured time.
+        self.numbers = -(-self.times * task.shape.proposals // task.refresh)
 
     def stretches(self) -> list[Stretch]:
-        widest = max(piece.block.words for piece in self.pieces)
+        """As many sweeps at a time as there is work and memory for."""
         n = self.task.shape.proposals
+        widest = max(group.words * max(job.last - job.first for job in self.jobs) for group in self.groups)
         most = int(STRETCH_WORK) // (n * widest)
-        if self.task.dynamics.order == "random":
+        if self.shared.random:
             most = min(most, ORDER_ENTRIES // n)
-        return stretches(self.task.times, max(1, most))
+        return stretches(self.times, max(1, most))
 
-    def do(self, number: int, stretch: Stretch, orders: _Orders) -> int:
-        """Take a block through a stretch; returns how many proposals its students have made."""
-        piece, room = self.pieces[number], self.rooms.pop()
+    def do(self, job: Job, stretch: Stretch, orders: _Orders | None) -> int:
+        """Take the blocks of a job through a stretch; returns how many proposals their students have made."""
+        room = self.rooms.pop()
         try:
-            with orders.of(piece.teacher, stretch) as order:
-                some = self._begin(number, room) if stretch.begin == 0 else self.alive[number]
-                self._go(some, stretch, order, room)
-            if stretch.stop == self.task.times[-1]:
-                self._end(number, some)
+            if orders is None:
+                self._do(job, stretch, room)
+            else:
+                with orders.of(job.teacher) as order:
+                    room.training[job.group][ORDER] = order
+                    self._do(job, stretch, room)
         finally:
             self.rooms.append(room)
-        return (stretch.stop - stretch.begin) * self.task.shape.proposals * piece.block.used
+        students = int(self.groups[job.group].used[job.first : job.last].sum())
+        return (stretch.stop - stretch.begin) * self.task.shape.proposals * students
 
-    def _begin(self, number: int, room: Room) -> Students:
-        piece, labels = self.pieces[number], self.task.labels
-        columns = labels.m, labels.init_overlap, labels.temperature
-        some = students.init(self.shared, self.teachers[piece.teacher], piece.block, *columns, self.keys)
-        self.alive[number] = some
-        return some
+    def _do(self, job: Job, stretch: Stretch, room: Room) -> None:
+        group, functions = self.groups[job.group], self.functions[job.group]
+        rows = group.training, group.tests, group.batches, group.agreements, group.drawings
+        times = self.times[stretch.first :], self.numbers[stretch.first :]
+        row = records.row_of(
+            records.Work(
+                *map(address, rows),
+                group.parts,
+                group.drawings.shape[1],
+                *functions,
+                stretch.measured,
+                *(address(part) if len(part) else 0 for part in times),
+            ),
+            self.counts[job.group].record(stretch.first),
+            room.record(job.group),
+        )
+        work.do(job.first, job.last, stretch.begin, stretch.stop, address(row))
 
-    def _go(self, some: Students, stretch: Stretch, orders: Orders, room: Room) -> None:
-        shared, columns, used = self.shared, self.columns, some.block.used
-        mine, now = some.block.members[:used], stretch.begin
-        for at in stretch.measured:
-            time = int(self.task.times[at])
-            if time > now:
-                columns.accepted[mine, at] += cores.train(shared, some, orders, now, time, room)[:used]
-                now = time
-            seen = cores.observe(shared, some, time, room)
-            columns.agreement[mine, at] = seen.agreement[:used]
-            columns.test_wrong[mine, at] = seen.test_wrong[:used]
-            columns.batch_wrong[mine, at] = seen.batch_wrong[:used]
-        if now < stretch.stop:  # what is accepted counts at the next measurement
-            later = int(np.searchsorted(self.task.times, stretch.stop))
-            columns.accepted[mine, later] += cores.train(shared, some, orders, now, stretch.stop, room)[:used]
-
-    def _end(self, number: int, some: Students) -> None:
-        used = some.block.used
-        mine, (w, v) = some.block.members[:used], cores.weights(some)
-        self.columns.w[mine], self.columns.v[mine] = w[:used], v[:used]
-        del self.alive[number]
+    def columns(self) -> Columns:
+        """What was counted, and the weights at the end, students in the order of the task."""
+        students, times = len(self.task.labels.m), len(self.times)
+        shape = self.task.shape
+        counts = np.empty((4, students, times), np.int64)
+        w, v = (np.empty((students, links), np.int8) for links in (shape.hidden_links, shape.output_links))
+        for group, counted in zip(self.groups, self.counts, strict=True):
+            real = np.arange(group.members.shape[1]) < group.used[:, None]
+            mine = group.members[real]
+            counts[:, mine] = counted.counts.swapaxes(2, 3)[:, real]
+            w[mine], v[mine] = (layer[real] for layer in group.weights())
+        return Columns(*counts, w, v)
 
 
-def pieces_of(teacher: np.ndarray, m: np.ndarray, readers: int) -> Iterable[Piece]:
-    """The blocks of the students of each teacher; arrays (students,)."""
-    by_teacher = np.argsort(teacher, kind="stable")
-    begins = np.flatnonzero(np.diff(teacher[by_teacher], prepend=-1))
-    for mine in np.split(by_teacher, begins[1:]):
-        for block in blocks.cut(m[mine], readers):
-            yield Piece(int(teacher[mine[0]]), block._replace(members=mine[block.members]))
+def shared_of(task: Task) -> Shared:
+    """What the students of a task share."""
+    shape, law = task.shape, task.dynamics.rule
+    # A fresh batch within a sweep would come between the links of a unit.
+    by_units = (
+        task.dynamics.order == "sequential"
+        and not shape.scalar
+        and task.refresh % shape.proposals == 0
+        and shape.d <= unit_sweeps.TOTAL
+    )
+    chance = decisions.chance_of(law, task.labels.temperature)
+    random = task.dynamics.order == "random"
+    return Shared(
+        shape, task.refresh, task.test_size, law, chance, by_units, task.dynamics.training, random
+    )
 
 
 def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
     """Train the students of a task on `workers` cores."""
-    run = _Run(task, workers)
+    training = Training(task, workers)
     pool = ThreadPoolExecutor(workers) if workers > 1 else None
     try:
-        for stretch in run.stretches():
-            orders = _Orders(task, run.by_units, run.pieces)
+        for stretch in training.stretches():
+            orders = _Orders(task, stretch, training.jobs) if training.shared.random else None
 
-            def one(number: int, stretch: Stretch = stretch, orders: _Orders = orders) -> int:
-                return run.do(number, stretch, orders)
+            def one(job: Job, stretch: Stretch = stretch, orders: _Orders | None = orders) -> int:
+                return training.do(job, stretch, orders)
 
-            for done in (map if pool is None else pool.map)(one, range(len(run.pieces))):
+            mapped: Callable[..., Iterator[int]] = map if pool is None else pool.map
+            for done in mapped(one, training.jobs):
                 progress(done)
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
-    return run.columns
+    return training.columns()
