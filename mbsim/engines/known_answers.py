@@ -10,6 +10,7 @@ the same random numbers, one student at a time (`tests/test_selfcheck.py` makes 
 import hashlib
 
 import numpy as np
+
 from mbsim.engines.ensemble import Dynamics, StudentLabels, train
 from mbsim.engines.networks import stacked
 from mbsim.physics.problem import Teacher

@@ -81,7 +81,10 @@ def stacked(teachers: Sequence[Teacher]) -> Teacher:
 
 def out_degrees(teachers: Teacher, K: int) -> np.ndarray:
     """How many output links (T, K) read each hidden unit."""
-    T, sources = len(teachers.output_sources), teachers.output_sources.reshape(len(teachers.output_sources), -1)
+    T, sources = (
+        len(teachers.output_sources),
+        teachers.output_sources.reshape(len(teachers.output_sources), -1),
+    )
     apart = np.arange(T)[:, None] * K
     return np.bincount((sources + apart).ravel(), minlength=T * K).reshape(T, K)
 

@@ -1,4 +1,4 @@
-"""What an engine is: it is handed students of any teachers of one (N, d), trains them, and hands back what was measured.
+"""What an engine is: handed students of any teachers of one (N, d), it trains them and hands back what was measured.
 
 The reference engine (`reference.py`) repeats the physics as it is written; the others are faster, and held to
 it: bit for bit with ±1 weights, within rounding with real ones.
@@ -57,6 +57,12 @@ class Trained(NamedTuple):
     diverged: np.ndarray
     w: np.ndarray
     v: np.ndarray | None
+
+    def part(self, students: slice) -> "Trained":
+        """What was measured of some of the students."""
+        series = {name: values[students] for name, values in self.series.items()}
+        v = None if self.v is None else self.v[students]
+        return Trained(series, self.diverged[students], self.w[students], v)
 
 
 class Engine(Protocol):

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsim.engines.protocol import Progress, Task, Trained
-from mbsim.errors import ConfigError
 from mbsim.lazy import Array, jax, jnp, lax
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Examples, Measured, Ratio
@@ -173,7 +172,9 @@ def programs(setting: Setting, mesh: Any, many: bool) -> Programs:
     each, same = jax.P("student"), jax.P()
 
     def mapped(function: Any, inputs: tuple[Any, ...], outputs: Any) -> Any:
-        def of_student(which: Array, teachers: Teacher, shared: dict[str, Array], labels: Labels, *more: Any) -> Any:
+        def of_student(
+            which: Array, teachers: Teacher, shared: dict[str, Array], labels: Labels, *more: Any
+        ) -> Any:
             mine = (teachers, shared)
             if many:
                 mine = jax.tree.map(lambda part: part[which], mine)
@@ -239,7 +240,9 @@ class Reference:
         parts: list[tuple[np.ndarray, Trained]] = []
         for part in launches(len(task.students.m), most):
             for alike in classes(task, np.arange(len(task.students.m))[part]):
-                parts.append((np.concatenate([one.students for one in alike]), _launch(task, alike, progress)))
+                parts.append(
+                    (np.concatenate([one.students for one in alike]), _launch(task, alike, progress))
+                )
         back = np.argsort(np.concatenate([places for places, _ in parts]))
         trained = [one for _, one in parts]
 
@@ -259,9 +262,7 @@ def _launch(task: Task, alike: list[Lesson], progress: Progress) -> Trained:
     problem, devices = task.problem, jax.devices()
     students = np.concatenate([one.students for one in alike])
     which = np.repeat(np.arange(len(alike)), [len(one.students) for one in alike])
-    own = {
-        name: np.concatenate([one.prepared.own[name] for one in alike]) for name in alike[0].prepared.own
-    }
+    own = {name: np.concatenate([one.prepared.own[name] for one in alike]) for name in alike[0].prepared.own}
     used, rule = len(students), RULES[problem.rule]
     mesh = jax.sharding.Mesh(np.array(devices[: max(1, min(len(devices), used))]), ("student",))
     # Devices take equal numbers: the last places are filled with copies of the first student.
@@ -295,7 +296,9 @@ def _launch(task: Task, alike: list[Lesson], progress: Progress) -> Trained:
             jax.block_until_ready(state)
             progress((stop - now) * each * used)
             now = stop
-        values, gone = compiled.observe(*given, state, np.uint32(time), next_batch(rule.moment(problem, time)))
+        values, gone = compiled.observe(
+            *given, state, np.uint32(time), next_batch(rule.moment(problem, time))
+        )
         seen.append({name: _number(value, used) for name, value in values.items()})
         counted.append({name: value[:used] for name, value in total.items()})
         counted[-1]["work"] = np.full(used, (time - before) * each)

@@ -1,6 +1,6 @@
-"""One work unit: which engine trains it, whether that is right here, and the arrays that it gives."""
+"""Work units: which engine trains them, whether that is right here, and the arrays that they give."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,13 +25,19 @@ def unit_bytes(unit: Unit, config: Config) -> int:
     return records + weights + choose(task, config.run.engine, here=False).engine.host_bytes(task)
 
 
-def train_unit(
-    unit: Unit, config: Config, progress: Callable[[int], None] = lambda work: None
-) -> dict[str, np.ndarray]:
-    """Train the students of one unit on all devices; returns arrays as `variables.unit_arrays` takes them."""
-    task = task_of(unit, config)
+def train_units(
+    launch: Sequence[Unit], config: Config, progress: Callable[[int], None] = lambda work: None
+) -> list[dict[str, np.ndarray]]:
+    """Train the students of some units that differ in the teacher only, on all devices; for each unit its arrays, as
+    `variables.unit_arrays` takes them.
+    """
+    task = task_of(launch, config)
     trained = choose(task, config.run.engine).engine.train(task, progress)
-    return results.variables(unit, config, trained)
+    each = launch[0].students
+    return [
+        results.variables(unit, config, trained.part(slice(i * each, (i + 1) * each)))
+        for i, unit in enumerate(launch)
+    ]
 
 
 def self_check(config: Config, unit: Unit) -> None:

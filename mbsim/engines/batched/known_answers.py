@@ -15,7 +15,10 @@ from mbsim.engines.networks import stacked
 
 STEPS = 30
 LABELS = SgdLabels(
-    teacher=np.zeros(3, int), m=np.array([1, 5, 5]), replica=np.array([0, 0, 1]), lr=np.array([0.05, 0.2, 0.2])
+    teacher=np.zeros(3, int),
+    m=np.array([1, 5, 5]),
+    replica=np.array([0, 0, 1]),
+    lr=np.array([0.05, 0.2, 0.2]),
 )
 TEST_SIZE = 64
 KNOWN = {  # generalisation error and overlap of each student after the last step

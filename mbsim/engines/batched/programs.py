@@ -61,7 +61,9 @@ def student_shapes(students: int) -> Student:
 
     key, rate, number = Key(each(np.uint32), each(np.uint32)), each(np.float32), each(np.uint32)
     examples = ExampleSet(number, number, number)
-    return Student(each(np.int32), each(np.int32), rate, rate, rate, SgdKeys(key, key, key, key, key), examples)
+    return Student(
+        each(np.int32), each(np.int32), rate, rate, rate, SgdKeys(key, key, key, key, key), examples
+    )
 
 
 def mapped(function: Callable[..., Any], together: bool) -> Callable[..., Any]:
@@ -114,9 +116,7 @@ def programs(setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> S
 
 
 @functools.lru_cache(maxsize=256)
-def _program(
-    name: str, setting: SgdSetting, teachers: int, students: int, mesh: Mesh
-) -> Callable[..., Any]:
+def _program(name: str, setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> Callable[..., Any]:
     functions = _functions(setting, mesh.devices.flat[0].platform == "cpu")
 
     def placed(tree: Any, spec: P) -> Any:

@@ -10,7 +10,8 @@ from mbsim.engines.drawing.pcg import U64, next_word, shuffle, signs
 from mbsim.engines.drawing.seeds import states
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import address, load, moved, store
-from mbsim.engines.registers.records import TeacherDrawing, row_of, told
+from mbsim.engines.registers.records import TeacherDrawing
+from mbsim.engines.registers.rows import row_of, told
 from mbsim.engines.registers.vectors import below, filled, zero_like
 from mbsim.physics.graphs import MIXING_ROUNDS
 from mbsim.physics.problem import Problem, Teacher

@@ -71,7 +71,7 @@ def shuffle(state, values, count):
 
 @inner
 def signs(state, values, count):
-    """`1 - 2 Generator.integers(0, 2, dtype=int8)`: the top bit of each byte, the lowest byte of a half word first."""
+    """`1 - 2 Generator.integers(0, 2, dtype=int8)`: top bits of the bytes of half words, the lowest byte first."""
     half = U64(0)
     for i in range(count):
         half = half >> U64(8) if i % 4 else next_half(state)

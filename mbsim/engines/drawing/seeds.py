@@ -8,10 +8,11 @@ Source: M. E. O'Neill, "Developing a seed_seq alternative", 2015; numpy/random/b
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mbsim.engines.drawing.pcg import HIGH, LOW
 
-Words = np.ndarray  # uint32, one of each teacher
+Words = NDArray[np.uint32]  # one of each teacher
 POOL = 4
 START, GROW = 0x43B0D7E5, 0x931E8875
 END_START, END_GROW = 0x8B51F9DD, 0x58F38DED
@@ -34,7 +35,7 @@ def _hashed(value: Words, constants: Iterator[tuple[np.uint32, np.uint32]]) -> W
 
 
 def _mixed(x: Words, y: Words) -> Words:
-    result = LEFT * x - RIGHT * y
+    result: Words = LEFT * x - RIGHT * y
     return result ^ (result >> HALF)
 
 
@@ -62,7 +63,9 @@ def states(labels: tuple[int, ...], numbers: np.ndarray) -> np.ndarray:
             pool[to] = _mixed(pool[to], _hashed(word, constants))
     constants = _constants(END_START, END_GROW)
     words = [_hashed(pool[i % POOL], constants).astype(np.uint64) for i in range(2 * POOL)]
-    first, second, third, fourth = (low | (high << np.uint64(32)) for low, high in zip(words[::2], words[1::2], strict=True))
+    first, second, third, fourth = (
+        low | (high << np.uint64(32)) for low, high in zip(words[::2], words[1::2], strict=True)
+    )
     return _begun((first, second), (third, fourth))
 
 

@@ -16,8 +16,8 @@ from mbsim.engines.registers.sizes import students_in, word_bits
 class Block(NamedTuple):
     """Students that are trained together, of each of some teachers whose students are alike.
 
-    teacher (T,). members (T, B): their places in the task, the last repeated to fill the register. used (T,): how many
-    are real. bits of a word, words of a batch.
+    teacher (T,). members (T, B): their places in the task, the last repeated to fill the register. used (T,): how
+    many are real. bits of a word, words of a batch.
     """
 
     teacher: np.ndarray
@@ -28,9 +28,7 @@ class Block(NamedTuple):
 
 
 def cut(teacher: np.ndarray, m: np.ndarray, readers: int) -> Iterator[Block]:
-    """Blocks for students with these teachers and batches, (students,).
-
-    """
+    """Blocks for students with these teachers and batches, (students,)."""
     by_teacher = np.lexsort((np.arange(len(m)), -m, teacher))  # widest first
     begins = np.flatnonzero(np.diff(teacher[by_teacher], prepend=-1))
     counts = np.diff(begins, append=len(m))

@@ -12,7 +12,7 @@ from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.networks import layer, wrong_counter
-from mbsim.engines.registers.records import told
+from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import block_bytes, effect_planes, planes_for, students_in
 from mbsim.engines.registers.vectors import filled
 
@@ -129,8 +129,8 @@ def drawer(kind: Kind):
 
 @cache
 def trainer(kind: Kind):
-    """Compile train(row, first, stop): sweeps first to stop of a block. Proposal i of sweep s is number s * n + i, and
-    belongs to batch number (s * n + i) // refresh.
+    """Compile train(row, first, stop): sweeps first to stop of a block. Proposal i of sweep s is number s * n + i,
+    and belongs to batch number (s * n + i) // refresh.
     """
     bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects, _ = kind
     draw = drawer(kind)
@@ -144,7 +144,10 @@ def trainer(kind: Kind):
     @kept
     def train(row, first, stop):
         sizes, graph = told(row, "training", "Sizes", bits), told(row, "training", "Tables", bits)
-        truth, own = told(row, "training", "TeacherWeights", bits), told(row, "training", "StudentWeights", bits)
+        truth, own = (
+            told(row, "training", "TeacherWeights", bits),
+            told(row, "training", "StudentWeights", bits),
+        )
         links, rows = told(row, "training", "Order", bits), told(row, "training", "Batch", bits)
         under, drawn = told(row, "training", "Keys", bits), told(row, "training", "Sets", bits)
         heat, tally = told(row, "training", "Heat", bits), told(row, "training", "Tally", bits)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsim.engines.networks import Shape, tables_of
-from mbsim.engines.registers import blocks, cipher, compiled, decisions, records
+from mbsim.engines.registers import blocks, cipher, compiled, decisions, records, rows
 from mbsim.engines.registers.blocks import Block
 from mbsim.engines.registers.loading import address
 from mbsim.engines.registers.sizes import readers_of, students_in
@@ -80,21 +80,21 @@ def streams_of(task: Task) -> Streams:
 
 
 class Teachers:
-    """The teachers of a task, as addresses: fields are arrays (teachers,)."""
+    """The teachers of a task; `records` of their tables, weights and orders have arrays (teachers,)."""
 
     def __init__(self, task: Task, shared: Shared):
         shape = task.shape
-        tables = tables_of(task.teachers, shape)
-        weights = -tables.w.astype(np.int8), -tables.v.astype(np.int8)  # 0 and -1
-        self.arrays: list[Array] = [*tables[:3], *weights]
+        made = tables_of(task.teachers, shape)
+        weights = -made.w.astype(np.int8), -made.v.astype(np.int8)  # 0 and -1
+        self.arrays: list[Array] = [*made[:3], *weights]
         hidden, outputs, readers, w, v = map(each, self.arrays)
-        self.tables = records.Tables(hidden, outputs, readers, shape.readers)
-        self.weights = records.TeacherWeights(w, v)
-        self.order = records.nothing(records.Order)
+        order = rows.nothing(records.Order)  # of a thread, where it is random
         if not shared.random:
             orders, positions = _sequential(task, shared.by_units)
             self.arrays += [orders, positions]
-            self.order = records.Order(each(orders), 1, 0, each(positions))
+            order = records.Order(each(orders), 1, 0, each(positions))
+        tables = records.Tables(hidden, outputs, readers, shape.readers)
+        self.records = tables, records.TeacherWeights(w, v), order
 
 
 def _sequential(task: Task, by_units: bool) -> tuple[Array, Array]:
@@ -117,6 +117,11 @@ def each(array: Array) -> Array:
     return address(array) + np.arange(len(array)) * array.strides[0]
 
 
+def moved(record: Any, distance: int, fields: tuple[str, ...]) -> dict[str, Any]:
+    """Addresses of a record, so many bytes further on."""
+    return {field: getattr(record, field) + distance for field in fields}
+
+
 class Group:
     """Blocks of one kind.
 
@@ -135,9 +140,13 @@ class Group:
         )
         self.kept: list[Any] = [teachers]
         self.m = task.labels.m[self.members]
-        self._tables = records.Tables(*(np.broadcast_to(part, len(task.numbers))[self.teacher] for part in teachers.tables))
-        self._taught = records.TeacherWeights(*(part[self.teacher] for part in teachers.weights))
-        self._order = records.Order(*(np.broadcast_to(part, len(task.numbers))[self.teacher] for part in teachers.order))
+
+        def of_blocks(record: Any) -> Any:
+            """The record of each block's own teacher."""
+            each_one = np.broadcast_arrays(task.numbers, *record)[1:]
+            return type(record)(*(part[self.teacher] for part in each_one))
+
+        self._tables, self._taught, self._order = map(of_blocks, teachers.records)
         B, shape = self.members.shape[1], shared.shape
         self.w = np.empty((len(self.teacher), shape.hidden_links * B // 8), np.uint8)
         self.v = np.zeros((len(self.teacher), shape.output_links * B // 8), np.uint8)
@@ -163,12 +172,15 @@ class Group:
 
     def _of_students(self, key: Key) -> tuple[Array, Array]:
         """Keys (P, B), filled up to whole registers of ciphers."""
-        filled = self.members[:, np.arange(max(cipher.CIPHERS, self.members.shape[1])) % self.members.shape[1]]
+        filled = self.members[
+            :, np.arange(max(cipher.CIPHERS, self.members.shape[1])) % self.members.shape[1]
+        ]
         return key.first[filled], key.second[filled]
 
     def _of_ciphers(self, key: Key) -> tuple[Array, Array]:
         """Keys (P, C)."""
-        return tuple(cipher.ciphers_of(half[self.members], self.bits) for half in key)
+        first, second = (cipher.ciphers_of(half[self.members], self.bits) for half in key)
+        return first, second
 
     def _keys(self, key: tuple[Array, Array], bits: int) -> records.Keys:
         numbers = self._one(cipher.word_numbers(bits))
@@ -178,10 +190,11 @@ class Group:
     def _sets(self, training: TrainingSet | None, key: Key | None) -> records.Sets:
         """The room is the thread's."""
         if training is None or key is None:
-            return records.nothing(records.Sets)
+            return rows.nothing(records.Sets)
         m = cipher.ciphers_of(self.m, self.bits).astype(np.uint32)
-        arrays = self._keep(*self._of_ciphers(key), m, np.empty_like(m))
-        return records.Sets(*map(int, example_set(training.size)), *arrays, 0)
+        first, second, counts, begin = self._keep(*self._of_ciphers(key), m, np.empty_like(m))
+        size, rows, columns = map(int, example_set(training.size))
+        return records.Sets(size, rows, columns, first, second, counts, begin, 0)
 
     def _drawings(self, init_overlap: Array, keys: Streams) -> Array:
         shape, B = self.shared.shape, self.members.shape[1]
@@ -190,27 +203,27 @@ class Group:
         key = self._of_students(keys.weights)
         limits, first, second, drawn = self._keep(below, *key, np.empty_like(key[0]))
         layers = (shape.hidden_links, shape.output_links)[: 1 + shape.train_output]
-        rows = [
-            records.row_of(
+        told = [
+            rows.row_of(
                 records.Links(layer, links, B, key[0].shape[1]),
                 records.Drawing(self._taught[layer], self._own[layer], limits, first, second, drawn),
             )
             for layer, links in enumerate(layers)
         ]
-        return np.stack(rows, axis=1)
+        return np.stack(told, axis=1)
 
     def _training(self, task: Task, keys: Streams) -> Array:
         [valid] = self._keep(blocks.valid_examples(self.m, self.words, self.bits))
-        return records.row_of(
+        return rows.row_of(
             self.shared.sizes(self.words),
             self._tables,
             self._taught,
             self._own,
             self._order,
-            records.nothing(records.Batch),
+            rows.nothing(records.Batch),
             self._keys(self._of_ciphers(keys.examples), self.bits),
             self._sets(self.shared.training, keys.choice),
-            self._heat(task, keys) if self.shared.chance else records.nothing(records.Heat),
+            self._heat(task, keys) if self.shared.chance else rows.nothing(records.Heat),
             records.Tally(valid, 0),
         )
 
@@ -235,16 +248,20 @@ class Group:
         width = students_in(bits)
         drawn, sets = self._keys(self._of_ciphers(key), bits), self._sets(training, choice)
         words = -(-int(examples.max()) // bits)
-        rows = []
+        told = []
         for part in range(self.parts):
             begin, behind = part * width, part * cipher.CIPHERS * 4  # bytes of the keys of a part
             [valid] = self._keep(blocks.valid_examples(examples[:, begin : begin + width], words, bits))
-            mine = records.Keys(*(place if name == "numbers" else place + behind for name, place in drawn._asdict().items()))
+            mine = records.Keys(
+                *(place if name == "numbers" else place + behind for name, place in drawn._asdict().items())
+            )
             own = sets
             if training is not None:
-                own = sets._replace(**{name: getattr(sets, name) + behind for name in ("first", "second", "m", "begin")})
-            rows.append(
-                records.row_of(
+                own = sets._replace(
+                    **{name: getattr(sets, name) + behind for name in ("first", "second", "m", "begin")}
+                )
+            told.append(
+                rows.row_of(
                     self.shared.sizes(words),
                     records.Seats(self.members.shape[1], begin),
                     self._tables,
@@ -252,24 +269,33 @@ class Group:
                     self._own,
                     mine,
                     own,
-                    records.nothing(records.Exam),
+                    rows.nothing(records.Exam),
                     records.Tally(valid, begin * 8),  # behind where the block's totals begin
                 )
             )
-        return np.ascontiguousarray(np.stack(rows, axis=1))
+        return np.ascontiguousarray(np.stack(told, axis=1))
 
     def _agreements(self) -> Array:
-        return records.row_of(
+        return rows.row_of(
             self.shared.sizes(1),
             records.Seats(self.members.shape[1], 0),
-            records.Agreement(self._tables.output_sources, *self._own, *self._taught, 0, 0),
+            records.Agreement(
+                sources=self._tables.output_sources,
+                w=self._own.w,
+                v=self._own.v,
+                teacher_w=self._taught.w,
+                teacher_v=self._taught.v,
+                of_units=0,
+                result=0,
+            ),
         )
 
     def weights(self) -> tuple[Array, Array]:
         """±1 weights (P, B, links) of both layers, int8."""
         B = self.members.shape[1]
         negative = (
-            np.unpackbits(bits, axis=1, bitorder="little").reshape(len(bits), -1, B) for bits in (self.w, self.v)
+            np.unpackbits(bits, axis=1, bitorder="little").reshape(len(bits), -1, B)
+            for bits in (self.w, self.v)
         )
         w, v = (1 - 2 * layer.astype(np.int8).transpose(0, 2, 1) for layer in negative)
         return w, v

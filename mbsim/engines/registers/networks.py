@@ -11,7 +11,7 @@ import numpy as np
 from mbsim.engines.registers.counters import counted, counted_pair, new_counter, sign, store_counter
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import add_widened, load, load_bits, store
-from mbsim.engines.registers.records import told
+from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import students_in
 from mbsim.engines.registers.vectors import filled, popcount, zero_like
 

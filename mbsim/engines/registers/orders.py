@@ -5,7 +5,8 @@ import numpy as np
 from mbsim.engines.registers.cipher import CIPHERS, threefry
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import address, load, store
-from mbsim.engines.registers.records import Ordering, row_of, told
+from mbsim.engines.registers.records import Ordering
+from mbsim.engines.registers.rows import row_of, told
 from mbsim.engines.registers.vectors import filled, zero_like
 
 

@@ -1,35 +1,29 @@
 """What compiled functions are told, by name.
 
-What a function needs lies in memory as one row of 64-bit numbers, the fields of some records one after the other, and
-the function is handed the row's address: a field is a number, or the address of an array. `told` reads a record
-from a row, with pointers in place of addresses: a field's annotation says what lies there. (An array as argument
-costs a counted reference wherever it is passed on, which is more than what is done with it.)
-
-A row is the sum of two. The rows of all blocks (`groups`) have zeros at what belongs to the thread that does the
-work; each thread has one row of its own (`rooms`) with zeros at the rest.
+A field is a number, or the address of an array: its annotation says what lies there. `rows` says how records are
+handed over.
 
 Shapes: N inputs, K hidden units, M outputs, in-degrees d and D, B students in a block, W words of B students in
 a row, L links of a layer, R the most outputs that read a hidden unit, P planes of a hidden unit's counter and Q
 of an output's.
 """
 
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-Bits = Annotated[int, np.uint8]
+Number: TypeAlias = Any
+"""A number; or one for each block, (blocks,), in rows of many."""
+Bits = Annotated[Any, np.uint8]
 """The address of bits, eight to a byte, the lowest first."""
-Int8 = Annotated[int, np.int8]
-Int32 = Annotated[int, np.int32]
-UInt32 = Annotated[int, np.uint32]
-Int64 = Annotated[int, np.int64]
-UInt64 = Annotated[int, np.uint64]
-Words = Annotated[int, "uint"]
+Int8 = Annotated[Any, np.int8]
+Int32 = Annotated[Any, np.int32]
+UInt32 = Annotated[Any, np.uint32]
+Int64 = Annotated[Any, np.int64]
+UInt64 = Annotated[Any, np.uint64]
+Words = Annotated[Any, "uint"]
 """The address of words of as many bits as the block's."""
-SignedWords = Annotated[int, "int"]
+SignedWords = Annotated[Any, "int"]
 
 
 class Sizes(NamedTuple):
@@ -37,15 +31,15 @@ class Sizes(NamedTuple):
     between fresh batches; words of a batch, W.
     """
 
-    inputs: int
-    units: int
-    outputs: int
-    degree: int
-    output_degree: int
-    first_hidden: int
-    proposals: int
-    refresh: int
-    words: int
+    inputs: Number
+    units: Number
+    outputs: Number
+    degree: Number
+    output_degree: Number
+    first_hidden: Number
+    proposals: Number
+    refresh: Number
+    words: Number
 
 
 class Order(NamedTuple):
@@ -57,8 +51,8 @@ class Order(NamedTuple):
     """
 
     links: Int32
-    rows: int
-    first: int
+    rows: Number
+    first: Number
     positions: Int32
 
 
@@ -70,7 +64,7 @@ class Tables(NamedTuple):
     hidden_sources: Int32
     output_sources: Int32
     readers: Int32
-    most: int
+    most: Number
 
 
 class TeacherWeights(NamedTuple):
@@ -105,9 +99,9 @@ class Sets(NamedTuple):
     room for a register for each input.
     """
 
-    size: int
-    rows: int
-    columns: int
+    size: Number
+    rows: Number
+    columns: Number
     first: UInt32
     second: UInt32
     m: UInt32
@@ -149,8 +143,8 @@ class Heat(NamedTuple):
     """
 
     limits: UInt32
-    most: int
-    columns: int
+    most: Number
+    columns: Number
     which: Int64
     first: UInt32
     second: UInt32
@@ -171,17 +165,17 @@ class Tally(NamedTuple):
 class Seats(NamedTuple):
     """Of students that are examined together: how many there are in their block, and the first of them."""
 
-    students: int
-    begin: int
+    students: Number
+    begin: Number
 
 
 class Links(NamedTuple):
     """Which layer's links: 0 hidden, 1 outputs; how many; students, and ciphers, of the block."""
 
-    layer: int
-    links: int
-    students: int
-    ciphers: int
+    layer: Number
+    links: Number
+    students: Number
+    ciphers: Number
 
 
 class Drawing(NamedTuple):
@@ -233,19 +227,19 @@ class Work(NamedTuple):
     functions that do it; the times to measure at (measured,), and the numbers of the next mini-batches then.
     """
 
-    training: int
-    tests: int
-    batches: int
-    agreements: int
-    drawings: int
-    parts: int
-    layers: int
-    train: int
-    test: int
-    examine: int
-    agree: int
-    draw: int
-    measured: int
+    training: Number
+    tests: Number
+    batches: Number
+    agreements: Number
+    drawings: Number
+    parts: Number
+    layers: Number
+    train: Number
+    test: Number
+    examine: Number
+    agree: Number
+    draw: Number
+    measured: Number
     times: Int64
     numbers: Int64
 
@@ -255,22 +249,22 @@ class Results(NamedTuple):
     the first measured one `first`; students of a block.
     """
 
-    agreement: int
-    test_wrong: int
-    batch_wrong: int
-    accepted: int
-    times: int
-    first: int
-    students: int
+    agreement: Number
+    test_wrong: Number
+    batch_wrong: Number
+    accepted: Number
+    times: Number
+    first: Number
+    students: Number
 
 
 class Room(NamedTuple):
     """Of one thread: rows to add to those of a block (training, exam, agreement), and rows for the sums."""
 
-    training: int
-    exam: int
-    agreement: int
-    sum: int
+    training: Number
+    exam: Number
+    agreement: Number
+    sum: Number
 
 
 class Agreement(NamedTuple):
@@ -285,42 +279,6 @@ class Agreement(NamedTuple):
     teacher_v: Int8
     of_units: UInt64
     result: UInt64
-
-
-ROWS: dict[str, tuple[type, ...]] = {
-    "training": (
-        Sizes, Tables, TeacherWeights, StudentWeights, Order, Batch, Keys, Sets, Heat, Tally,
-    ),
-    "exam": (Sizes, Seats, Tables, TeacherWeights, StudentWeights, Keys, Sets, Exam, Tally),
-    "agreement": (Sizes, Seats, Agreement),
-    "drawing": (Links, Drawing),
-    "orders": (Ordering,),
-    "teachers": (TeacherDrawing,),
-    "work": (Work, Results, Room),
-}  # fmt: skip
-"""The records of each kind of row."""
-
-
-def row_of(*records: tuple[Any, ...]) -> np.ndarray:
-    """A row, (words,) int64; fields may be arrays (blocks, ...) alike, then so is the row (blocks, ..., words)."""
-    fields = np.broadcast_arrays(*(np.asarray(field, np.int64) for record in records for field in record))
-    return np.stack(fields, axis=-1)
-
-
-def nothing(kind: type) -> Any:
-    """A record of zeros: what the other row tells."""
-    return kind(*[0] * len(kind._fields))
-
-
-def place_of(row: str, record: type, field: str) -> int:
-    """The place of a field in a row."""
-    before = ROWS[row][: ROWS[row].index(record)]
-    return sum(len(one._fields) for one in before) + record._fields.index(field)  # type: ignore[attr-defined]
-
-
-def length_of(row: str) -> int:
-    """Words of a row."""
-    return sum(len(one._fields) for one in ROWS[row])
 
 
 # Records that compiled functions make, of pointers.
@@ -355,37 +313,3 @@ class LinkWeights(NamedTuple):
     array: Any
     apart: Any
     first: Any
-
-
-def pointers(cls: type, bits: int) -> list[Any]:
-    """The types of a record's fields in compiled code: pointers to what the annotations say, or None for a number;
-    words have `bits` bits.
-    """
-    hints = get_type_hints(cls, include_extras=True)
-    made: list[Any] = []
-    for field in cls._fields:
-        [kind] = getattr(hints[field], "__metadata__", [None])
-        if isinstance(kind, str):
-            kind = np.dtype(f"{kind}{bits}").type
-        made.append(None if kind is None else types.CPointer(getattr(types, np.dtype(kind).name)))
-    return made
-
-
-@intrinsic(prefer_literal=True)
-def told(typing, place, row, record, bits):
-    """The record of this name in the row of this kind that lies at an address."""
-    [cls] = [one for one in ROWS[row.literal_value] if one.__name__ == record.literal_value]
-    begin = place_of(row.literal_value, cls, cls._fields[0])
-    made = pointers(cls, bits.literal_value)
-    result = types.BaseTuple.from_types([types.int64 if kind is None else kind for kind in made], cls)
-
-    def generate(context, builder, signature, values):
-        word = ir.IntType(64)
-        words = builder.inttoptr(values[0], word.as_pointer())
-        parts = []
-        for i, kind in enumerate(made):
-            value = builder.load(builder.gep(words, [ir.Constant(word, begin + i)]))
-            parts.append(value if kind is None else builder.inttoptr(value, context.get_value_type(kind)))
-        return context.make_tuple(builder, result, parts)
-
-    return result(types.int64, row, record, bits), generate

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from mbsim.engines.registers import records
+from mbsim.engines.registers import records, rows
 from mbsim.engines.registers.groups import Group
 from mbsim.engines.registers.loading import address
 from mbsim.engines.registers.networks import WIDE
-from mbsim.engines.registers.records import nothing, row_of
+from mbsim.engines.registers.rows import nothing, row_of
 from mbsim.engines.registers.sizes import BYTES, students_in
 
 
@@ -56,10 +56,13 @@ class Room:
 
     def _training(self, group: Group) -> np.ndarray:
         *batch, drawn = self._places(training_rows(group), group.words)
-        given = {records.Batch: records.Batch(*batch), records.Sets: nothing(records.Sets)._replace(room=drawn)}
-        return row_of(*(given.get(record, nothing(record)) for record in records.ROWS["training"]))
+        given = {
+            records.Batch: records.Batch(*batch),
+            records.Sets: nothing(records.Sets)._replace(room=drawn),
+        }
+        return row_of(*(given.get(record, nothing(record)) for record in rows.ROWS["training"]))
 
     def _exam(self, group: Group) -> np.ndarray:
         *exam, drawn = self._places(exam_rows(group), 1)
         given = {records.Exam: records.Exam(*exam), records.Sets: nothing(records.Sets)._replace(room=drawn)}
-        return row_of(*(given.get(record, nothing(record)) for record in records.ROWS["exam"]))
+        return row_of(*(given.get(record, nothing(record)) for record in rows.ROWS["exam"]))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mbsim.engines.registers import compiled, decisions, networks, records, unit_sweeps, work
+from mbsim.engines.registers import compiled, decisions, networks, records, rows, unit_sweeps, work
 from mbsim.engines.registers.calls import address_of
 from mbsim.engines.registers.groups import Group, Shared, groups_of
 from mbsim.engines.registers.loading import address
@@ -27,7 +27,8 @@ STRETCH_WORK = 1e9
 ORDER_ENTRIES = 2**22
 """Proposals of one teacher whose order is drawn at a time."""
 ORDER = slice(
-    records.place_of("training", records.Order, "links"), records.place_of("training", records.Order, "positions") + 1
+    rows.place_of("training", records.Order, "links"),
+    rows.place_of("training", records.Order, "positions") + 1,
 )
 
 
@@ -111,7 +112,8 @@ class _Counts:
 
     def record(self, first: int) -> records.Results:
         _, _, times, students = self.counts.shape
-        return records.Results(*map(address, self.counts), times, first, students)
+        agreement, test_wrong, batch_wrong, accepted = (address(counts) for counts in self.counts)
+        return records.Results(agreement, test_wrong, batch_wrong, accepted, times, first, students)
 
 
 class Functions(NamedTuple):
@@ -175,21 +177,25 @@ class Training:
         return (stretch.stop - stretch.begin) * self.task.shape.proposals * students
 
     def _do(self, job: Job, stretch: Stretch, room: Room) -> None:
-        group, functions = self.groups[job.group], self.functions[job.group]
-        rows = group.training, group.tests, group.batches, group.agreements, group.drawings
-        times = self.times[stretch.first :], self.numbers[stretch.first :]
-        row = records.row_of(
-            records.Work(
-                *map(address, rows),
-                group.parts,
-                group.drawings.shape[1],
-                *functions,
-                stretch.measured,
-                *(address(part) if len(part) else 0 for part in times),
-            ),
-            self.counts[job.group].record(stretch.first),
-            room.record(job.group),
+        group, of = self.groups[job.group], self.functions[job.group]
+        doing = records.Work(
+            training=address(group.training),
+            tests=address(group.tests),
+            batches=address(group.batches),
+            agreements=address(group.agreements),
+            drawings=address(group.drawings),
+            parts=group.parts,
+            layers=group.drawings.shape[1],
+            train=of.train,
+            test=of.test,
+            examine=of.examine,
+            agree=of.agree,
+            draw=of.draw,
+            measured=stretch.measured,
+            times=address(self.times) + stretch.first * self.times.itemsize,
+            numbers=address(self.numbers) + stretch.first * self.numbers.itemsize,
         )
+        row = rows.row_of(doing, self.counts[job.group].record(stretch.first), room.record(job.group))
         work.do(job.first, job.last, stretch.begin, stretch.stop, address(row))
 
     def columns(self) -> Columns:
@@ -203,7 +209,8 @@ class Training:
             mine = group.members[real]
             counts[:, mine] = counted.counts.swapaxes(2, 3)[:, real]
             w[mine], v[mine] = (layer[real] for layer in group.weights())
-        return Columns(*counts, w, v)
+        agreement, test_wrong, batch_wrong, accepted = counts
+        return Columns(agreement, test_wrong, batch_wrong, accepted, w, v)
 
 
 def shared_of(task: Task) -> Shared:
@@ -218,9 +225,7 @@ def shared_of(task: Task) -> Shared:
     )
     chance = decisions.chance_of(law, task.labels.temperature)
     random = task.dynamics.order == "random"
-    return Shared(
-        shape, task.refresh, task.test_size, law, chance, by_units, task.dynamics.training, random
-    )
+    return Shared(shape, task.refresh, task.test_size, law, chance, by_units, task.dynamics.training, random)
 
 
 def train(task: Task, workers: int, progress: ReportProgress) -> Columns:

@@ -5,13 +5,8 @@ Compiled once, whatever the kind of block: it calls the functions of the kind by
 
 from mbsim.engines.registers.calls import call, words_at
 from mbsim.engines.registers.kept import inner, kept
-from mbsim.engines.registers.records import (
-    Agreement,
-    Tally,
-    length_of,
-    place_of,
-    told,
-)
+from mbsim.engines.registers.records import Agreement, Tally
+from mbsim.engines.registers.rows import length_of, place_of, told
 
 WORD = 8  # bytes of a number of a row
 TRAINING, EXAM, AGREEMENT, DRAWING = map(length_of, ("training", "exam", "agreement", "drawing"))
