@@ -39,7 +39,7 @@ def test_a_student_is_the_same_alone_and_among_others_on_one_device_and_on_eight
     assert together[0].diverged[5, -1] and not together[0].diverged[[0, 1, 2, 3, 4, 6], -1].any()
     launches = case.train(many, TIMES, devices=1, students_per_device=2)
     same_bits(*together, slice(None), *launches, slice(None))
-    for one in (3, 5):
+    for one in (1, 5):
         alone = case.train(SgdLabels(*(column[one : one + 1] for column in many)), TIMES)
         same_bits(*together, one, *alone, 0)
 
