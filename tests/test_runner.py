@@ -147,11 +147,11 @@ def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
     reporter.advance(500)
     assert told[-1].rate == 500
     assert told[-1].seconds_left == 2
-    reporter.end_launch(1)
+    reporter.unit_kept()
     reporter.begin_launch([second])
     reporter.advance(400)
     assert told[-1].rate == 450
-    reporter.end_launch(0)
+    reporter.launch_failed()
     assert told[-1][:4] == (1, 2, 1000, 2000)
 
 

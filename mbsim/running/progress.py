@@ -85,13 +85,14 @@ class Reporter:
         done = self.now.proposals_done + proposals
         self._tell(doing=f"training {self._place}", proposals_done=done)
 
-    def end_launch(self, kept: int) -> None:
-        """So many units are done; where it is none, they failed and their proposals do not count."""
-        if kept:
-            self.advance(0)
-            self._tell(units_done=self.now.units_done + kept)
-        else:
-            self._tell(proposals_done=self._before_launch)
+    def unit_kept(self) -> None:
+        """A unit of the launch is done, and kept."""
+        self.advance(0)
+        self._tell(units_done=self.now.units_done + 1)
+
+    def launch_failed(self) -> None:
+        """The launch failed: its proposals do not count."""
+        self._tell(proposals_done=self._before_launch)
 
     def _tell(self, **news: int | str) -> None:
         self.now = self.now._replace(**news)  # type: ignore[arg-type]

@@ -151,7 +151,7 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
         try:
             found = training.train_units(launch, config, advance)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            reporter.end_launch(0)
+            reporter.launch_failed()
             if len(launch) > 1:  # what does not fit together may do so apart
                 half = len(launch) // 2
                 waiting.extendleft((launch[half:], launch[:half]))
@@ -160,7 +160,7 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
             continue
         for unit, result in zip(launch, found, strict=True):
             keep(unit, result, here)
-        reporter.end_launch(len(launch))
+            reporter.unit_kept()
     return failed
 
 
@@ -174,10 +174,11 @@ def _compute_on_cluster(
         reporter.begin_launch([answer.unit])
         if answer.failure:
             failed[answer.unit] = answer.failure
+            reporter.launch_failed()
         else:
             keep(answer.unit, answer.arrays, answer.provenance)
             reporter.advance(work_of(answer.unit, config))
-        reporter.end_launch(0 if answer.failure else 1)
+            reporter.unit_kept()
     return failed
 
 

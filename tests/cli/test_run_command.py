@@ -116,7 +116,7 @@ def test_full_disk_ends_the_run_which_goes_on_later(mbsim, monkeypatch, here):
     assert code == 75
     stopped, advice = errors.splitlines()[-2:]
     assert "no space left to write stopped" in stopped
-    assert "0 of 4 units are done and safe in stopped" in stopped
+    assert "1 of 4 units are done and safe in stopped" in stopped
     monkeypatch.setattr(store, "write_atomically", write)
     assert mbsim(advice.removeprefix("go on with: mbsim "))[0] == 0
     xr.testing.assert_identical(open_run("stopped"), open_run("whole"))
