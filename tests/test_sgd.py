@@ -31,8 +31,8 @@ def test_a_student_is_the_same_alone_and_among_others_on_one_device_and_on_eight
     case = Case()
     many = SgdLabels(
         np.zeros(7, int),
-        np.array([1, 5, 5, 17, 1, 5, 5]),
-        np.array([0, 0, 1, 0, 1, 0, 3]),
+        np.array([17, 5, 5, 17, 17, 5, 5]),
+        np.array([0, 0, 1, 3, 1, 0, 3]),
         np.array([0.05] * 5 + [1e4, 0.02]),
     )
     together = case.train(many, TIMES, devices=8)

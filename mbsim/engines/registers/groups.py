@@ -193,8 +193,8 @@ class Group:
             return rows.nothing(records.Sets)
         m = cipher.ciphers_of(self.m, self.bits).astype(np.uint32)
         first, second, counts, begin = self._keep(*self._of_ciphers(key), m, np.empty_like(m))
-        size, by, columns = map(int, example_set(training.size))
-        return records.Sets(size, by, columns, first, second, counts, begin, 0)
+        size, lines, columns = map(int, example_set(training.size))
+        return records.Sets(size, lines, columns, first, second, counts, begin, 0)
 
     def _drawings(self, init_overlap: Array, keys: Streams) -> Array:
         shape, B = self.shared.shape, self.members.shape[1]
