@@ -66,13 +66,24 @@ def train(task: Task, engine: str, progress: Progress) -> Trained:
     return Trained(series, diverged, weights.w, weights.v if problem.train_output else None)
 
 
-def known_answers(task: Task, engine: str) -> tuple[str, bool]:
-    """Name of the kernel that a task needs, and whether it gives its known answer."""
-    from mbsim.engines import known_answers
-
+def _kernel(task: Task) -> tuple[str, str, bool]:
+    """Kind of output, order, and whether some temperature is positive."""
     options = task.problem.options
-    kind = "scalar" if task.problem.scalar else "vector"
     # With fresh batches within a sweep the sequential order has no program of its own.
     order = options["order"] if options["refresh"] == "sweep" else "random"
-    thermal = max(task.students.axes["temperature"]) > 0
-    return f"{order}-order {kind}", known_answers.passes(kind, thermal, order, engine, rule=task.problem.rule)
+    return "scalar" if task.problem.scalar else "vector", order, max(task.students.axes["temperature"]) > 0
+
+
+def kernel(task: Task) -> str:
+    """Name of the kernel that a task needs."""
+    kind, order, thermal = _kernel(task)
+    law = "" if task.problem.rule == METROPOLIS.name else "any-law "
+    return f"{law or ('thermal ' if thermal else '')}{order}-order {kind}"
+
+
+def known_answers(task: Task, engine: str) -> bool:
+    """Whether that kernel gives its known answer."""
+    from mbsim.engines import known_answers
+
+    kind, order, thermal = _kernel(task)
+    return known_answers.passes(kind, thermal, order, engine, rule=task.problem.rule)

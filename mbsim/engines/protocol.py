@@ -86,8 +86,11 @@ class Engine(Protocol):
     def host_bytes(self, task: Task) -> int:
         """Estimate of the host's memory while it trains, records not counted."""
 
-    def known_answers(self, task: Task) -> tuple[str, bool]:
-        """Name of the compiled kernel that the task needs, and whether it gives its known answers here."""
+    def kernel(self, task: Task) -> str:
+        """Name of the compiled kernel that the task needs."""
+
+    def known_answers(self, task: Task) -> bool:
+        """Whether that kernel gives its known answers here."""
 
 
 ENGINES: Registry[Engine] = Registry("engine")

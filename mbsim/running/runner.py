@@ -140,7 +140,7 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     choice = choose(task_of(todo[0], config), config.run.engine)
     named = "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
     reporter.begin(f"checking known answers of the {named}")
-    training.self_check(config, todo[0])
+    training.self_check(config, todo[0], reporter.begin)
     here = training.origin(config, todo[0])
     failed: dict[Unit, str] = {}
     waiting = deque(launches(todo, config))
