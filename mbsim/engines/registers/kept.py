@@ -17,8 +17,8 @@ wrong without a word (numba issues 10486 and 5128). So `named` gives every funct
 what its closure holds: functions of one name are the same function.
 
 Files lie where numba keeps its own: `__pycache__` beside this one, else the user's cache folder, or
-NUMBA_CACHE_DIR; but in a folder of the user's own where others may write that one, for what is loaded is executed. None is ever deleted (100 to 200 kB each). Whatever is wrong with files only costs the
-compiling.
+NUMBA_CACHE_DIR; but in a folder of the user's own where others may write that one, for what is loaded is executed.
+None is ever deleted (100 to 200 kB each). Whatever is wrong with files only costs the compiling.
 """
 
 import hashlib
