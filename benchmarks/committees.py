@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from mbsim.engines.batched import ensemble as sgd_ensemble
+from mbsim.engines.networks import stacked
 from mbsim.figures.theory import trajectory_figure
 from mbsim.physics import teachers
 from mbsim.theory import committees, scaling
@@ -29,21 +30,21 @@ SEED = 2
 def order_parameters(N: int, m: int, alpha: np.ndarray) -> list[OrderParameters]:
     """Q, R and T of one run at these times: a run of that length for each, as weights are kept at the end."""
     teacher = teachers.draw_real_teacher(N, UNITS, 1, DEGREE, False, False, SEED, 0)
-    shape = sgd_ensemble.shape_of(teacher, N, dense=True, train_output=False, activation="erf")
+    taught = stacked([teacher])
+    shape = sgd_ensemble.shape_of(taught, N, dense=True, train_output=False, activation="erf")
     rate = LR / scaling.committee_units(1.0, N, teacher_hidden=UNITS).lr
     units = scaling.committee_units(rate, N, teacher_hidden=UNITS)
     links = np.zeros((UNITS, N))
     np.put_along_axis(links, teacher.hidden_sources, teacher.w, axis=1)
     dynamics = sgd_ensemble.Sgd(inputs="normal", noise=NOISE)
-    lane = sgd_ensemble.SgdLabels(np.array([m]), np.array([0]), np.array([rate]))
+    zero = np.zeros(1, int)
+    student = sgd_ensemble.SgdLabels(zero, np.array([m]), zero, np.array([rate]))
     found = []
     for steps in np.rint(alpha * N).astype(int):
         times = np.unique([0, steps])
-        _, weights = sgd_ensemble.train(
-            teacher, shape, lane, times, dynamics, seed=SEED, teacher_label=0, test_size=2
-        )
-        student = units.weights * weights.w[0].T.astype(float)
-        found.append(overlaps(student, scaling.teacher_weights(links, DEGREE)))
+        _, weights = sgd_ensemble.train(taught, zero, shape, student, times, dynamics, seed=SEED, test_size=2)
+        w = units.weights * weights.w[0].T.astype(float)
+        found.append(overlaps(w, scaling.teacher_weights(links, DEGREE)))
     return found
 
 

@@ -18,7 +18,7 @@ jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: the
 from table import TURNS, train_students  # noqa: E402
 
 from mbsim.engines.mesh import student_mesh  # noqa: E402
-from mbsim.engines.networks import shape_of  # noqa: E402
+from mbsim.engines.networks import shape_of, stacked  # noqa: E402
 from mbsim.engines.registers import sizes  # noqa: E402
 from mbsim.physics.teachers import draw_teacher  # noqa: E402
 from mbsim.running import bench  # noqa: E402
@@ -33,8 +33,8 @@ def prepared(N, d, m, order, largest, mesh):
     """A case with as many proposals at every N."""
     case = bench.Case("vector", N, d, m, order)
     teacher = draw_teacher(N, N, N, d, True, bench.SEED, 0)
-    register = sizes.students_in(sizes.word_bits(m, sizes.readers_of(shape_of(teacher, N, True))))
-    return bench.prepare(case, mesh, lanes=register * max(1, min(64, REGISTERS * largest // N)))
+    register = sizes.students_in(sizes.word_bits(m, sizes.readers_of(shape_of(stacked([teacher]), N, True))))
+    return bench.prepare(case, mesh, students=register * max(1, min(64, REGISTERS * largest // N)))
 
 
 def line(d, m, order, N, mesh):
@@ -50,7 +50,7 @@ def line(d, m, order, N, mesh):
                 runs[place].append(timing.cpu)
                 sequential[place].append(baseline)
     small, large = (
-        SWEEPS * case.lanes * 2 * case.case.N * d / (min(run) - min(start)) / 1e6
+        SWEEPS * case.students * 2 * case.case.N * d / (min(run) - min(start)) / 1e6
         for case, run, start in zip(cases, runs, starts, strict=True)
     )
     fast, slow = map(max, sequential)

@@ -1,13 +1,13 @@
 """One table: mbsim's gradient descent against PyTorch's forms, and against JAX's own matrix products.
 
-    python benchmarks/sgd.py [--seconds S] [--N 64 256] [--m 1 16 256] [--lanes 64 256 1024]
+    python benchmarks/sgd.py [--seconds S] [--N 64 256] [--m 1 16 256] [--students 64 256 1024]
     python benchmarks/sgd.py --device cuda [--tf32] [--peak GFLOPS]
 
 All in one run, in turn, on one core (an accelerator if asked). The students are those of `torch_sgd.py`:
 dense, N inputs, hidden units and outputs, tanh, both layers trained on fresh ±1 inputs; mbsim's teacher is
 sparse, its rate is of `advance` from call to result, so with the drawing of examples and the check for
 divergence. "of JAX's" is mbsim's arithmetic, 10 m N^2 operations a step, over the rate of one batched product
-(lanes, m, N) x (lanes, N, N) by itself, as `jax.jit(jnp.matmul)` does it.
+(students, m, N) x (students, N, N) by itself, as `jax.jit(jnp.matmul)` does it.
 
 On CPU times are CPU seconds of the process, on an accelerator the wall clock; each rate is the best of three.
 Products are in float32, or in tf32 if asked; given the device's peak in Gflop/s at that precision, the second
@@ -33,10 +33,11 @@ import torch  # noqa: E402
 import torch_sgd  # noqa: E402
 from torch_sgd import PROGRAMS, Case, Row, arithmetic  # noqa: E402
 
-from mbsim.engines.batched import ensemble as sgd_ensemble  # noqa: E402  # noqa: E402
+from mbsim.engines.batched import ensemble as sgd_ensemble  # noqa: E402
 from mbsim.engines.batched.programs import programs  # noqa: E402
 from mbsim.engines.batched.setting import tables_of  # noqa: E402
 from mbsim.engines.mesh import student_mesh  # noqa: E402
+from mbsim.engines.networks import stacked  # noqa: E402
 from mbsim.physics import teachers  # noqa: E402
 
 TURNS = 3
@@ -66,15 +67,21 @@ def best_rate(work: Callable[[int], None], seconds: float) -> float:
 
 
 def mbsim_rate(case: Case, seconds: float) -> float:
-    """Lane-steps per second of `advance` on one device."""
-    N, lanes = case.N, case.lanes
-    teacher = teachers.draw_real_teacher(N, N, N, DEGREE, True, False, SEED, 0)
+    """Student-steps per second of `advance` on one device."""
+    N, students = case.N, case.students
+    teacher = stacked([teachers.draw_real_teacher(N, N, N, DEGREE, True, False, SEED, 0)])
     shape = sgd_ensemble.shape_of(teacher, N, dense=True, train_output=True, activation="tanh")
     dynamics = sgd_ensemble.Sgd()
     setting = sgd_ensemble.setting_of(shape, dynamics, case.m, 256)
-    compiled = programs(setting, lanes, student_mesh(jax.devices()[:1]))
-    labels = sgd_ensemble.SgdLabels(np.full(lanes, case.m), np.arange(lanes), np.full(lanes, torch_sgd.LR))
-    given = sgd_ensemble.students_of(labels, dynamics, shape, seed=SEED, teacher_label=0)
+    compiled = programs(setting, 1, students, student_mesh(jax.devices()[:1]))
+    number = np.zeros(1, int)
+    labels = sgd_ensemble.SgdLabels(
+        np.zeros(students, int),
+        np.full(students, case.m),
+        np.arange(students),
+        np.full(students, torch_sgd.LR),
+    )
+    given = sgd_ensemble.students_of(labels, dynamics, shape, seed=SEED, numbers=number)
     tables, given, one = jax.device_put((tables_of(teacher, shape), given, np.int32(1)))
     state, step = compiled.init(given), 0
 
@@ -85,19 +92,19 @@ def mbsim_rate(case: Case, seconds: float) -> float:
         state.diverged.block_until_ready()
         step = stop
 
-    return best_rate(work, seconds) * setting.chunk * lanes
+    return best_rate(work, seconds) * setting.chunk * students
 
 
 def matmul_flops(case: Case, seconds: float) -> float:
     """Operations per second of JAX's batched matrix product of the first layer's shape."""
-    x, w = jnp.ones((case.lanes, case.m, case.N)), jnp.ones((case.lanes, case.N, case.N))
+    x, w = jnp.ones((case.students, case.m, case.N)), jnp.ones((case.students, case.N, case.N))
     product = jax.jit(jnp.matmul)
 
     def work(count: int) -> None:
         for _ in range(count):
             product(x, w).block_until_ready()
 
-    return best_rate(work, seconds) * 2 * case.lanes * case.m * case.N**2
+    return best_rate(work, seconds) * 2 * case.students * case.m * case.N**2
 
 
 def main() -> None:
@@ -108,7 +115,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--tf32", action="store_true", help="tf32 products, on an accelerator")
     parser.add_argument("--peak", type=float, help="of the device, in Gflop/s: adds a column")
-    for name, sizes in (("N", (64, 256)), ("m", (1, 16, 256)), ("lanes", (64, 256, 1024))):
+    for name, sizes in (("N", (64, 256)), ("m", (1, 16, 256)), ("students", (64, 256, 1024))):
         parser.add_argument(f"--{name}", type=int, nargs="+", default=sizes)
     options = parser.parse_args()
     jax.config.update("jax_platforms", options.device)
@@ -116,7 +123,7 @@ def main() -> None:
     torch.set_float32_matmul_precision("high" if options.tf32 else "highest")
     torch_sgd.check(options.device)
     rows, shares = [], []
-    for case in (Case(N, m, lanes) for N in options.N for m in options.m for lanes in options.lanes):
+    for case in (Case(N, m, students) for N in options.N for m in options.m for students in options.students):
         own = mbsim_rate(case, options.seconds)
         rows += [torch_sgd.measure(name, case, options.seconds, options.device) for name in PROGRAMS]
         rows.append(Row(case, "mbsim", own))
@@ -126,10 +133,10 @@ def main() -> None:
         shares.append("| " + " | ".join((*cells, *of_peak)) + " |")
         print(torch_sgd.table(rows).splitlines()[-1], shares[-1], flush=True)
     precision = "tf32" if options.tf32 else "float32"
-    print(f"\nThousands of lane-steps per second, {options.device}, {precision}, jax {jax.__version__}.\n")
+    print(f"\nThousands of student-steps per second, {options.device}, {precision}, jax {jax.__version__}.\n")
     print(torch_sgd.table(rows))
     of_peak = "" if options.peak is None else " of peak |"
-    print(f"\n| N | m | lanes | mbsim, Gflop/s | JAX's product, Gflop/s | of JAX's |{of_peak}")
+    print(f"\n| N | m | students | mbsim, Gflop/s | JAX's product, Gflop/s | of JAX's |{of_peak}")
     print("|" + " ---: |" * (6 if options.peak is None else 7))
     print("\n".join(shares))
 

@@ -30,7 +30,7 @@ from mbsim.running import bench  # noqa: E402
 TURNS = 3
 HEADINGS = (
     "case",
-    "lanes",
+    "students",
     "sweeps",
     "kernel M/s",
     "sweeps alone M/s",
@@ -74,7 +74,7 @@ def line(case, seconds, mesh):
     rate, accepted = max(sequential)
     return (
         str(case),
-        str(prepared.lanes),
+        str(prepared.students),
         str(sweeps),
         f"{max(kernel) / 1e6:.1f}",
         # A start that takes more than half of the run leaves nothing to say of the rest.

@@ -1,25 +1,25 @@
 """Online SGD of dense two-layer students in PyTorch, written three ways: what mbsim's speed is held against.
 
-    python benchmarks/torch_sgd.py [--seconds S] [--N 64 256] [--m 1 16 256] [--lanes 64 256 1024]
+    python benchmarks/torch_sgd.py [--seconds S] [--N 64 256] [--m 1 16 256] [--students 64 256 1024]
 
 The student is f(x) = tanh(x w) v with N inputs, N hidden units and N outputs, float32, both layers trained. A
-step draws m fresh ±1 inputs for each lane (a student), asks the teacher, and moves the weights down the slope
+step draws m fresh ±1 inputs for each student, asks the teacher, and moves the weights down the slope
 of |f - y|^2 / 2 averaged over the batch. The forms differ in how they hold and differentiate the students:
 
     loop    one replica after the other, by `torch.autograd`, updated in place without an optimiser's overhead
-    bmm     all lanes in batched matrix products, gradients by hand, every buffer made once and reused
-    blocks  bmm on 1, 4, 16 or 64 lanes, whatever is fastest, one block trained to its end after the other:
-            where the weights of all lanes together do not fit the caches
-    vmap    all lanes by `torch.func.vmap(grad)` of the loss of one lane
+    bmm     all students in batched matrix products, gradients by hand, every buffer made once and reused
+    blocks  bmm on 1, 4, 16 or 64 students, whatever is fastest, one block trained to its end after the other:
+            where the weights of all students together do not fit the caches
+    vmap    all students by `torch.func.vmap(grad)` of the loss of one student
 
 All draw signs from raw random bits, 64 of an integer by in-place `random_`: a tenth of the time of
 `random_(2)` on floats, a fortieth of `bernoulli_` (measured). The teacher is a dense matrix product over all
-lanes at once, 4 of 14 parts of the arithmetic; gathering the inputs of a sparse one, 3 to 9 links a unit,
+students at once, 4 of 14 parts of the arithmetic; gathering the inputs of a sparse one, 3 to 9 links a unit,
 took 2 to 5 times as long (measured). `torch.compile` of bmm or vmap was at most as fast as bmm (measured),
 and is left out.
 
 On CPU one thread, and CPU time, which others on the machine do not disturb; on an accelerator the wall clock.
-Each rate is the fastest of three turns. A lane-step is one update of one student.
+Each rate is the fastest of three turns. A student-step is one update of one student.
 """
 
 import argparse
@@ -43,11 +43,11 @@ class Case(NamedTuple):
 
     N: int
     m: int
-    lanes: int
+    students: int
 
 
 class Row(NamedTuple):
-    """One rate of the table: lane-steps per second of a program, one of `PROGRAMS` or another."""
+    """One rate of the table: student-steps per second of a program, one of `PROGRAMS` or another."""
 
     case: Case
     program: str
@@ -55,24 +55,24 @@ class Row(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """First layer w (lanes, N, N), inputs by hidden units, and second layer v, hidden units by outputs."""
+    """First layer w (students, N, N), inputs by hidden units, and second layer v, hidden units by outputs."""
 
     w: Tensor
     v: Tensor
 
 
-Step = Callable[[Tensor, Tensor], None]  # inputs and answers (lanes, m, N): updates the weights in place
+Step = Callable[[Tensor, Tensor], None]  # inputs and answers (students, m, N): updates the weights in place
 
 
 def draw_weights(case: Case, device: str = "cpu") -> Weights:
     """Normal weights of variance 1/N."""
-    shape = (case.lanes, case.N, case.N)
+    shape = (case.students, case.N, case.N)
     return Weights(*(torch.randn(shape, device=device) / case.N**0.5 for _ in range(2)))
 
 
 def signs(case: Case, device: str = "cpu") -> Callable[[], Tensor]:
-    """A function that draws ±1 inputs (lanes, m, N): bit n of a word becomes the sign bit of a 1.0."""
-    size = case.lanes * case.m * case.N
+    """A function that draws ±1 inputs (students, m, N): bit n of a word becomes the sign bit of a 1.0."""
+    size = case.students * case.m * case.N
     words = torch.empty(-(-size // 64), dtype=torch.int64, device=device)
     shifts, sign_bit, one = (table.to(device) for table in (SHIFTS, SIGN_BIT, ONE))
 
@@ -80,14 +80,14 @@ def signs(case: Case, device: str = "cpu") -> Callable[[], Tensor]:
         words.random_(-(2**63), None)
         bits = words.view(torch.int32)[:, None] << shifts
         floats = bits.bitwise_and_(sign_bit).bitwise_or_(one).view(torch.float32)
-        return floats.view(-1)[:size].view(case.lanes, case.m, case.N)
+        return floats.view(-1)[:size].view(case.students, case.m, case.N)
 
     return draw
 
 
 def teacher(case: Case, device: str = "cpu") -> Callable[[Tensor], Tensor]:
-    """A function from inputs (lanes, m, N) to the answers of one teacher, the same for all lanes."""
-    w, v = (layer[0] for layer in draw_weights(case._replace(lanes=1), device))
+    """A function from inputs (students, m, N) to the answers of one teacher, the same for all students."""
+    w, v = (layer[0] for layer in draw_weights(case._replace(students=1), device))
 
     def answers(x: Tensor) -> Tensor:
         return ((x.view(-1, case.N) @ w).tanh_() @ v).view_as(x)
@@ -110,7 +110,7 @@ def loop(weights: Weights) -> Step:
 
 
 def bmm(weights: Weights) -> Step:
-    """All lanes: five batched products a step, the updates fused into two of them."""
+    """All students: five batched products a step, the updates fused into two of them."""
     w, v = weights
     h = back = out = torch.empty(0)
 
@@ -129,15 +129,15 @@ def bmm(weights: Weights) -> Step:
 
 
 def vmap(weights: Weights) -> Step:
-    """All lanes, by the transformed loss of one."""
+    """All students, by the transformed loss of one."""
 
     def loss(one: tuple[Tensor, Tensor], x: Tensor, y: Tensor) -> Tensor:
         return 0.5 / x.shape[0] * (torch.tanh(x @ one[0]) @ one[1] - y).square().sum()
 
-    slopes_of_lanes = torch.func.vmap(torch.func.grad(loss))
+    slopes_of_students = torch.func.vmap(torch.func.grad(loss))
 
     def step(x: Tensor, y: Tensor) -> None:
-        for layer, slope in zip(weights, slopes_of_lanes((weights.w, weights.v), x, y), strict=True):
+        for layer, slope in zip(weights, slopes_of_students((weights.w, weights.v), x, y), strict=True):
             layer.sub_(slope, alpha=LR)
 
     return step
@@ -160,10 +160,10 @@ def check(device: str = "cpu") -> None:
         for x, y in data:
             step(x, y)
     ends["loop"] = Weights(*(layer.clone() for layer in begin))
-    for lane in range(case.lanes):
-        step = loop(Weights(*(layer[lane : lane + 1] for layer in ends["loop"])))
+    for student in range(case.students):
+        step = loop(Weights(*(layer[student : student + 1] for layer in ends["loop"])))
         for x, y in data:
-            step(x[lane : lane + 1], y[lane : lane + 1])
+            step(x[student : student + 1], y[student : student + 1])
     for name, end in ends.items():
         moved = (end.w - begin.w).abs().max()
         apart = max((a - b).abs().max() for a, b in zip(end, ends["vmap"], strict=True))
@@ -179,9 +179,9 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-@cache  # a loop, or blocks, of the same size have the same rate for any number of lanes
+@cache  # a loop, or blocks, of the same size have the same rate for any number of students
 def rate(form: str, held: Case, seconds: float, device: str) -> float:
-    """Lane-steps per second of one form that holds `held.lanes` students."""
+    """Student-steps per second of one form that holds `held.students` students."""
     torch.set_num_threads(1)
     step, draw, answers = FORMS[form](draw_weights(held, device)), signs(held, device), teacher(held, device)
 
@@ -197,11 +197,11 @@ def rate(form: str, held: Case, seconds: float, device: str) -> float:
     while taken < seconds / 2:
         steps = max(steps + 1, int(steps * min(10, seconds / max(taken, 1e-6))))
         taken = turn(steps)
-    return steps * held.lanes / min(taken, *(turn(steps) for _ in range(TURNS - 1)))
+    return steps * held.students / min(taken, *(turn(steps) for _ in range(TURNS - 1)))
 
 
 def measure(program: str, case: Case, seconds: float = 1.0, device: str = "cpu") -> Row:
-    """Lane-steps per second of one program.
+    """Student-steps per second of one program.
 
     Args:
         program: one of `PROGRAMS`.
@@ -210,19 +210,19 @@ def measure(program: str, case: Case, seconds: float = 1.0, device: str = "cpu")
         device: "cpu", on one thread, or "cuda".
     """
     if program == "blocks":
-        sizes = [lanes for lanes in BLOCKS if lanes <= case.lanes]
-        return Row(case, program, max(rate("bmm", case._replace(lanes=n), seconds, device) for n in sizes))
-    held = case._replace(lanes=1) if program == "loop" else case
+        sizes = [students for students in BLOCKS if students <= case.students]
+        return Row(case, program, max(rate("bmm", case._replace(students=n), seconds, device) for n in sizes))
+    held = case._replace(students=1) if program == "loop" else case
     return Row(case, program, rate(program, held, seconds, device))
 
 
 def arithmetic(case: Case) -> int:
-    """Operations of the five matrix products of one lane-step of the student; the teacher is not counted."""
+    """Operations of the five matrix products of one student-step of the student; the teacher is not counted."""
     return 10 * case.m * case.N**2
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Markdown: a line a case, a column a program, thousands of lane-steps per second, and comparisons.
+    """Markdown: a line a case, a column a program, thousands of student-steps per second, and comparisons.
 
     Programs other than `PROGRAMS` get two columns more: their rate over that of the best PyTorch form, and
     over that of the loop. What was not measured is a dash.
@@ -230,7 +230,7 @@ def table(rows: Iterable[Row]) -> str:
     rates = {(row.case, row.program): row.rate for row in rows}
     cases, programs = dict.fromkeys(case for case, _ in rates), list(dict.fromkeys(name for _, name in rates))
     others = [program for program in programs if program not in PROGRAMS]
-    headings = ["N", "m", "lanes", *programs, "best PyTorch, Gflop/s"]
+    headings = ["N", "m", "students", *programs, "best PyTorch, Gflop/s"]
     headings += [f"{program} / {against}" for program in others for against in ("best PyTorch", "loop")]
     lines = ["| " + " | ".join(headings) + " |", "|" + " ---: |" * len(headings)]
 
@@ -256,19 +256,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn, at least")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    for name, sizes in (("N", (64, 256)), ("m", (1, 16, 256)), ("lanes", (64, 256, 1024))):
+    for name, sizes in (("N", (64, 256)), ("m", (1, 16, 256)), ("students", (64, 256, 1024))):
         parser.add_argument(f"--{name}", type=int, nargs="+", default=sizes)
     options = parser.parse_args()
     check(options.device)
     rows = []
     for N in options.N:
         for m in options.m:
-            for lanes in options.lanes:
+            for students in options.students:
                 rows += [
-                    measure(name, Case(N, m, lanes), options.seconds, options.device) for name in PROGRAMS
+                    measure(name, Case(N, m, students), options.seconds, options.device) for name in PROGRAMS
                 ]
                 print(table(rows).splitlines()[-1], flush=True)
-    print(f"\nThousands of lane-steps per second on {options.device}, torch {torch.__version__}.\n")
+    print(f"\nThousands of student-steps per second on {options.device}, torch {torch.__version__}.\n")
     print(table(rows))
 
 

@@ -1,165 +1,97 @@
-"""A lane gives the same bits wherever it is trained: alone, among others, with any words, groups, devices."""
+"""A student gives the same bits wherever it is trained: by the reference engine, alone, among others, beside those of
+other teachers, on any number of cores or devices.
+"""
 
-import functools
-
-import jax
 import numpy as np
 import pytest
-from against_oracle import SCALAR, VECTOR, blind, examples_to_test
-from students import SEED, labels, one_device
+from against_oracle import SCALAR, VECTOR, WIDE
+from against_reference import check, pick, problem_of, students_of, task_of, train, with_training_set
 
 from mbsim.engines import ensemble
-from mbsim.engines.mesh import student_mesh
-from mbsim.engines.xla import memory
-from mbsim.physics import teachers
+from mbsim.engines.registers import training
 
-TIMES = np.array([0, 1, 4])
-# Seven replicas of three m's: 21 lanes, which neither 2 nor 8 devices divide.
-LANES = labels([3, 8, 5], 7, init_overlap=0.2, temperature=np.tile([0.0, 0.6, 1.5], 7))
+SLOW = pytest.mark.slow
+SETS = ("with", "without", "epochs")
 
 
-def devices(count):
-    return student_mesh(jax.devices()[:count])
+@pytest.fixture(scope="module")
+def task():
+    """36 students of three teachers, of two widths."""
+    return task_of(problem_of(VECTOR), students_of(m=(3, 8, 70), temperatures=(0.0, 0.7)))
 
 
-def train(network, order, lanes, mesh, lanes_per_device, engine="xla"):
-    """Final weights and records of the lanes, all in one array with a row for each lane."""
-    N, K, M, d, train_output = network
-    records, weights = ensemble.train(
-        teachers.draw_teacher(N, K, M, d, train_output, SEED, 0),
-        lanes,
-        TIMES,
-        seed=SEED,
-        N=N,
-        teacher_label=0,
-        train_output=train_output,
-        dynamics=ensemble.Dynamics(order),
-        test_size=examples_to_test(network),
-        mesh=mesh,
-        lanes_per_device=lanes_per_device,
-        engine=engine,
-    )
-    columns = (*weights, records.accepted, records.agreement, records.test_wrong, records.batch_wrong)
-    return np.concatenate([column.reshape(len(lanes.m), -1) for column in columns], axis=1)
+@pytest.fixture(scope="module")
+def expected(task):
+    """By the reference engine."""
+    found = train("reference", task)
+    assert len(np.unique(found, axis=0)) == len(found), "students should differ"
+    return found
 
 
-@functools.cache
-def reference(network, order):
-    """All lanes on one device, sixteen at a time: the second launch is filled up with copies."""
-    result = train(network, order, LANES, one_device(), 16)
-    assert len(np.unique(result, axis=0)) == len(result), "lanes should differ"
-    return result
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_registers_are_the_reference(task, expected, workers, monkeypatch):
+    """On one core and on several, in any order; runs cut into stretches of one sweep."""
+    monkeypatch.setattr(ensemble, "cores", lambda: workers)
+    if workers == 2:
+        monkeypatch.setattr(training, "ORDER_ENTRIES", 1)
+    index = np.random.default_rng(workers).permutation(len(expected))
+    np.testing.assert_array_equal(train("registers", pick(task, index)), expected[index])
 
 
-def trained(rows):
-    """The part of what `train` returns that is known without measuring: weights and accepted proposals."""
-    return rows[:, : -3 * len(TIMES)]
+def test_registers_of_students_alone_and_with_some_left_out(task, expected):
+    narrow = np.flatnonzero(task.students.m == 3)
+    for index in ([4], narrow, np.arange(len(expected))[:-5]):
+        np.testing.assert_array_equal(train("registers", pick(task, index)), expected[index])
 
 
-def pick(lanes, index):
-    return ensemble.StudentLabels(*(column[index] for column in lanes))
+def test_the_reference_of_one_teacher(task, expected):
+    """Launches of many teachers have another program than those of one; and other widths."""
+    index = np.flatnonzero((task.students.teacher == 2) & (task.students.m < 70))
+    np.testing.assert_array_equal(train("reference", pick(task, index)), expected[index])
 
 
-def with_others(m):
-    """LANES with a lane of this m before and after each of them, and where LANES are in it."""
-    count = len(LANES.m)
-    others = labels(m, 2 * count, temperature=0.4)
-    index = np.insert(np.arange(count), np.arange(count), count + np.arange(count))
-    index = np.concatenate([index, 2 * count + np.arange(count)])
-    mixed = [np.concatenate(pair)[index] for pair in zip(LANES, others, strict=True)]
-    return ensemble.StudentLabels(*mixed), np.arange(count) * 2 + 1
+@SLOW
+def test_the_reference_of_each_teacher_alone(task, expected):
+    for number in (1, 2, 5):
+        index = np.flatnonzero(task.students.teacher == number)
+        np.testing.assert_array_equal(train("reference", pick(task, index)), expected[index])
+        np.testing.assert_array_equal(train("registers", pick(task, index)), expected[index])
 
 
-@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
-@pytest.mark.parametrize("count", [1, 8])
-def test_registers_of_students(network, order, count):
-    """The engine of CPUs, on one thread and on eight: what XLA's programs give, alone or beside any
-    others.
-    """
-    index = np.random.default_rng(2).permutation(len(LANES.m))
-    moved = train(network, order, pick(LANES, index), devices(count), None, "native")
-    np.testing.assert_array_equal(moved, reference(network, order)[index])
-    alone = train(network, order, pick(LANES, [4]), devices(count), None, "native")
-    np.testing.assert_array_equal(alone, reference(network, order)[[4]])
-    for m in (12, 70):
-        lanes, ours = with_others(m)
-        mixed = train(network, order, lanes, devices(count), None, "native")
-        np.testing.assert_array_equal(mixed[ours], reference(network, order))
+QUICK = [(SCALAR, "sequential", "sweep", "epochs", (30, 70)), (VECTOR, "random", 7, "without", (5, 12))]
 
 
-def test_alone():
-    """Launches of one lane; these three are warm, so that they share a compiled program."""
-    index = [1, 11, 19]
-    with blind():
-        alone = train(VECTOR, "sequential", pick(LANES, index), one_device(), 1)
-    np.testing.assert_array_equal(trained(alone), trained(reference(VECTOR, "sequential"))[index])
+@pytest.mark.parametrize(("network", "order", "refresh", "sampling", "m"), QUICK)
+def test_training_sets_on_registers(network, order, refresh, sampling, m):
+    task, expected = with_training_set(network, order, refresh, sampling, m)
+    assert len(np.unique(expected, axis=0)) == len(expected), "students should differ"
+    np.testing.assert_array_equal(train("registers", task), expected)
 
 
-@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
-def test_another_place(network, order):
-    """In any order, and with some left out: the place of a lane is not a label."""
-    index = np.random.default_rng(1).permutation(len(LANES.m))[:-3]
-    moved = train(network, order, pick(LANES, index), one_device(), 16)
-    np.testing.assert_array_equal(moved, reference(network, order)[index])
-
-
-def test_eight_devices_and_wide_batches(monkeypatch):
-    """Three words of 32 bits instead of one of eight, other groups, and launches over eight devices."""
-    monkeypatch.setattr(memory, "group_size", lambda shape, platform: 5)
-    lanes, ours = with_others(70)
-    with blind():
-        mixed = train(VECTOR, "random", lanes, devices(8), 3)
-    np.testing.assert_array_equal(trained(mixed)[ours], trained(reference(VECTOR, "random")))
-
-
-def test_two_devices_and_wide_groups(monkeypatch):
-    """Words of 16 bits, the groups of an accelerator, wider than all levels, and as many lanes as fit."""
-    monkeypatch.setattr(memory, "group_size", lambda shape, platform: memory.WIDE_GROUP)
-    lanes, ours = with_others(12)
-    with blind():
-        mixed = train(VECTOR, "sequential", lanes, devices(2), None)
-    np.testing.assert_array_equal(trained(mixed)[ours], trained(reference(VECTOR, "sequential")))
-
-
-@pytest.mark.slow
-def test_one_output():
-    """A scalar output: eight devices, more words, lanes beside; measurements too."""
-    lanes, ours = with_others(70)
-    mixed = train(SCALAR, "sequential", lanes, devices(8), 3)
-    np.testing.assert_array_equal(mixed[ours], reference(SCALAR, "sequential"))
-
-
-@pytest.mark.slow
-def test_greedy_program():
-    """Lanes at zero temperature: the program that knows no temperature agrees with the one that does."""
-    cold = np.flatnonzero(LANES.temperature == 0)
-    assert len(cold) == 7
-    greedy = train(VECTOR, "random", pick(LANES, cold), one_device(), 16)
-    np.testing.assert_array_equal(greedy, reference(VECTOR, "random")[cold])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", [VECTOR, SCALAR])
+@SLOW
+@pytest.mark.parametrize("m", [5, 12, 30, 70, 130])
+@pytest.mark.parametrize("sampling", SETS)
 @pytest.mark.parametrize("order", ["random", "sequential"])
-@pytest.mark.parametrize(("count", "each"), [(1, 1), (1, 5), (2, 11), (3, 4), (8, 2), (8, 16)])
-def test_any_launch(network, order, count, each):
-    spread = train(network, order, LANES, devices(count), each)
-    np.testing.assert_array_equal(spread, reference(network, order))
+@pytest.mark.parametrize("network", [VECTOR, WIDE, SCALAR])
+def test_training_sets_in_every_mode(network, order, sampling, m):
+    problem = problem_of(network, order, sampling=sampling)
+    check(task_of(problem, students_of((m, max(1, m // 3))), examples=151))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("m", [9, 17, 33, 70])
-@pytest.mark.parametrize("network", [VECTOR, SCALAR])
-def test_any_words(network, m):
-    lanes, ours = with_others(m)
-    mixed = train(network, "random", lanes, one_device(), 16)
-    np.testing.assert_array_equal(mixed[ours], reference(network, "random"))
+@SLOW
+@pytest.mark.parametrize("sampling", SETS)
+@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "sequential")])
+def test_training_sets_refreshed_within_a_sweep(network, order, sampling):
+    """Also where a batch is the whole set, and with more inputs than a word of a training set has."""
+    problem = problem_of(network, order, 7, sampling=sampling)
+    check(task_of(problem, students_of((5, 40)), examples=40))
+    wide = problem_of((70, 70, 70, 3, True), order, sampling=sampling)
+    check(task_of(wide, students_of((5, 70), (0.0,), (0,)), examples=700))
 
 
-@pytest.mark.slow
+@SLOW
+@pytest.mark.parametrize("network", [VECTOR, WIDE, SCALAR])
 @pytest.mark.parametrize("order", ["random", "sequential"])
-@pytest.mark.parametrize("size", [1, 2, 3, 8, 100])
-def test_any_group(order, size, monkeypatch):
-    expected = reference(VECTOR, order)
-    monkeypatch.setattr(memory, "group_size", lambda shape, platform: size)
-    np.testing.assert_array_equal(train(VECTOR, order, LANES, one_device(), 16), expected)
+@pytest.mark.parametrize(("refresh", "rule"), [(7, "metropolis"), ("sweep", "heat-bath"), (100, "heat-bath")])
+def test_every_law_and_refresh(network, order, refresh, rule):
+    check(task_of(problem_of(network, order, refresh, rule), students_of((3, 12, 70))))

@@ -83,8 +83,8 @@ def test_lists_in_the_grid_become_dimensions():
     assert set(both.sizes) == {"N", "d", "m", "teacher", "replica", "time", "init_overlap", "temperature"}
     unit = units(small_config(init_overlap=[0.0, 1.0], temperature=[0.0, 0.5, 2.0]))[0]
     expected = result_of(unit, both.sizes["time"])["overlap"][1, 2, 0, 1]
-    lane = both.overlap.sel(init_overlap=1.0, temperature=2.0, N=9, d=3, m=4, teacher=0, replica=1)
-    np.testing.assert_array_equal(lane, expected)
+    student = both.overlap.sel(init_overlap=1.0, temperature=2.0, N=9, d=3, m=4, teacher=0, replica=1)
+    np.testing.assert_array_equal(student, expected)
 
 
 def test_unfinished_runs_open(folder):

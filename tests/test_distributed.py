@@ -26,10 +26,10 @@ def scheduler():
 def quick(monkeypatch):
     """Training without JAX: random numbers that follow from the unit."""
 
-    def train(unit, config, progress=lambda work: None):
-        return result_of(unit, len(task_of(unit, config).times))
+    def train(launch, config, progress=lambda work: None):
+        return [result_of(unit, len(task_of(unit, config).times)) for unit in launch]
 
-    monkeypatch.setattr(training, "train_unit", train)
+    monkeypatch.setattr(training, "train_units", train)
     monkeypatch.setattr(training, "self_check", lambda config, unit: None)
 
 
@@ -49,18 +49,18 @@ def test_progress_counts_what_comes_in(tmp_path, scheduler):
 
 
 def test_a_unit_that_fails_spoils_no_other(tmp_path, scheduler, monkeypatch):
-    train = training.train_unit
+    train = training.train_units
 
-    def out_of_memory(unit, config):
-        if unit.teacher == 1:
+    def out_of_memory(launch, config):
+        if any(unit.teacher == 1 for unit in launch):
             raise MemoryError("no room for this teacher")
-        return train(unit, config)
+        return train(launch, config)
 
-    monkeypatch.setattr(training, "train_unit", out_of_memory)
+    monkeypatch.setattr(training, "train_units", out_of_memory)
     with pytest.raises(runner.UnitsFailed) as told:
         mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
     assert all("t0001" in line and line.endswith("no room for this teacher") for line in told.value.lines)
-    monkeypatch.setattr(training, "train_unit", train)
+    monkeypatch.setattr(training, "train_units", train)
     whole = mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
     xr.testing.assert_identical(whole, mbsim.run(CONFIG, tmp_path / "here"))
 

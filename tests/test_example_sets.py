@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
-from sgd_lanes import Case, labels
-from students import one_device
+from sgd_students import Case, labels
+from students import drawn
+from students import labels as students_of
 
 import mbsim
 from mbsim.engines import ensemble
-from mbsim.engines.task import Dynamics, StudentLabels, TrainingSet
-from mbsim.physics import teachers
+from mbsim.engines.task import Dynamics, TrainingSet
 from mbsim.sampling.example_sets import example_numbers, example_set, permuted, scaled_pair
 from mbsim.sampling.streams import Key
 
@@ -111,8 +111,8 @@ def test_with_replacement_draws_are_uniform():
 @pytest.mark.slow
 def test_full_batches_of_one_set_are_the_same_batch_in_another_order():
     case = Case(examples=6, sampling="epochs", noise=0.5)
-    lane = case.lane(6, 0.1)
-    first, second = (case.examples(lane, step) for step in (0, 1))
+    student = case.student(6, 0.1)
+    first, second = (case.examples(student, step) for step in (0, 1))
     rows = [np.hstack(batch) for batch in (first, second)]
     assert (rows[0] != rows[1]).any()
     np.testing.assert_array_equal(*(row[np.lexsort(row.T)] for row in rows))
@@ -128,37 +128,24 @@ def test_a_small_training_set_is_learned_by_heart():
 # Metropolis
 
 
-def metropolis(training, m=(3, 9), sweeps=30, devices=None, lanes=None):
-    teacher = teachers.draw_teacher(9, 9, 9, 3, True, 5, 0)
-    m = np.array(m)
-    zeros = np.zeros(len(m))
+def metropolis(training, m, replicas, sweeps):
     return ensemble.train(
-        teacher,
-        StudentLabels(m, np.arange(len(m)), zeros, zeros),
+        drawn((9, 9, 9, 3, True)),
+        np.zeros(1, int),
+        students_of(m, replicas),
         np.array([0, sweeps]),
         seed=5,
         N=9,
-        teacher_label=0,
         train_output=True,
         dynamics=Dynamics(training=training),
-        mesh=devices or one_device(),
-        lanes_per_device=lanes,
-    )
+    )[0]
 
 
 @pytest.mark.slow
 def test_metropolis_learns_a_small_set_by_heart():
-    records, _ = metropolis(TrainingSet(3, "epochs"), m=(3,) * 16, sweeps=200)
+    records = metropolis(TrainingSet(3, "epochs"), 3, replicas=16, sweeps=200)
     assert records.batch_wrong[:, -1].mean() / 27 < 0.05
     assert records.test_wrong[:, -1].mean() / records.test_outputs > 0.15
-
-
-@pytest.mark.slow
-def test_metropolis_on_a_set_does_not_depend_on_the_other_lanes():
-    training = TrainingSet(40, "without")
-    together, alone = metropolis(training, (3, 9, 40)), metropolis(training, (3,))
-    np.testing.assert_array_equal(together[1].w[0], alone[1].w[0])
-    np.testing.assert_array_equal(together[0].batch_wrong[0], alone[0].batch_wrong[0])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
-from students import SEED, labels
+from students import SEED, drawn, labels
 
 from mbsim.engines import ensemble, networks
 from mbsim.engines.mesh import student_mesh
@@ -18,7 +18,7 @@ from mbsim.engines.pallas import batches, bitwise, layout, refusals, tables, tra
 from mbsim.engines.pallas.programs import program
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import Dynamics, Task, TrainingSet
-from mbsim.physics import teachers
+from mbsim.physics.problem import Teacher
 
 GPU, TPU = Target("gpu", interpret=True), Target("tpu", interpret=True)
 SLOW = pytest.mark.slow
@@ -35,17 +35,18 @@ class Case(NamedTuple):
     init_overlap: float = 0.0
     dynamics: Dynamics = Dynamics()
     times: tuple[int, ...] = (0, 1, 3)
+    teachers: int = 1
 
 
 WARM = (0.0, 0.6, 1.5)
 VECTOR = (12, 12, 12, 3)
 CASES = {
-    # Two students in a word; units differ in their readers; batches end within sweeps.
+    # Two teachers, two students in a word; units differ in their readers; batches end within sweeps.
     "irregular": Case(
-        (11, 9, 13, 3), (6,), temperatures=WARM, dynamics=Dynamics("sequential", 20), times=(0, 1, 2)
+        (11, 9, 13, 3), (6,), temperatures=WARM, dynamics=Dynamics("sequential", 20), times=(0, 1), teachers=2
     ),
     # Eight words side by side.
-    "scalar": Case((9, 9, 1, 3), (250,), TPU, WARM),
+    "scalar": Case((9, 9, 1, 3), (250,), TPU, WARM, times=(0, 1)),
     "vector": pytest.param(Case(VECTOR, (5, 8)), marks=SLOW),
     # Words one after the other; a batch lasts for several sweeps.
     "many words": pytest.param(
@@ -82,26 +83,26 @@ CASES = {
 
 def task_of(case: Case) -> Task:
     N, K, M, d = case.sizes
-    teacher = teachers.draw_teacher(N, K, M, d, case.train_output, SEED, 0)
-    lanes = labels(case.m, 3, case.init_overlap, np.tile(case.temperatures, len(case.m)))
-    shape = networks.shape_of(teacher, N, case.train_output)
-    return Task(teacher, shape, lanes, np.array(case.times), SEED, 0, case.dynamics, 100)
+    numbers = np.arange(case.teachers)
+    taught = drawn((N, K, M, d, case.train_output), numbers)
+    temperatures = np.tile(case.temperatures, len(case.m))
+    students = labels(case.m, 3, case.init_overlap, temperatures, case.teachers)
+    shape = networks.shape_of(taught, N, case.train_output)
+    return Task(taught, numbers, shape, students, np.array(case.times), SEED, case.dynamics, 100)
 
 
 def expected(task: Task) -> list[np.ndarray]:
     """What the engine for CPUs makes of a task."""
     records, weights = ensemble.train(
-        task.teacher,
+        task.teachers,
+        task.numbers,
         task.labels,
         task.times,
         seed=task.seed,
         N=task.shape.N,
-        teacher_label=task.teacher_label,
         train_output=task.shape.train_output,
         dynamics=task.dynamics,
         test_size=task.test_size,
-        mesh=student_mesh(jax.devices()[:1]),
-        engine=None if task.dynamics.training else "native",
     )
     counts = records.agreement, records.test_wrong, records.batch_wrong, records.accepted
     return [*counts, *(layer.reshape(len(layer), -1) for layer in weights)]
@@ -253,9 +254,10 @@ def test_parts_of_sweeps():
 
 def test_tables_name_rows_of_readers():
     task = task_of(CASES["irregular"])
-    rows = tables.readers(task.teacher, task.shape, 2).reshape(task.shape.K, -1)
+    teacher = Teacher(*(part[0] for part in task.teachers))
+    rows = tables.readers(teacher, task.shape, 2).reshape(task.shape.K, -1)
     for k, (number, *pairs) in enumerate(rows.tolist()):
-        links = np.flatnonzero(task.teacher.output_sources.ravel() == k)
+        links = np.flatnonzero(teacher.output_sources.ravel() == k)
         assert number == len(links)
         assert pairs[: 2 * number : 2] == (2 * links).tolist()
         assert pairs[1 : 2 * number : 2] == (2 * (links // 3 * 3)).tolist()

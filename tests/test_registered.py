@@ -63,18 +63,13 @@ def test_an_observable_goes_from_run_to_analysis(tmp_path, capsys):
     with pytest.raises(mbsim.ConfigError, match="magnetization"):
         mbsim.run(config, tmp_path / "run", progress=False)
 
-
-def test_a_changed_function_is_not_taken_for_the_old_one(tmp_path):
-    mbsim.observable("spin", long_name="a spin")(magnetization)
-    config = binary(**measured("overlap", "generalization_error", "spin"))
-    mbsim.run(config, tmp_path / "run", progress=False)
-    OBSERVABLES.remove("spin")
-
-    @mbsim.observable("spin", long_name="a spin")
+    # A changed function is not taken for the old one.
+    @mbsim.observable("magnetization", long_name="magnetisation of the hidden layer", units="1")
     def another(student, teacher, examples):
         return student.v.mean()
 
-    with pytest.raises(mbsim.RunFolderError, match='observable "spin" was registered with another function'):
+    changed = 'observable "magnetization" was registered with another function'
+    with pytest.raises(mbsim.RunFolderError, match=changed):
         mbsim.run(config, tmp_path / "run", progress=False)
 
 
@@ -98,6 +93,7 @@ def test_an_activation_and_an_optimiser_train(tmp_path):
     assert last < first
 
 
+@pytest.mark.slow
 def test_a_name_given_to_another_function_is_the_other_function():
     """Programs are kept by what they compute, not by its name."""
     found = []
@@ -121,6 +117,7 @@ def test_names_that_the_dataset_has_itself(name):
     assert name not in OBSERVABLES
 
 
+@pytest.mark.slow
 def test_an_optimiser_of_optax_is_the_one_built_in():
     mbsim.optimizer("again", optax.adam)
     dynamics = {"steps": 40, "lr": 0.02}
@@ -217,6 +214,7 @@ def test_bad_names_in_a_configuration(change, line):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_script_of_a_user(tmp_path):
     """In a process of its own, as a user has it."""
     script = tmp_path / "own.py"
@@ -263,6 +261,7 @@ def test_parity_is_the_product_of_its_inputs():
     assert np.allclose(found[:, 0], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_teacher_may_have_another_activation():
     """A linear student of a linear teacher errs less than of a teacher that is no linear function."""
     model = {"output": "scalar", "student": "dense", "weights": "real", "activation": "linear", "hidden": 3}

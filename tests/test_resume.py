@@ -1,4 +1,8 @@
-"""A stopped run goes on to the same bytes as one that never was stopped: real processes, real signals."""
+"""A stopped run goes on to the same bytes as one that never was stopped: real processes, real signals.
+
+Processes run a copy of the package, so that who edits it or commits meanwhile changes neither what they write nor
+the commit in it.
+"""
 
 import os
 import random
@@ -36,10 +40,10 @@ class Place:
         self.run = path / "run"
         (path / "config.toml").write_text(CONFIG)
         self.environment = os.environ | {
-            "JAX_COMPILATION_CACHE_DIR": str(cache),  # compiled programs, made once for all processes
+            "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),  # compiled programs, made once for all processes
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "GIT_DIR": "/nowhere",  # the commit in the files may not change while tests run
+            "PYTHONPATH": str(cache),  # where the copy is
         }
 
     def start(self, command: str = "mbsim run config.toml --out run") -> subprocess.Popen:
@@ -90,7 +94,12 @@ class Place:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+    """A folder with a copy of the package, and with what its processes compile."""
+    folder = tmp_path_factory.mktemp("cache")
+    shutil.copytree(
+        Path(mbsim.__file__).parent, folder / "mbsim", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import mbsim
 from mbsim.config.configuration import load_config
 from mbsim.engines import known_answers as selfcheck
 from mbsim.errors import ConfigError
+from mbsim.plan import tasks
 from mbsim.plan.tasks import task_of, work_of
 from mbsim.plan.units import units
 from mbsim.running import interrupts, progress, runner, training
@@ -47,11 +48,11 @@ def scalar() -> xr.Dataset:
 def quick(monkeypatch):
     """Training without JAX: random numbers that follow from the unit."""
 
-    def train(unit, config, advance):
-        advance(work_of(unit, config))
-        return result_of(unit, len(task_of(unit, config).times))
+    def train(launch, config, advance):
+        advance(sum(work_of(unit, config) for unit in launch))
+        return [result_of(unit, len(task_of(unit, config).times)) for unit in launch]
 
-    monkeypatch.setattr(training, "train_unit", train)
+    monkeypatch.setattr(training, "train_units", train)
 
 
 # -- what is computed
@@ -131,8 +132,8 @@ def test_reports_lead_from_the_start_to_the_end(trained, reports):
         assert before.units_done <= after.units_done
     said = list(dict.fromkeys(report.doing for report in reports))
     assert said[0].startswith("checking")
-    place = "N = 9, d = 3, m = 4 to 20, teacher"
-    assert said[1:] == [f"compiling {place} 0", f"training {place} 0", f"training {place} 1"]
+    place = "N = 9, d = 3, m = 4 to 20, teachers 0 to 1"
+    assert said[1:] == [f"compiling {place}", f"training {place}"]
 
 
 def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
@@ -141,16 +142,16 @@ def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
     first, second = units(load_config({**CONFIG, "grid": {"N": [9], "d": [3], "m": [4], "teachers": 2}}))
     told: list[Progress] = []
     reporter = Reporter(Progress(0, 2, 0, 2000, 0), told.append)
-    reporter.begin_unit(first)
+    reporter.begin_launch([first])
     reporter.advance(500)  # a minute of compiling is over
     reporter.advance(500)
     assert told[-1].rate == 500
     assert told[-1].seconds_left == 2
-    reporter.end_unit(kept=True)
-    reporter.begin_unit(second)
+    reporter.unit_kept()
+    reporter.begin_launch([second])
     reporter.advance(400)
     assert told[-1].rate == 450
-    reporter.end_unit(kept=False)
+    reporter.launch_failed()
     assert told[-1][:4] == (1, 2, 1000, 2000)
 
 
@@ -158,15 +159,15 @@ def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
 
 
 def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
-    train = training.train_unit
+    train = training.train_units
     broken = units(load_config(CONFIG))[1]
 
-    def out_of_memory(unit, config, advance):
-        if unit == broken:
+    def out_of_memory(launch, config, advance):
+        if broken in launch:
             raise MemoryError("RESOURCE_EXHAUSTED: out of memory\nwith a long story")
-        return train(unit, config, advance)
+        return train(launch, config, advance)
 
-    monkeypatch.setattr(training, "train_unit", out_of_memory)
+    monkeypatch.setattr(training, "train_units", out_of_memory)
     with pytest.raises(runner.UnitsFailed) as caught:
         mbsim.run(CONFIG, tmp_path / "run")
     assert caught.value.lines == (f"{broken.stem}: RESOURCE_EXHAUSTED: out of memory",)
@@ -174,7 +175,7 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
     assert int((status == 0).sum()) == broken.students
     assert (status.sel(teacher=broken.teacher, m=list(broken.m)) == 0).all()
 
-    monkeypatch.setattr(training, "train_unit", train)
+    monkeypatch.setattr(training, "train_units", train)
     told: list[Progress] = []
     ds = mbsim.run(CONFIG, tmp_path / "run", report=told.append)  # again: only that one
     assert told[0].units_done == 1
@@ -230,15 +231,16 @@ def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch,
         def __del__(self):
             raise AttributeError("never initialised")
 
-    train = training.train_unit
+    train = training.train_units
 
-    def interrupted(unit, config, advance):
-        if unit.teacher == 1:
+    def interrupted(launch, config, advance):
+        if launch[0].teacher == 1:
             Finalised()
             HalfMade()
-        return train(unit, config, advance)
+        return train(launch, config, advance)
 
-    monkeypatch.setattr(training, "train_unit", interrupted)
+    monkeypatch.setattr(training, "train_units", interrupted)
+    monkeypatch.setattr(tasks, "LAUNCH_STUDENTS", 1)  # a unit at a time
     reported: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
 

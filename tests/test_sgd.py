@@ -1,4 +1,4 @@
-"""Gradient descent: lanes are independent to the last bit, divergence is a result, known answers are met."""
+"""Gradient descent: students are independent to the last bit, divergence is a result, known answers are met."""
 
 import itertools
 import tomllib
@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 from scipy import stats
-from sgd_lanes import SEED, Case, labels
+from sgd_students import SEED, Case, labels
 
 import mbsim
 from mbsim.engines.batched import inputs
@@ -26,19 +26,37 @@ def same_bits(records, weights, at, others, other_weights, other_at):
     np.testing.assert_array_equal(weights.w[at], other_weights.w[other_at])
 
 
-def test_a_lane_is_the_same_alone_and_among_others_on_one_device_and_on_eight():
-    """CPU lanes go one after the other, so that this holds to the last bit, whatever the others do."""
+def test_a_student_is_the_same_alone_and_among_others_on_one_device_and_on_eight():
+    """On CPU students go one after the other, so that this holds to the last bit, whatever the others do."""
     case = Case()
     many = SgdLabels(
-        np.array([1, 5, 5, 17, 1, 5, 5]), np.array([0, 0, 1, 0, 1, 0, 3]), np.array([0.05] * 5 + [1e4, 0.02])
+        np.zeros(7, int),
+        np.array([17, 5, 5, 17, 17, 5, 5]),
+        np.array([0, 0, 1, 3, 1, 0, 3]),
+        np.array([0.05] * 5 + [1e4, 0.02]),
     )
     together = case.train(many, TIMES, devices=8)
     assert together[0].diverged[5, -1] and not together[0].diverged[[0, 1, 2, 3, 4, 6], -1].any()
     launches = case.train(many, TIMES, devices=1, students_per_device=2)
     same_bits(*together, slice(None), *launches, slice(None))
-    for lane in (0, 3, 5):
-        alone = case.train(SgdLabels(*(column[lane : lane + 1] for column in many)), TIMES)
-        same_bits(*together, lane, *alone, 0)
+    for one in (1, 5):
+        alone = case.train(SgdLabels(*(column[one : one + 1] for column in many)), TIMES)
+        same_bits(*together, one, *alone, 0)
+
+
+@pytest.mark.parametrize("kind", ["dense", pytest.param("sparse", marks=pytest.mark.slow)])
+def test_many_teachers_in_one_task_are_each_of_them_alone(kind):
+    """A task of three teachers, whose programs have room for four, in launches that mix them."""
+    case = Case(dense=kind == "dense", numbers=(4, 1, 7))
+    teacher = np.tile([0, 1, 2], 3)
+    many = SgdLabels(teacher, np.full(9, 5), np.repeat([0, 1, 2], 3), np.full(9, 0.05))
+    together = case.train(many, [0, 40], students_per_device=4)
+    assert len(np.unique(together[1].w, axis=0)) == 9
+    for place in range(3):
+        mine = np.flatnonzero(teacher == place)
+        own = SgdLabels(np.zeros(3, int), *(column[mine] for column in many[1:]))
+        alone = case.of_teacher(place).train(own, [0, 40])
+        same_bits(*together, mine, *alone, slice(None))
 
 
 @pytest.mark.slow
@@ -55,10 +73,10 @@ def test_the_width_of_a_batch_follows_from_m_alone_and_wastes_little():
         assert m <= width_of(m) < 1.25 * m + 1
 
 
-def test_a_diverged_lane_is_frozen_finite_and_harms_nobody():
+def test_a_diverged_student_is_frozen_finite_and_harms_nobody():
     case = Case(M=1, K=1, train_output=False, activation="linear")
-    lanes = SgdLabels(np.array([1, 1]), np.array([0, 0]), np.array([5.0, 0.05]))
-    records, weights = case.train(lanes, [0, 400, 800])
+    students = SgdLabels(np.zeros(2, int), np.array([1, 1]), np.array([0, 0]), np.array([5.0, 0.05]))
+    records, weights = case.train(students, [0, 400, 800])
     assert records.diverged.tolist() == [[False, True, True], [False, False, False]]
     assert np.isfinite(weights.w).all()
     for values in (records.overlap, records.generalization_error, records.training_error, records.loss):
@@ -91,10 +109,12 @@ def test_divergence_is_status_2_and_a_failure_in_the_dataset():
     assert all(np.isfinite(variable).all() for variable in never_nan.data_vars.values())
 
 
-def test_lanes_that_differ_in_the_learning_rate_share_their_examples():
+def test_students_that_differ_in_the_learning_rate_share_their_examples():
     case = Case()
-    assert (case.examples(case.lane(4, 0.1), 3)[0] == case.examples(case.lane(4, 0.2), 3)[0]).all()
-    assert (case.examples(case.lane(4, 0.1), 3)[0] != case.examples(case.lane(4, 0.1, replica=1), 3)[0]).any()
+    assert (case.examples(case.student(4, 0.1), 3)[0] == case.examples(case.student(4, 0.2), 3)[0]).all()
+    assert (
+        case.examples(case.student(4, 0.1), 3)[0] != case.examples(case.student(4, 0.1, replica=1), 3)[0]
+    ).any()
 
 
 def keys(count):
@@ -132,18 +152,18 @@ def test_mup_multipliers_move_the_function_as_much_in_either_scaling():
 @pytest.mark.parametrize("kind", ["sign", pytest.param("normal", marks=pytest.mark.slow)])
 def test_the_mean_square_error_of_a_linear_student_shrinks_as_the_formula_says(kind):
     """By 1 − 2η + η²[(m − 1)/m + κ/m] a step, κ = N for signs and N + 2 for normal inputs."""
-    N, m, lr, steps, lanes = 16, 6, 0.3, 8, 3000
+    N, m, lr, steps, students = 16, 6, 0.3, 8, 3000
     case = Case(N, 1, 1, train_output=False, activation="linear", inputs=kind, test_size=64)
-    _, first = case.train(labels(m, lanes, lr), [0])
-    _, last = case.train(labels(m, lanes, lr), [0, steps])
+    _, first = case.train(labels(m, students, lr), [0])
+    _, last = case.train(labels(m, students, lr), [0, steps])
     target = np.zeros(N)
     target[case.teacher.hidden_sources[0]] = case.teacher.w[0] / 3**0.5
     before, after = (((weights.w[:, :, 0] - target) ** 2).sum(axis=1) for weights in (first, last))
     kappa = N if kind == "sign" else N + 2
     factor = 1 - 2 * lr + lr**2 * ((m - 1) / m + kappa / m)
     excess = after - before * factor**steps
-    assert abs(excess.mean()) < 5.4 * excess.std() / lanes**0.5
-    assert excess.std() / lanes**0.5 < 0.05 * before.mean() * factor**steps, "else this could not fail"
+    assert abs(excess.mean()) < 5.4 * excess.std() / students**0.5
+    assert excess.std() / students**0.5 < 0.05 * before.mean() * factor**steps, "else this could not fail"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sgd_oracle
-from sgd_lanes import Case, labels
+from sgd_students import Case, labels
 
 from mbsim.physics.optimisers import Optimizer
 
@@ -42,10 +42,7 @@ CASES = {
 
 
 # The others differ from these in one detail, and take as long to compile.
-QUICK = (
-    "sparse vector, irregular",
-    "dense committee, erf",
-)
+QUICK = ("sparse vector, irregular", "dense committee, erf")
 SELECTED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 
 
@@ -54,8 +51,8 @@ def test_weights_and_errors_are_those_of_plain_numpy(name):
     """To the accuracy of float32: products of some tens of steps, each rounded to 6e-8."""
     keywords, m, lr = CASES[name]
     case = Case(**keywords)
-    lane = case.lane(m, lr)
-    student, teacher = case.initial(lane), case.as_teacher()
+    one = case.student(m, lr)
+    student, teacher = case.initial(one), case.as_teacher()
     times = [0, 13, STEPS]
     records, weights = case.train(labels(m, lr=lr), times)
 
@@ -68,11 +65,11 @@ def test_weights_and_errors_are_those_of_plain_numpy(name):
     descent = sgd_oracle.Descent(*dynamics.optimizer)
     began = student.W.copy()
     for i, time in enumerate(times):
-        batches = [case.examples(lane, step) for step in range(times[i - 1] if i else 0, time)]
+        batches = [case.examples(one, step) for step in range(times[i - 1] if i else 0, time)]
         sgd_oracle.train(student, teacher, descent, rates, batches)
-        x, noise = case.examples(lane, time)
+        x, noise = case.examples(one, time)
         wrong = student.answers(x) - teacher.answers(x) - noise
-        test = case.test_examples(lane, time)
+        test = case.test_examples(one, time)
         variance = teacher.answers(test).var(axis=0, ddof=1).mean()
         assert records.generalization_error[0, i] == pytest.approx(
             sgd_oracle.error(student, teacher, test), rel=2e-4

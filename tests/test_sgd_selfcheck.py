@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sgd_oracle
-from sgd_lanes import Case
+from sgd_students import Case
 
 from mbsim.engines import known_answers as selfcheck
 from mbsim.engines.batched import known_answers as sgd_selfcheck
@@ -14,12 +14,12 @@ def by_the_oracle(kind):
     case = Case(9, 9, 9, 3, dense=kind == "dense", test_size=sgd_selfcheck.TEST_SIZE)
     case.set_teacher(selfcheck.teacher("vector"), selfcheck.SEED)
     found = []
-    for m, replica, lr in zip(*sgd_selfcheck.LABELS, strict=True):
-        lane = case.lane(int(m), lr, replica)
-        student, teacher = case.initial(lane), case.as_teacher()
-        batches = [case.examples(lane, step) for step in range(sgd_selfcheck.STEPS)]
+    for _, m, replica, lr in zip(*sgd_selfcheck.LABELS, strict=True):
+        one = case.student(int(m), lr, replica)
+        student, teacher = case.initial(one), case.as_teacher()
+        batches = [case.examples(one, step) for step in range(sgd_selfcheck.STEPS)]
         sgd_oracle.train(student, teacher, sgd_oracle.Descent(), (lr, lr), batches)
-        test = case.test_examples(lane, sgd_selfcheck.STEPS)
+        test = case.test_examples(one, sgd_selfcheck.STEPS)
         found.append((sgd_oracle.error(student, teacher, test), sgd_oracle.overlap(student, teacher)))
     return np.array(found).T
 

@@ -21,12 +21,13 @@ def test_threefry_known_answers():
         assert tuple(int(x[0]) for x in result) == expected
 
 
-def test_lane_keys_are_folded_labels():
+def test_keys_of_students_are_folded_labels():
     m, replica = np.array([3, 9, 9]), np.array([0, 0, 5])
-    keys = streams.keys_of_students(7, 64, 3, 2, m, replica)
+    teacher = np.array([2, 2, 1])
+    keys = streams.keys_of_students(7, 64, 3, teacher, m, replica)
     for i in range(3):
         key = jax.random.key(7, impl=streams.GENERATOR)
-        for label in (64, 3, int(m[i]), 2, int(replica[i])):
+        for label in (64, 3, int(m[i]), int(teacher[i]), int(replica[i])):
             key = jax.random.fold_in(key, label)
         for purpose, half in zip(
             (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE), keys, strict=True
@@ -37,20 +38,20 @@ def test_lane_keys_are_folded_labels():
 
 def test_every_label_changes_every_key():
     def key(seed=1, N=64, d=3, teacher=0, m=8, replica=0):
-        lanes = streams.keys_of_students(seed, N, d, teacher, np.array([m]), np.array([replica]))
-        return {(int(k.first[0]), int(k.second[0])) for k in lanes}
+        keys = streams.keys_of_students(seed, N, d, teacher, np.array([m]), np.array([replica]))
+        return {(int(k.first[0]), int(k.second[0])) for k in keys}
 
     variants = [key(), key(seed=2), key(N=65), key(d=5), key(teacher=1), key(m=9), key(replica=1)]
     assert len(set().union(*variants)) == sum(len(v) for v in variants) == 28
 
 
 def test_words_do_not_depend_on_the_shape_of_the_draw():
-    lanes = [jnp.arange(5, dtype=jnp.uint32), jnp.arange(5, dtype=jnp.uint32) + 9]
-    wide = np.asarray(streams.input_words(Key(*lanes), 7, 4))
-    alone = np.asarray(streams.input_words(Key(*(k[2:3] for k in lanes)), 7, 4))
+    halves = [jnp.arange(5, dtype=jnp.uint32), jnp.arange(5, dtype=jnp.uint32) + 9]
+    wide = np.asarray(streams.input_words(Key(*halves), 7, 4))
+    alone = np.asarray(streams.input_words(Key(*(k[2:3] for k in halves)), 7, 4))
     np.testing.assert_array_equal(wide[:, :, 2:3], alone)
-    np.testing.assert_array_equal(wide[:, 1:3], np.asarray(streams.input_words(Key(*lanes), 7, 2, 1)))
-    np.testing.assert_array_equal(wide[:3], np.asarray(streams.input_words(Key(*lanes), 3, 4)))
+    np.testing.assert_array_equal(wide[:, 1:3], np.asarray(streams.input_words(Key(*halves), 7, 2, 1)))
+    np.testing.assert_array_equal(wide[:3], np.asarray(streams.input_words(Key(*halves), 3, 4)))
 
 
 def test_inputs_are_fair_and_uncorrelated():

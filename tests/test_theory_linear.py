@@ -16,7 +16,7 @@ def batches(m, N):
 
 
 def step(delta, x, lr, noise=0.0):
-    """One step of each lane: delta (lanes, N), x (lanes, m, N), label noise (lanes, m)."""
+    """One step of each student: delta (students, N), x (students, m, N), label noise (students, m)."""
     errors = np.einsum("lmn,ln->lm", x, delta) - noise
     return delta - lr / x.shape[1] * np.einsum("lm,lmn->ln", errors, x)
 
@@ -40,14 +40,14 @@ def test_label_noise_and_several_steps_by_enumeration():
     m, N, lr, sigma = 2, 2, 0.6, 0.4
     x, signs = batches(m, N), batches(m, 1)[..., 0]
     every_x, noise = np.repeat(x, len(signs), 0), sigma * np.tile(signs, (len(x), 1))
-    lanes = np.array([[0.3, -1.1]])
-    begin = (lanes**2).sum()
+    students = np.array([[0.3, -1.1]])
+    begin = (students**2).sum()
     means = [begin]
     for _ in range(2):
-        count = len(lanes)
-        lanes = np.repeat(lanes, len(every_x), 0)
-        lanes = step(lanes, np.tile(every_x, (count, 1, 1)), lr, np.tile(noise, (count, 1)))
-        means.append((lanes**2).sum(1).mean())
+        count = len(students)
+        students = np.repeat(students, len(every_x), 0)
+        students = step(students, np.tile(every_x, (count, 1, 1)), lr, np.tile(noise, (count, 1)))
+        means.append((students**2).sum(1).mean())
     ds = linear.trajectory([0, 1, 2], lr=lr, m=m, N=N, start=begin, noise=sigma, teacher_norm=2.0)
     np.testing.assert_allclose(ds.squared_distance, means, rtol=1e-12)
     np.testing.assert_allclose(ds.generalization_error, np.array(means) / 2, rtol=1e-12)
@@ -95,11 +95,11 @@ def test_label_noise_leaves_an_error_and_divergence_is_infinite():
     assert (quiet.squared_distance == 0).all()
 
 
-def logarithmic_growth(rng, inputs, N, m, lr, steps, lanes):
-    """Growth of log |delta|^2 per step, of each lane, from a direction that has forgotten its start."""
-    delta, total, forgotten = rng.normal(size=(lanes, N)), np.zeros(lanes), 20
+def logarithmic_growth(rng, inputs, N, m, lr, steps, students):
+    """Growth of log |delta|^2 per step, of each student, from a direction that has forgotten its start."""
+    delta, total, forgotten = rng.normal(size=(students, N)), np.zeros(students), 20
     for time in range(steps + forgotten):
-        delta = step(delta, draws(rng, inputs, (lanes, m, N)), np.float32(lr))
+        delta = step(delta, draws(rng, inputs, (students, m, N)), np.float32(lr))
         norm = np.linalg.norm(delta, axis=1, keepdims=True)
         delta /= norm
         if time >= forgotten:

@@ -29,25 +29,25 @@ def unmeasured(task: Task, known: tuple[str, ...]) -> str:
 
 
 def train(task: Task, engine: str, progress: Progress) -> Trained:
-    """Train by "native" or "xla" of `ensemble.train`."""
+    """Train by "registers" or "pallas" of `ensemble.train`."""
     from mbsim.engines import ensemble
+    from mbsim.engines.drawing import teachers_of
     from mbsim.engines.task import Dynamics, StudentLabels, TrainingSet
-    from mbsim.physics.teachers import TEACHERS
 
     problem, students, options = task.problem, task.students, task.problem.options
     training = None
     if task.examples is not None and problem.sampling is not None:
         training = TrainingSet(task.examples, problem.sampling)
     refresh = None if options["refresh"] == "sweep" else int(options["refresh"])
+    numbers, which = np.unique(students.teacher, return_inverse=True)
+    own = students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]
     records, weights = ensemble.train(
-        TEACHERS[problem.teacher].draw(problem, task.seed, task.teacher),
-        StudentLabels(
-            students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]
-        ),
+        teachers_of(problem, task.seed, numbers),
+        numbers,
+        StudentLabels(which, *own),
         task.times,
         seed=task.seed,
         N=problem.N,
-        teacher_label=task.teacher,
         train_output=problem.train_output,
         dynamics=Dynamics(options["order"], refresh, training, problem.rule),
         test_size=task.test_size,
@@ -66,13 +66,24 @@ def train(task: Task, engine: str, progress: Progress) -> Trained:
     return Trained(series, diverged, weights.w, weights.v if problem.train_output else None)
 
 
-def known_answers(task: Task, engine: str) -> tuple[str, bool]:
-    """Name of the kernel that a task needs, and whether it gives its known answer."""
-    from mbsim.engines import known_answers
-
+def _kernel(task: Task) -> tuple[str, str, bool]:
+    """Kind of output, order, and whether some temperature is positive."""
     options = task.problem.options
-    kind = "scalar" if task.problem.scalar else "vector"
     # With fresh batches within a sweep the sequential order has no program of its own.
     order = options["order"] if options["refresh"] == "sweep" else "random"
-    thermal = max(task.students.axes["temperature"]) > 0
-    return f"{order}-order {kind}", known_answers.passes(kind, thermal, order, engine, rule=task.problem.rule)
+    return "scalar" if task.problem.scalar else "vector", order, max(task.students.axes["temperature"]) > 0
+
+
+def kernel(task: Task) -> str:
+    """Name of the kernel that a task needs."""
+    kind, order, thermal = _kernel(task)
+    law = "" if task.problem.rule == METROPOLIS.name else "any-law "
+    return f"{law or ('thermal ' if thermal else '')}{order}-order {kind}"
+
+
+def known_answers(task: Task, engine: str) -> bool:
+    """Whether that kernel gives its known answer."""
+    from mbsim.engines import known_answers
+
+    kind, order, thermal = _kernel(task)
+    return known_answers.passes(kind, thermal, order, engine, rule=task.problem.rule)

@@ -45,12 +45,13 @@ class Batched:
     def train(self, task: Task, progress: Progress) -> Trained:
         """Launches over all devices."""
         from mbsim.engines.batched.ensemble import SgdLabels, shape_of, train
-        from mbsim.physics.teachers import TEACHERS
+        from mbsim.engines.drawing import teachers_of
 
         problem, students = task.problem, task.students
-        teacher = TEACHERS[problem.teacher].draw(problem, task.seed, task.teacher)
+        numbers, which = np.unique(students.teacher, return_inverse=True)
+        teachers = teachers_of(problem, task.seed, numbers)
         shape = shape_of(
-            teacher,
+            teachers,
             problem.N,
             dense=problem.student == "dense",
             train_output=problem.train_output,
@@ -59,13 +60,13 @@ class Batched:
             student_hidden=problem.student_hidden,
         )
         records, weights = train(
-            teacher,
+            teachers,
+            numbers,
             shape,
-            SgdLabels(students.m, students.replica, students.axes["lr"]),
+            SgdLabels(which, students.m, students.replica, students.axes["lr"]),
             task.times,
             dynamics_of(task),
             seed=task.seed,
-            teacher_label=task.teacher,
             test_size=task.test_size,
             progress=progress,
         )
@@ -83,12 +84,15 @@ class Batched:
         weights = len(task.students.m) * 4 * setting.shape.weights
         return weights + memory.launch_bytes(setting, len(task.students.m), True)
 
-    def known_answers(self, task: Task) -> tuple[str, bool]:
-        """Of the program that the task needs."""
+    def kernel(self, task: Task) -> str:
+        """By the kind of student."""
+        return f"{task.problem.student} gradient descent"
+
+    def known_answers(self, task: Task) -> bool:
+        """Of that kernel."""
         from mbsim.engines.batched import known_answers
 
-        kind = task.problem.student
-        return f"{kind} gradient descent", known_answers.passes(kind)
+        return known_answers.passes(task.problem.student)
 
 
 def dynamics_of(task: Task) -> "Sgd":

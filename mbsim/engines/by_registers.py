@@ -1,7 +1,5 @@
 """The engine of ±1 weights on CPU: compiled loops over vector registers of students."""
 
-import os
-
 from mbsim.engines import binary
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.shapes import shape_of_task
@@ -15,12 +13,8 @@ class Registers:
     title: str = "compiled loops over registers of students, on CPU"
 
     def refuses(self, task: Task) -> str:
-        """Real weights, training sets, other rules and observables."""
-        if not task.problem.binary:
-            return "it trains ±1 weights"
-        if task.examples is not None:
-            return "it has no finite training sets"
-        return binary.foreign(task, any_law=True)
+        """Real weights, other rules and observables."""
+        return binary.foreign(task, any_law=True) if task.problem.binary else "it trains ±1 weights"
 
     def unavailable(self) -> str:
         """Other devices."""
@@ -28,22 +22,22 @@ class Registers:
 
     def train(self, task: Task, progress: Progress) -> Trained:
         """A thread on each core takes the next register of students."""
-        return binary.train(task, "native", progress)
+        return binary.train(task, "registers", progress)
 
     def host_bytes(self, task: Task) -> int:
         """A block of students on each core."""
+        from mbsim.engines.ensemble import cores
         from mbsim.engines.registers.sizes import core_bytes
 
         return core_bytes(shape_of_task(task), int(max(task.students.m))) * cores()
 
-    def known_answers(self, task: Task) -> tuple[str, bool]:
-        """Of the kernel that the task needs."""
-        return binary.known_answers(task, "native")
+    def kernel(self, task: Task) -> str:
+        """By output, order and law."""
+        return binary.kernel(task)
 
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def known_answers(self, task: Task) -> bool:
+        """Of that kernel."""
+        return binary.known_answers(task, "registers")
 
 
 REGISTERS = Registers()

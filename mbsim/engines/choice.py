@@ -1,4 +1,4 @@
-"""Which engine trains: the first that can, or the one that was asked for."""
+"""Which engine trains: the first that can and answers rightly here, or the one that was asked for."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,22 @@ from mbsim.engines.protocol import ENGINES, Engine, Task
 from mbsim.errors import ConfigError
 
 FASTEST = "the fastest here"  # the reason where nothing was passed over
+
+
+WRONG: set[tuple[str, str]] = set()
+"""Engines and kernels that gave wrong answers in this process: they are not used."""
+
+
+def distrust(engine: Engine, task: Task) -> None:
+    """Use the kernel that a task needs no more: it compiles, but its known answers were wrong here."""
+    WRONG.add((engine.name, engine.kernel(task)))
+
+
+def _of_device(engine: Engine, task: Task) -> str:
+    """Why an engine cannot train a task on the devices of this process."""
+    if (engine.name, engine.kernel(task)) in WRONG:
+        return f"its {engine.kernel(task)} kernel gives wrong numbers on this device"
+    return engine.unavailable()
 
 
 class Choice(NamedTuple):
@@ -28,7 +44,7 @@ def choose(task: Task, asked: str | None = None, here: bool = True) -> Choice:
     """
 
     def lacks(engine: Engine) -> str:
-        return engine.refuses(task) or (engine.unavailable() if here else "")
+        return engine.refuses(task) or (_of_device(engine, task) if here else "")
 
     if asked is not None:
         if why := lacks(ENGINES[asked]):

@@ -10,9 +10,9 @@ the same random numbers, one student at a time (`tests/test_selfcheck.py` makes 
 import hashlib
 
 import numpy as np
-from jax.sharding import Mesh
 
 from mbsim.engines.ensemble import Dynamics, StudentLabels, train
+from mbsim.engines.networks import stacked
 from mbsim.physics.problem import Teacher
 from mbsim.physics.rules import HEAT_BATH, METROPOLIS
 
@@ -21,6 +21,7 @@ SIZE = 9
 DEGREE = 3
 SWEEPS = 4
 LABELS = StudentLabels(
+    teacher=np.zeros(6, int),
     m=np.array([1, 5, 12, 5, 12, 20]),
     replica=np.array([0, 0, 0, 1, 1, 1]),
     init_overlap=np.array([0.0, 0.0, 0.5, 0.0, 0.0, 0.0]),
@@ -75,24 +76,22 @@ def run(
     kind: str,
     thermal: bool,
     order: str,
-    engine: str | None = None,
-    mesh: Mesh | None = None,
+    engine: str = "registers",
     rule: str = METROPOLIS.name,
 ) -> str:
     """The digest that this device gives for "vector" or "scalar", with the program for T > 0 or the greedy
     one, in "random" or "sequential" order; `engine` as `ensemble.train`.
     """
     records, weights = train(
-        teacher(kind),
+        stacked([teacher(kind)]),
+        np.zeros(1, int),
         labels(thermal),
         np.arange(SWEEPS + 1),
         seed=SEED,
         N=SIZE,
-        teacher_label=0,
         train_output=kind == "vector",
         dynamics=Dynamics(order, rule=rule),
         test_size=32,
-        mesh=mesh,
         engine=engine,
     )
     return digest(weights.w, weights.v, records.accepted[:, 1:])
@@ -102,13 +101,12 @@ def passes(
     kind: str,
     thermal: bool,
     order: str,
-    engine: str | None = None,
-    mesh: Mesh | None = None,
+    engine: str = "registers",
     rule: str = METROPOLIS.name,
 ) -> bool:
     """Whether the device gives the known answer. All rules but Metropolis share a program, which answers for heat
     bath, at all temperatures.
     """
     if rule == METROPOLIS.name:
-        return run(kind, thermal, order, engine, mesh) == DIGESTS[kind, thermal, order]
-    return run(kind, True, order, engine, mesh, HEAT_BATH.name) == ANY_LAW[kind, order]
+        return run(kind, thermal, order, engine) == DIGESTS[kind, thermal, order]
+    return run(kind, True, order, engine, HEAT_BATH.name) == ANY_LAW[kind, order]

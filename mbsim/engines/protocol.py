@@ -1,7 +1,7 @@
-"""What an engine is: it is handed students of one teacher, trains them, and hands back what was measured.
+"""What an engine is: handed students of any teachers of one (N, d), it trains them and hands back what was measured.
 
 The reference engine (`reference.py`) repeats the physics as it is written; the others are faster, and held to
-it: bit for bit with ±1 weights (but XLA's programs at T > 0), within rounding with real ones.
+it: bit for bit with ±1 weights, within rounding with real ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,23 +18,25 @@ training."""
 
 
 class Students(NamedTuple):
-    """The students to train, columns (students,): mini-batch size, replica, and the value of each axis."""
+    """The students to train, columns (students,): number of the teacher, mini-batch size, replica, and the value of
+    each axis.
+    """
 
+    teacher: np.ndarray
     m: np.ndarray
     replica: np.ndarray
     axes: Mapping[str, np.ndarray]
 
 
 class Task(NamedTuple):
-    """Students of one teacher, and when to measure them.
+    """Students, and when to measure them.
 
-    problem: sizes and kinds. teacher: its number. students: as above. times: increasing units of time from 0
+    problem: sizes and kinds. students: as above. times: increasing units of time from 0
     on, the last the length of the run. seed: root of all random numbers. test_size: fresh examples at each
     measurement. examples: size of the training set, None where all are fresh. observables: what to measure.
     """
 
     problem: Problem
-    teacher: int
     students: Students
     times: np.ndarray
     seed: int
@@ -55,6 +57,12 @@ class Trained(NamedTuple):
     diverged: np.ndarray
     w: np.ndarray
     v: np.ndarray | None
+
+    def part(self, students: slice) -> "Trained":
+        """What was measured of some of the students."""
+        series = {name: values[students] for name, values in self.series.items()}
+        v = None if self.v is None else self.v[students]
+        return Trained(series, self.diverged[students], self.w[students], v)
 
 
 class Engine(Protocol):
@@ -78,8 +86,11 @@ class Engine(Protocol):
     def host_bytes(self, task: Task) -> int:
         """Estimate of the host's memory while it trains, records not counted."""
 
-    def known_answers(self, task: Task) -> tuple[str, bool]:
-        """Name of the compiled kernel that the task needs, and whether it gives its known answers here."""
+    def kernel(self, task: Task) -> str:
+        """Name of the compiled kernel that the task needs."""
+
+    def known_answers(self, task: Task) -> bool:
+        """Whether that kernel gives its known answers here."""
 
 
 ENGINES: Registry[Engine] = Registry("engine")

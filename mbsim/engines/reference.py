@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mbsim.engines.protocol import Progress, Students, Task, Trained
-from mbsim.errors import ConfigError
+from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.lazy import Array, jax, jnp, lax
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Examples, Measured, Ratio
 from mbsim.physics.optimisers import OPTIMISERS
 from mbsim.physics.problem import Labels, Problem, Teacher, Weights, labels_of
 from mbsim.physics.rules import RULES
+from mbsim.physics.rules.protocol import Prepared
 from mbsim.physics.students import STUDENTS, output_weights
 from mbsim.physics.teachers import TEACHERS
 from mbsim.physics.world import Batch, Moment, World
@@ -117,50 +117,43 @@ def view(world: World, weights: Weights, test: Batch, batch: Batch) -> tuple[Mea
     return measured, Examples(test.x, test.y, batch.x, batch.y, batch.used)
 
 
-def try_observables(task: Task) -> None:
-    """Ask every observable for its shape and type, without computing anything.
-
-    Raises:
-        ConfigError: one that fails, or does not give one real number; it is named.
-    """
-    problem = task.problem
-    teacher = TEACHERS[problem.teacher].draw(problem, task.seed, task.teacher)
-    axes = {name: values[:1] for name, values in task.students.axes.items()}
-    m, replica = task.students.m[:1], task.students.replica[:1]
-    rule = RULES[problem.rule]
-    prepared = rule.prepare(problem, teacher, m, axes, seed=task.seed, label=task.teacher)
-    many = labels(task, m, replica, prepared.own)
-    one = jax.tree.map(lambda column: column[0], many)
-    for name in task.observables:
-        setting = setting_of(problem, int(m[0]), task.test_size, (name,))
-
-        def measure(student: Labels, setting: Setting = setting) -> dict[str, Any]:
-            state = init(setting, teacher, student, prepared.shared)
-            zero = jnp.uint32(0)
-            return observe(setting, teacher, student, prepared.shared, state, zero, zero)[0]
-
-        try:
-            found = jax.eval_shape(measure, one)[name]
-        except Exception as error:
-            first = (str(error).strip().splitlines() or [""])[0]
-            raise ConfigError(
-                f'measure.observables = "{name}": fails: {type(error).__name__}: {first}'
-            ) from error
-        if isinstance(found, Ratio):
-            continue
-        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
-        if shape != () or dtype is None or not jnp.issubdtype(dtype, jnp.floating):
-            what = f"{dtype}{list(shape)}" if shape is not None else type(found).__name__
-            raise ConfigError(
-                f'measure.observables = "{name}": gives {what}; must be one real number, float32 ()'
-            )
+def labels(task: Task, students: np.ndarray, own: dict[str, np.ndarray]) -> Labels:
+    """The labels of some students of a task, given by their places in it."""
+    teacher, m, replica = (column[students] for column in task.students[:3])
+    return labels_of(task.problem, m, replica, own, seed=task.seed, teacher=teacher, examples=task.examples)
 
 
-def labels(task: Task, m: np.ndarray, replica: np.ndarray, own: dict[str, np.ndarray]) -> Labels:
-    """The labels of some students of a task."""
-    return labels_of(
-        task.problem, m, replica, own, seed=task.seed, teacher=task.teacher, examples=task.examples
-    )
+class Lesson(NamedTuple):
+    """A teacher, its students by their places in the task, and what the rule has prepared for them."""
+
+    teacher: Teacher
+    students: np.ndarray
+    prepared: Prepared
+
+
+def lessons(task: Task, students: np.ndarray) -> Iterator[Lesson]:
+    """The teachers of some students of a task, one after the other."""
+    problem, columns = task.problem, task.students
+    numbers, which = np.unique(columns.teacher[students], return_inverse=True)
+    for place, number in enumerate(numbers.tolist()):
+        mine = students[which == place]
+        teacher = TEACHERS[problem.teacher].draw(problem, task.seed, number)
+        axes = {name: np.asarray(values)[mine] for name, values in columns.axes.items()}
+        rule = RULES[problem.rule]
+        yield Lesson(
+            teacher,
+            mine,
+            rule.prepare(problem, teacher, columns.m[mine], axes, seed=task.seed, label=number),
+        )
+
+
+def classes(task: Task, students: np.ndarray) -> list[list[Lesson]]:
+    """The same, those together whose arrays have the same shapes."""
+    alike: dict[Any, list[Lesson]] = {}
+    for lesson in lessons(task, students):
+        shapes = tuple((name, value.shape) for name, value in lesson.prepared.shared.items())
+        alike.setdefault(shapes, []).append(lesson)
+    return list(alike.values())
 
 
 class Programs(NamedTuple):
@@ -172,19 +165,29 @@ class Programs(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def programs(setting: Setting, mesh: Any) -> Programs:
-    """Compiled functions of (teacher, labels, shared, ...), students along the first axis."""
+def programs(setting: Setting, mesh: Any, many: bool) -> Programs:
+    """Compiled functions of (which, teachers, shared, labels, ...): students along the first axis, `which` the place
+    of each one's teacher among the teachers and what they share, which are one, without that axis, if not `many`.
+    """
     each, same = jax.P("student"), jax.P()
 
     def mapped(function: Any, inputs: tuple[Any, ...], outputs: Any) -> Any:
-        axes = tuple(0 if spec == each else None for spec in inputs)
-        over = jax.vmap(functools.partial(function, setting), in_axes=axes)
+        def of_student(
+            which: Array, teachers: Teacher, shared: dict[str, Array], labels: Labels, *more: Any
+        ) -> Any:
+            mine = (teachers, shared)
+            if many:
+                mine = jax.tree.map(lambda part: part[which], mine)
+            return function(setting, mine[0], labels, mine[1], *more)
+
+        inputs = each, same, same, each, *inputs
+        over = jax.vmap(of_student, in_axes=tuple(0 if spec == each else None for spec in inputs))
         return jax.jit(jax.shard_map(over, mesh=mesh, in_specs=inputs, out_specs=outputs, check_vma=False))
 
     return Programs(
-        mapped(init, (same, each, same), each),
-        mapped(advance, (same, each, same, each, same, same), (each, each)),
-        mapped(observe, (same, each, same, each, same, same), (each, each)),
+        mapped(init, (), each),
+        mapped(advance, (each, same, same), (each, each)),
+        mapped(observe, (each, same, same), (each, each)),
     )
 
 
@@ -223,9 +226,13 @@ class Reference:
         most = LAUNCH_BYTES // student_bytes(task)
         return max(1, min(len(task.students.m), most)) * student_bytes(task)
 
-    def known_answers(self, task: Task) -> tuple[str, bool]:
+    def kernel(self, task: Task) -> str:
+        """The law."""
+        return "reference"
+
+    def known_answers(self, task: Task) -> bool:
         """It is what the others are compared with."""
-        return "reference", True
+        return True
 
     def unavailable(self) -> str:
         """Nothing: it runs on every device."""
@@ -233,48 +240,49 @@ class Reference:
 
     def train(self, task: Task, progress: Progress) -> Trained:
         """Train the students of a task, in as many launches as memory asks for."""
-        problem, m = task.problem, task.students.m
-        rule = RULES[problem.rule]
-        teacher = TEACHERS[problem.teacher].draw(problem, task.seed, task.teacher)
-        axes = {name: np.asarray(values) for name, values in task.students.axes.items()}
-        prepared = rule.prepare(problem, teacher, m, axes, seed=task.seed, label=task.teacher)
-        devices = jax.devices()
-        most = max(1, LAUNCH_BYTES // student_bytes(task)) * len(devices)
-        parts = []
-        for part in launches(len(m), most):
-            some = Students(m[part], task.students.replica[part], {})
-            own = {name: values[part] for name, values in prepared.own.items()}
-            parts.append(_launch(task, teacher, some, own, prepared.shared, devices, progress))
-        series = {name: np.concatenate([part.series[name] for part in parts]) for name in parts[0].series}
-        v = None if parts[0].v is None else np.concatenate([part.v for part in parts])
-        diverged, w = (
-            np.concatenate(column) for column in zip(*((p.diverged, p.w) for p in parts), strict=True)
+        most = max(1, LAUNCH_BYTES // student_bytes(task)) * len(jax.devices())
+        parts: list[tuple[np.ndarray, Trained]] = []
+        for part in launches(len(task.students.m), most):
+            for alike in classes(task, np.arange(len(task.students.m))[part]):
+                parts.append(
+                    (np.concatenate([one.students for one in alike]), _launch(task, alike, progress))
+                )
+        back = np.argsort(np.concatenate([places for places, _ in parts]))
+        trained = [one for _, one in parts]
+
+        def joined(columns: list[np.ndarray]) -> np.ndarray:
+            return np.concatenate(columns)[back]
+
+        return Trained(
+            {name: joined([one.series[name] for one in trained]) for name in trained[0].series},
+            joined([one.diverged for one in trained]),
+            joined([one.w for one in trained]),
+            None if trained[0].v is None else joined([one.v for one in trained if one.v is not None]),
         )
-        return Trained(series, diverged, w, v)
 
 
-def _launch(
-    task: Task,
-    teacher: Teacher,
-    students: Students,
-    own: dict[str, np.ndarray],
-    shared: dict[str, np.ndarray],
-    devices: list[Any],
-    progress: Progress,
-) -> Trained:
-    problem, used = task.problem, len(students.m)
-    rule = RULES[problem.rule]
+def _launch(task: Task, alike: list[Lesson], progress: Progress) -> Trained:
+    """Train the students of some teachers, in that order."""
+    problem, devices = task.problem, jax.devices()
+    students = np.concatenate([one.students for one in alike])
+    which = np.repeat(np.arange(len(alike)), [len(one.students) for one in alike])
+    own = {name: np.concatenate([one.prepared.own[name] for one in alike]) for name in alike[0].prepared.own}
+    used, rule = len(students), RULES[problem.rule]
     mesh = jax.sharding.Mesh(np.array(devices[: max(1, min(len(devices), used))]), ("student",))
     # Devices take equal numbers: the last places are filled with copies of the first student.
     place = np.concatenate([np.arange(used), np.zeros(-used % mesh.size, int)])
-    m, replica = students.m[place], students.replica[place]
-    students_own = {name: value[place] for name, value in own.items()}
     setting = setting_of(problem, int(task.students.m.max()), task.test_size, task.observables)
-    compiled = programs(setting, mesh)
+    compiled = programs(setting, mesh, len(alike) > 1)
     everywhere, split = jax.NamedSharding(mesh, jax.P()), jax.NamedSharding(mesh, jax.P("student"))
-    teacher, shared = jax.device_put((teacher, shared), everywhere)
-    each_one = jax.device_put(labels(task, m, replica, students_own), split)
-    state = compiled.init(teacher, each_one, shared)
+    taught = [(one.teacher, one.prepared.shared) for one in alike]
+    known = taught[0] if len(alike) == 1 else jax.tree.map(lambda *parts: np.stack(parts), *taught)
+    each_one = labels(task, students[place], {name: value[place] for name, value in own.items()})
+    given = (
+        jax.device_put(which[place].astype(np.int32), split),
+        *jax.device_put(known, everywhere),
+        jax.device_put(each_one, split),
+    )
+    state = compiled.init(*given)
     each = rule.steps_of_work(problem)
     most = int(np.clip(CALL_WORK / (each * setting.slots * used), 1, MOST_TIMES))
     seen, counted, diverged, now = [], [], [], 0
@@ -286,14 +294,14 @@ def _launch(
             moments = [rule.moment(problem, t) for t in range(now, stop)]
             moments += moments[-1:] * (MOST_TIMES - len(moments))
             stacked = Moment(*(np.stack(column) for column in zip(*moments, strict=True)))
-            state, counts = compiled.advance(teacher, each_one, shared, state, stacked, np.int32(stop - now))
+            state, counts = compiled.advance(*given, state, stacked, np.int32(stop - now))
             for name, value in counts.items():
                 total[name] = total.get(name, 0) + np.asarray(value, np.int64)
             jax.block_until_ready(state)
             progress((stop - now) * each * used)
             now = stop
         values, gone = compiled.observe(
-            teacher, each_one, shared, state, np.uint32(time), next_batch(rule.moment(problem, time))
+            *given, state, np.uint32(time), next_batch(rule.moment(problem, time))
         )
         seen.append({name: _number(value, used) for name, value in values.items()})
         counted.append({name: value[:used] for name, value in total.items()})

@@ -13,8 +13,9 @@ ReportProgress = Callable[[int], None]
 
 
 class StudentLabels(NamedTuple):
-    """Host arrays (students,): what distinguishes the students of one teacher."""
+    """Host arrays (students,): the place of a student's teacher among those of the task; m, replica, start, heat."""
 
+    teacher: np.ndarray
     m: np.ndarray
     replica: np.ndarray
     init_overlap: np.ndarray
@@ -41,18 +42,29 @@ class Dynamics(NamedTuple):
 
 class Task(NamedTuple):
     """Students to train, and when (sweeps, increasing, from 0 on) to measure them on `test_size` fresh examples.
-    With d and N of the shape, m and replica of the student, seed and teacher_label are the labels of all random
-    numbers.
+
+    teachers: arrays with a first axis of teachers, whose numbers (teachers,) are `numbers`. With d and N of the
+    shape, m and replica of the student, and the seed, these are the labels of all random numbers.
     """
 
-    teacher: Teacher
+    teachers: Teacher
+    numbers: np.ndarray
     shape: Shape
     labels: StudentLabels
     times: np.ndarray
     seed: int
-    teacher_label: int
     dynamics: Dynamics
     test_size: int
+
+    @property
+    def refresh(self) -> int:
+        """Proposals between fresh batches."""
+        return self.shape.proposals if self.dynamics.refresh is None else self.dynamics.refresh
+
+    @property
+    def student_numbers(self) -> np.ndarray:
+        """The number (students,) of each student's teacher."""
+        return self.numbers[self.labels.teacher]
 
 
 class Columns(NamedTuple):

@@ -10,13 +10,28 @@ has as many proposals as there are trained weights. Replicas of a teacher share 
 
 import numpy as np
 
-from mbsim.lazy import Array, jax
+from mbsim.lazy import Array, jnp
 from mbsim.physics import graphs
+from mbsim.sampling.streams import Key, fold, threefry
 
 
 def random_order(key: Array, sweeps: Array, n: int) -> Array:
-    """Proposals (S, n) of the sweeps numbered `sweeps` (S,): each uniform on 0..n-1, with replacement."""
-    return jax.vmap(lambda sweep: jax.random.randint(jax.random.fold_in(key, sweep), (n,), 0, n))(sweeps)
+    """Proposals (S, n) of the sweeps numbered `sweeps` (S,): each uniform on 0..n-1, with replacement.
+
+    Of two random words h and l it is (2^32 h + l) mod n, up to carries. `key` is the teacher's raw key (2,),
+    uint32. These are the numbers of `jax.random.randint` with the partitionable form of threefry, which a setting
+    of JAX may change: so they are written out.
+    """
+    span, place = np.uint32(n), jnp.arange(n, dtype=jnp.uint32)[None]
+    carry = np.uint32((2**16 % n) ** 2 % 2**32 % n)
+    of_sweep = fold(Key(key[0], key[1]), jnp.asarray(sweeps)[:, None])
+    high, low = (xor(threefry(fold(of_sweep, part), np.uint32(0), place)) for part in (0, 1))
+    return (((high % span) * carry + low % span) % span).astype(jnp.int32)
+
+
+def xor(words: tuple[Array, Array]) -> Array:
+    """One word of two."""
+    return words[0] ^ words[1]
 
 
 def sequential_order(

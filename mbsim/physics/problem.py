@@ -119,10 +119,10 @@ def labels_of(
     own: Mapping[str, np.ndarray],
     *,
     seed: int,
-    teacher: int,
+    teacher: np.ndarray | int,
     examples: int | None = None,
 ) -> Labels:
-    """The labels of many students of one teacher, every array (students,), on the host.
+    """The labels of many students, every array (students,), on the host.
 
     Args:
         problem: what they share.
@@ -130,7 +130,7 @@ def labels_of(
         replica: number of the student.
         own: what the rule prepared, by name.
         seed: root of all random numbers.
-        teacher: number of the teacher.
+        teacher: number of the teacher, one for all or (students,).
         examples: size of the training set, None for fresh examples.
     """
     root = folded(seed, problem.N, problem.d, m, teacher, replica)

@@ -1,5 +1,8 @@
 """From a work unit to the task that an engine is handed: what the configuration says, in the words of physics."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from mbsim.config import Config
@@ -8,6 +11,9 @@ from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.problem import Problem
 from mbsim.plan.units import Unit, measurement_times
 
+LAUNCH_WORK = 4e9
+"""Proposals or steps, of all students of one launch: a few seconds of a machine."""
+LAUNCH_STUDENTS = 2**16
 ALWAYS = ("overlap", "generalization_error")  # what success is told by, whatever is kept
 
 
@@ -40,25 +46,48 @@ def problem_of(unit: Unit, config: Config) -> Problem:
     )
 
 
-def task_of(unit: Unit, config: Config) -> Task:
-    """What an engine trains for a work unit; students in C order over (axes, m, replica)."""
-    *values, m, replica = np.meshgrid(
-        *unit.axes.values(), np.array(unit.m), np.arange(unit.replicas), indexing="ij"
+def task_of(launch: Unit | Sequence[Unit], config: Config) -> Task:
+    """What an engine trains for some work units that differ in the teacher only; students in C order over
+    (unit, axes, m, replica).
+    """
+    some = [launch] if isinstance(launch, Unit) else list(launch)
+    unit = some[0]
+    teacher, *values, m, replica = np.meshgrid(
+        np.array([one.teacher for one in some]),
+        *unit.axes.values(),
+        np.array(unit.m),
+        np.arange(unit.replicas),
+        indexing="ij",
     )
-    students = Students(
-        m.ravel(), replica.ravel(), {name: grid.ravel() for name, grid in zip(unit.axes, values, strict=True)}
-    )
+    axes = {name: grid.ravel() for name, grid in zip(unit.axes, values, strict=True)}
     assert config.measure.test_size is not None  # filled in when the configuration was loaded
     return Task(
         problem=problem_of(unit, config),
-        teacher=unit.teacher,
-        students=students,
+        students=Students(teacher.ravel(), m.ravel(), replica.ravel(), axes),
         times=measurement_times(config.dynamics.length, config.measure.measurements),
         seed=config.run.seed,
         test_size=config.measure.test_size,
         examples=unit.examples,
         observables=measured(unit.observables, unit.examples is not None),
     )
+
+
+def launches(todo: Sequence[Unit], config: Config) -> Iterator[list[Unit]]:
+    """Work units that are trained together, in order: those that differ in the teacher only, as many as are a few
+    seconds of work, for what is trained is written when all of it is done.
+    """
+    some: list[Unit] = []
+    for unit in todo:
+        work, cost = work_of(unit, config), len(some) + 1
+        alike = bool(some) and replace(unit, teacher=some[0].teacher) == some[0]
+        if alike and work * cost <= LAUNCH_WORK and unit.students * cost <= LAUNCH_STUDENTS:
+            some.append(unit)
+            continue
+        if some:
+            yield some
+        some = [unit]
+    if some:
+        yield some
 
 
 def measured(names: tuple[str, ...], finite: bool) -> tuple[str, ...]:

@@ -27,16 +27,13 @@ from mbsim.engines import ensemble, networks
 from mbsim.engines.mesh import student_mesh
 from mbsim.engines.networks import Shape
 from mbsim.engines.registers import sizes
-from mbsim.engines.xla import launches, memory
-from mbsim.engines.xla.programs import programs
 from mbsim.physics import teachers
 from mbsim.physics.problem import Teacher
-from mbsim.sampling.streams import order_key
 
 SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
 FEWEST_SWEEPS, MOST_SWEEPS = 32, 320  # with fewer, start and measurement dominate
-WIDE_LANES = 4096  # on one accelerator
+MANY_STUDENTS = 65536  # on one accelerator
 REGISTERS = 8  # full of students, on one core
 WIDE_SIZE = 1024  # beyond this N, half as many
 
@@ -67,19 +64,19 @@ FULL = tuple(
 
 
 class Prepared(NamedTuple):
-    """A case compiled for `lanes` students on each device; sweeps are scheduled `chunk` at a time."""
+    """A case compiled for so many students on each device, by an engine of `ensemble.train`."""
 
     case: Case
     teacher: Teacher
     mesh: Mesh
-    lanes: int
-    chunk: int
+    engine: str
+    students: int
     compile_seconds: float
     memory: int
 
 
 class Timing(NamedTuple):
-    """One run: sweeps, proposals of all lanes, how many were accepted, wall-clock and CPU seconds."""
+    """One run: sweeps, proposals of all students, how many were accepted, wall-clock and CPU seconds."""
 
     sweeps: int
     proposals: int
@@ -114,78 +111,82 @@ def rate(prepared: Prepared, timing: Timing, start: Timing | None = None) -> flo
     return timing.proposals / seconds
 
 
-def prepare(case: Case, mesh: Mesh | None = None, lanes: int | None = None) -> Prepared:
-    """Draw the teacher and compile what `ensemble.train` will use.
+def prepare(case: Case, mesh: Mesh | None = None, students: int | None = None) -> Prepared:
+    """Draw the teacher and compile what `ensemble.train` will use: registers on CPU, Pallas on an accelerator.
 
-    It is kept: prepared twice in a process, a case takes no time to compile.
+    It is kept: prepared twice in a process, a case takes no time to compile. Compiling is what the first run takes
+    longer than the second; or loading what an earlier process has compiled.
 
     Args:
         case: what to run.
         mesh: devices; all of this process by default.
-        lanes: students on each device; by default eight registers full on CPU, four beyond N = 1,024 so that
-            sweeps do not take long, and 4096 students on an accelerator; fewer if they would not fit.
+        students: on each device; by default eight registers full on CPU, four beyond N = 1,024 so that sweeps do not
+            take long, and 65,536 on an accelerator, which trains as many at a time as fit.
     """
     mesh = student_mesh() if mesh is None else mesh
     vector = case.kind == "vector"
     teacher = teachers.draw_teacher(case.N, case.N, case.N if vector else 1, case.d, vector, SEED, 0)
-    shape = networks.shape_of(teacher, case.N, vector)
-    if ensemble.engine_for(mesh) == "native":
-        return _prepare_native(case, teacher, shape, mesh, lanes)
-    setting = memory.setting_of(shape, case.m, TEST_SIZE[case.kind], False, mesh.devices.flat[0].platform)
-    each = memory.lanes_per_device(setting, (lanes or WIDE_LANES) * mesh.devices.size, mesh)
-    key = order_key(SEED, case.N, case.d, 0)
-    launch, _, _ = launches.launch_of(setting, each, teacher, ensemble.Dynamics(case.order), key)
-    began = perf_counter()
-    compiled = programs(launch, mesh)
-    seconds = perf_counter() - began
-    return Prepared(case, teacher, mesh, each, launch.sweeps, seconds, max(compiled.memory.values()))
+    shape = networks.shape_of(networks.stacked([teacher]), case.N, vector)
+    if mesh.devices.flat[0].platform == "cpu":
+        register = sizes.students_in(sizes.word_bits(case.m, sizes.readers_of(shape)))
+        each = students or register * (REGISTERS if case.N <= WIDE_SIZE else REGISTERS // 2)
+        needed = sizes.core_bytes(shape, case.m) + sizes.weight_bytes(shape, each)
+        prepared = Prepared(case, teacher, mesh, "registers", each, 0.0, needed)
+    else:
+        each = students or MANY_STUDENTS
+        prepared = Prepared(
+            case, teacher, mesh, "pallas", each, 0.0, _launch_bytes(shape, case.m, each, mesh)
+        )
+    first, second = (seconds_of_a_device(prepared, run(prepared, 1)) for _ in range(2))
+    return prepared._replace(compile_seconds=max(0.0, first - second))
 
 
-def _prepare_native(case: Case, teacher: Teacher, shape: Shape, mesh: Mesh, lanes: int | None) -> Prepared:
-    """On CPU: what the first run takes longer than the second, in CPU time, is compiling, or loading what an
-    earlier process has compiled.
+def _launch_bytes(shape: Shape, m: int, students: int, mesh: Mesh) -> int:
+    """Memory of the largest launch of the Pallas engine on one device.
+
+    Raises:
+        ValueError: no kernel has room for one student.
     """
-    register = sizes.students_in(sizes.word_bits(case.m, sizes.readers_of(shape)))
-    each = lanes or register * (REGISTERS if case.N <= WIDE_SIZE else REGISTERS // 2)
-    needed = sizes.core_bytes(shape, case.m) + sizes.weight_bytes(shape, each)
-    prepared = Prepared(case, teacher, mesh, each, 1, 0.0, needed)
-    first, second = run(prepared, 1), run(prepared, 1)
-    return prepared._replace(compile_seconds=max(0.0, first.cpu - second.cpu))
+    from mbsim.engines.pallas import layout, memory, targets  # Pallas is slow to import
+
+    of = layout.layout_for(targets.target_of(mesh.devices.flat[0]), shape, m, students)
+    if of is None:
+        raise ValueError(f"N = {shape.N}, m = {m}: too large for the kernels of {device_name(mesh)}")
+    programs = min(-(-students // of.students), memory.most_programs(shape, of, 0, mesh))
+    return programs * memory.program_bytes(shape, of, 0)
 
 
 def run(prepared: Prepared, sweeps: int) -> Timing:
-    """Train every lane from a random start for a number of sweeps (0: start and measure), and time it."""
-    case, count = prepared.case, prepared.lanes * prepared.mesh.devices.size
+    """Train every student from a random start for a number of sweeps (0: start and measure), and time it."""
+    case, count = prepared.case, prepared.students * prepared.mesh.devices.size
     zeros = np.zeros(count)
-    labels = ensemble.StudentLabels(np.full(count, case.m), np.arange(count), zeros, zeros)
+    labels = ensemble.StudentLabels(
+        np.zeros(count, int), np.full(count, case.m), np.arange(count), zeros, zeros
+    )
     wall, cpu = perf_counter(), process_time()
     records, _ = ensemble.train(
-        prepared.teacher,
+        networks.stacked([prepared.teacher]),
+        np.zeros(1, int),
         labels,
         np.array([sweeps]),
         seed=SEED,
         N=case.N,
-        teacher_label=0,
         train_output=case.kind == "vector",
         dynamics=ensemble.Dynamics(case.order),
         test_size=TEST_SIZE[case.kind],
+        engine=prepared.engine,
+        workers=prepared.mesh.devices.size,
         mesh=prepared.mesh,
-        lanes_per_device=prepared.lanes,
     )
     wall, cpu = perf_counter() - wall, process_time() - cpu
     return Timing(sweeps, sweeps * count * records.proposals, int(records.accepted.sum()), wall, cpu)
 
 
 def sweeps_for(prepared: Prepared, seconds: float) -> int:
-    """Sweeps that take about `seconds` by the wall clock, 32 to 320, in whole schedules; warms up too."""
-
-    def whole(sweeps: float) -> int:
-        return int(-(-sweeps // prepared.chunk)) * prepared.chunk
-
+    """Sweeps that take about `seconds` by the wall clock, 32 to 320; warms up too."""
     run(prepared, 0)
-    fewest = whole(FEWEST_SWEEPS)
-    trial = run(prepared, fewest)
-    return max(fewest, whole(min(MOST_SWEEPS, fewest * seconds / trial.wall) - prepared.chunk / 2))
+    trial = run(prepared, FEWEST_SWEEPS)
+    return round(max(FEWEST_SWEEPS, min(MOST_SWEEPS, FEWEST_SWEEPS * seconds / trial.wall)))
 
 
 def measure(
@@ -224,13 +225,13 @@ def table(measurements: Iterable[Measurement], mesh: Mesh | None = None) -> Tabl
         + "start: its share of the run, with measuring. share: of compiling in compiling and run.",
     )
     result.add_column("case", no_wrap=True)
-    headings = "lanes", "sweeps", "total", f"per {one}", "accepted", "start", "memory", "compile", "share"
+    headings = "students", "sweeps", "total", f"per {one}", "accepted", "start", "memory", "compile", "share"
     for heading in headings:
         result.add_column(heading, justify="right", no_wrap=True)
     for prepared, timing, start in measurements:
         result.add_row(
             str(prepared.case),
-            str(prepared.lanes * prepared.mesh.devices.size),
+            str(prepared.students * prepared.mesh.devices.size),
             str(timing.sweeps),
             f"{timing.proposals / timing.wall / 1e6:.1f}",
             f"{rate(prepared, timing) / 1e6:.1f}",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mbsim.config import Config
 from mbsim.engines import choose
-from mbsim.engines.reference import try_observables
+from mbsim.engines.trial import try_observables
 from mbsim.errors import ConfigError
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES

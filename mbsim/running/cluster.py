@@ -89,7 +89,8 @@ def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[
     from mbsim.running import training
 
     _check_once(unit.M == 1, config)
-    return training.train_unit(unit, config), training.origin(config, unit)
+    [arrays] = training.train_units([unit], config)
+    return arrays, training.origin(config, unit)
 
 
 @functools.cache

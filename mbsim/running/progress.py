@@ -5,7 +5,7 @@ is not timed, so that the rate is that of training.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -53,19 +53,23 @@ class Reporter:
         self._report = report or (lambda progress: None)
         self._shapes: set[Unit] = set()
         self._place = ""
-        self._before_unit = start.proposals_done
+        self._before_launch = start.proposals_done
         self._clock: float | None = None  # time of the last report; None while what goes on is not timed
 
     def begin(self, doing: str) -> None:
-        """Tell what comes next, other than a unit."""
+        """Tell what comes next, other than a launch."""
         self._clock = None
         self._tell(doing=doing)
 
-    def begin_unit(self, unit: Unit) -> None:
-        """Tell which unit comes next; if no unit before had its shape, it is compiled first."""
-        self._before_unit = self.now.proposals_done
+    def begin_launch(self, launch: Sequence[Unit]) -> None:
+        """Tell which units come next; if none before had their shape, something is compiled first."""
+        self._before_launch = self.now.proposals_done
+        unit, last = launch[0], launch[-1]
         m = f"m = {unit.m[0]}" + (f" to {unit.m[-1]}" if len(unit.m) > 1 else "")
-        self._place = f"N = {unit.N}, d = {unit.d}, {m}, teacher {unit.teacher}"
+        teacher = (
+            f"teacher {unit.teacher}" if len(launch) == 1 else f"teachers {unit.teacher} to {last.teacher}"
+        )
+        self._place = f"N = {unit.N}, d = {unit.d}, {m}, {teacher}"
         if (shape := replace(unit, teacher=0)) in self._shapes:
             self._tell(doing=f"training {self._place}")
         else:
@@ -73,7 +77,7 @@ class Reporter:
             self.begin(f"compiling {self._place}")
 
     def advance(self, proposals: int) -> None:
-        """Count proposals of the unit done since the last call."""
+        """Count proposals of the launch done since the last call."""
         before, self._clock = self._clock, time.monotonic()
         if before is not None:
             seconds = self.now.seconds + self._clock - before
@@ -81,13 +85,14 @@ class Reporter:
         done = self.now.proposals_done + proposals
         self._tell(doing=f"training {self._place}", proposals_done=done)
 
-    def end_unit(self, kept: bool) -> None:
-        """The unit is done; or, not `kept`, it failed and its proposals do not count."""
-        if kept:
-            self.advance(0)
-            self._tell(units_done=self.now.units_done + 1)
-        else:
-            self._tell(proposals_done=self._before_unit)
+    def unit_kept(self) -> None:
+        """A unit of the launch is done, and kept."""
+        self.advance(0)
+        self._tell(units_done=self.now.units_done + 1)
+
+    def launch_failed(self) -> None:
+        """The launch failed: its proposals do not count."""
+        self._tell(proposals_done=self._before_launch)
 
     def _tell(self, **news: int | str) -> None:
         self.now = self.now._replace(**news)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ good order: what is finished is safe, and the same command goes on from there. I
 import errno
 import functools
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from mbsim.engines import choose
 from mbsim.engines.choice import FASTEST
 from mbsim.errors import MbsimError
 from mbsim.plan.memory import check_dataset, check_memory, host_memory
-from mbsim.plan.tasks import task_of, work_of
+from mbsim.plan.tasks import launches, task_of, work_of
 from mbsim.plan.units import Unit, measurement_times, units
 from mbsim.running import checks, training
 from mbsim.running import cluster as distributed
@@ -139,19 +140,27 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     choice = choose(task_of(todo[0], config), config.run.engine)
     named = "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
     reporter.begin(f"checking known answers of the {named}")
-    training.self_check(config, todo[0])
+    training.self_check(config, todo[0], reporter.begin)
     here = training.origin(config, todo[0])
     failed: dict[Unit, str] = {}
-    for unit in todo:
+    waiting = deque(launches(todo, config))
+    while waiting:
+        launch = waiting.popleft()
         raise_if_asked()
-        reporter.begin_unit(unit)
+        reporter.begin_launch(launch)
         try:
-            result = training.train_unit(unit, config, advance)
+            found = training.train_units(launch, config, advance)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            failed[unit] = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        else:
+            reporter.launch_failed()
+            if len(launch) > 1:  # what does not fit together may do so apart
+                half = len(launch) // 2
+                waiting.extendleft((launch[half:], launch[:half]))
+            else:
+                failed[launch[0]] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            continue
+        for unit, result in zip(launch, found, strict=True):
             keep(unit, result, here)
-        reporter.end_unit(kept=unit not in failed)
+            reporter.unit_kept()
     return failed
 
 
@@ -162,13 +171,14 @@ def _compute_on_cluster(
     reporter.begin("handing out units" if todo else "nothing to do")
     failed: dict[Unit, str] = {}
     for answer in distributed.answers(client, todo, config):
-        reporter.begin_unit(answer.unit)
+        reporter.begin_launch([answer.unit])
         if answer.failure:
             failed[answer.unit] = answer.failure
+            reporter.launch_failed()
         else:
             keep(answer.unit, answer.arrays, answer.provenance)
             reporter.advance(work_of(answer.unit, config))
-        reporter.end_unit(kept=not answer.failure)
+            reporter.unit_kept()
     return failed
 
 

@@ -119,9 +119,11 @@ def folded(seed: int, *labels: np.ndarray | int) -> Key:
 
 
 def keys_of_students(
-    seed: int, N: int, d: int, teacher: int, m: np.ndarray, replica: np.ndarray
+    seed: int, N: int, d: int, teacher: np.ndarray | int, m: np.ndarray, replica: np.ndarray
 ) -> StudentKeys:
-    """Keys of the students with labels (N, d, m, teacher, replica); m and replica have shape (students,)."""
+    """Keys of the students with labels (N, d, m, teacher, replica); m and replica have shape (students,), teacher
+    too or is one for all.
+    """
     students = folded(seed, N, d, m, teacher, replica)
     return StudentKeys(
         *(fold(students, p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE))

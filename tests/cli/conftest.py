@@ -32,13 +32,12 @@ def here(tmp_path, monkeypatch):
 def made_up(monkeypatch):
     """Results with a transition, without training."""
 
-    def train(unit, config, advance):
-        advance(work_of(unit, config))
-        return with_transition(
-            unit, len(measurement_times(config.dynamics.length, config.measure.measurements))
-        )
+    def train(launch, config, advance):
+        times = len(measurement_times(config.dynamics.length, config.measure.measurements))
+        advance(sum(work_of(unit, config) for unit in launch))
+        return [with_transition(unit, times) for unit in launch]
 
-    monkeypatch.setattr(training, "train_unit", train)
+    monkeypatch.setattr(training, "train_units", train)
     monkeypatch.setattr(training, "self_check", lambda config, unit: None)
 
 

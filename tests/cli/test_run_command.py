@@ -43,7 +43,7 @@ def test_run_says_what_it_does_and_finds_the_transition(mbsim, here):
 def test_run_again_computes_nothing(mbsim, here, monkeypatch):
     mbsim("run tiny.toml")
     before = contents(here)
-    monkeypatch.setattr(training, "train_unit", None)
+    monkeypatch.setattr(training, "train_units", None)
     for config in ("tiny.toml", "runs/tiny/config.toml"):
         code, output, errors = mbsim(f"run {config} --out runs/tiny")
         assert (code, errors) == (0, "")
@@ -80,15 +80,15 @@ def test_relative_m_and_long_lists_are_said_briefly(mbsim):
 
 
 def test_failed_units_are_named_and_the_rest_is_analysed(mbsim, monkeypatch):
-    train = training.train_unit
+    train = training.train_units
     broken = units(load_config("tiny.toml"))[3]
 
-    def out_of_memory(unit, config, advance):
-        if unit == broken:
+    def out_of_memory(launch, config, advance):
+        if broken in launch:
             raise MemoryError("the device has 0.1 GiB free")
-        return train(unit, config, advance)
+        return train(launch, config, advance)
 
-    monkeypatch.setattr(training, "train_unit", out_of_memory)
+    monkeypatch.setattr(training, "train_units", out_of_memory)
     code, output, errors = mbsim("run tiny.toml --set run.seed=2")
     assert code == 1
     assert "trained 3 units" in output

@@ -1,6 +1,6 @@
-"""Many students of one teacher by gradient descent, in launches over the devices (`engines/launching.py`).
+"""Students of any teachers by gradient descent, in launches over the devices (`engines/launching.py`).
 
-A student is a learning rate, a mini-batch size m and a replica. Students are grouped by the width of their
+A student is a teacher, a learning rate, a mini-batch size m and a replica. Students are grouped by the width of their
 batches (`setting.width_of`), a program for each, so that a small m never pays for a large one.
 """
 
@@ -27,8 +27,9 @@ from mbsim.sampling.streams import Purpose, fold, folded
 
 
 class SgdLabels(NamedTuple):
-    """Host arrays (students,): what distinguishes the students of one teacher."""
+    """Host arrays (students,): the place of a student's teacher among those given; m, replica, learning rate."""
 
+    teacher: np.ndarray
     m: np.ndarray
     replica: np.ndarray
     lr: np.ndarray
@@ -71,7 +72,7 @@ class FinalWeights(NamedTuple):
 
 
 def shape_of(
-    teacher: Teacher,
+    teachers: Teacher,
     N: int,
     *,
     dense: bool,
@@ -80,9 +81,9 @@ def shape_of(
     ntk: bool = False,
     student_hidden: int | None = None,
 ) -> RealShape:
-    """The shape of a teacher and its students; `student_hidden` None for as many units as the teacher."""
-    K, d = teacher.hidden_sources.shape
-    M, readers = len(teacher.output_sources), most_readers(teacher, dense)
+    """The shape of teachers and their students; `student_hidden` None for as many units as the teacher."""
+    _, K, d = teachers.hidden_sources.shape
+    M, readers = teachers.output_sources.shape[1], most_readers(teachers, dense)
     hidden = K if student_hidden is None else student_hidden
     return RealShape(N, K, M, d, hidden, dense, train_output, activation, ntk, readers)
 
@@ -96,10 +97,10 @@ def setting_of(shape: RealShape, dynamics: Sgd, m: int, test_size: int) -> SgdSe
 
 
 def students_of(
-    labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, teacher_label: int
+    labels: SgdLabels, dynamics: Sgd, shape: RealShape, *, seed: int, numbers: np.ndarray
 ) -> Student:
-    """The students with these labels, on the host; every array (students,)."""
-    key = folded(seed, shape.N, shape.d, labels.m, teacher_label, labels.replica)
+    """The students with these labels, on the host; every array (students,). numbers (teachers,): as of `train`."""
+    key = folded(seed, shape.N, shape.d, labels.m, numbers[labels.teacher], labels.replica)
     purposes = Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.CHOICE, Purpose.NOISE
     rate = scaled_rate(np.asarray(labels.lr, float), labels.m, dynamics.lr_scaling)
     multipliers = [
@@ -112,6 +113,7 @@ def students_of(
         return np.broadcast_to(value, labels.m.shape).astype(dtype)
 
     return Student(
+        each(labels.teacher, np.int32),
         each(labels.m, np.int32),
         each(rate * multipliers[0], np.float32),
         each(rate * multipliers[1], np.float32),
@@ -144,30 +146,30 @@ class _Launch(NamedTuple):
 
 
 def train(
-    teacher: Teacher,
+    teachers: Teacher,
+    numbers: np.ndarray,
     shape: RealShape,
     labels: SgdLabels,
     times: np.ndarray,
     dynamics: Sgd,
     *,
     seed: int,
-    teacher_label: int,
     test_size: int = 256,
     mesh: Mesh | None = None,
     students_per_device: int | None = None,
     progress: Callable[[int], None] = lambda steps: None,
 ) -> tuple[SgdRecords, FinalWeights]:
-    """Train the students of one teacher by gradient descent and measure them at the given times.
+    """Train students by gradient descent and measure them at the given times.
 
     Args:
-        teacher: the graph and weights to learn (`teachers.draw_real_teacher`).
-        shape: of teacher and students (`shape_of`).
+        teachers: graphs and weights to learn, (teachers, ...) each (`networks.stacked`).
+        numbers: of the teachers, (teachers,).
+        shape: of teachers and students (`shape_of`).
         labels: the students; arrays of shape (students,).
         times: increasing steps at which to measure, from 0 on; the last is the length of the run.
         dynamics: optimiser, inputs, training set.
-        seed: of all random numbers; with N, d, m, teacher_label and the replica it labels a student's.
+        seed: of all random numbers; with N, d, m, the teacher's number and the replica it labels a student's.
             Students that differ in the learning rate only share their random numbers.
-        teacher_label: number of the teacher.
         test_size: fresh examples at each measurement, at least 2.
         mesh: devices to use; all of the process by default.
         students_per_device: students of one device in one launch; by default what fits.
@@ -183,18 +185,22 @@ def train(
     if dynamics.examples is not None and int(labels.m.max()) > dynamics.examples:
         raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.examples} examples")
     mesh = student_mesh() if mesh is None else mesh
-    tables, one = jax.device_put((tables_of(teacher, shape), np.int32(1)), NamedSharding(mesh, EVERYWHERE))
+    # A number of teachers that is a power of two, so that runs of a few share programs.
+    count = 1 << (len(numbers) - 1).bit_length()
+    filled = np.minimum(np.arange(count), len(numbers) - 1)
+    known = tables_of(Teacher(*(part[filled] for part in teachers)), shape)
+    tables, one = jax.device_put((known, np.int32(1)), NamedSharding(mesh, EVERYWHERE))
     widths = np.array([width_of(int(m)) for m in labels.m])
     trained, parts = [], []
     for width in np.unique(widths):
         alike = np.flatnonzero(widths == width)
         setting = setting_of(shape, dynamics, int(width), test_size)
         each = students_per_device or memory.students_per_device(setting, len(alike), mesh)
-        compiled = programs(setting, each, mesh)
+        compiled = programs(setting, count, each, mesh)
         most = memory.steps_per_call(setting, each, mesh.devices.flat[0])
         for used, places in launching.launches(alike, each * mesh.devices.size):
             chosen = SgdLabels(*(np.asarray(column)[places] for column in labels))
-            given = students_of(chosen, dynamics, shape, seed=seed, teacher_label=teacher_label)
+            given = students_of(chosen, dynamics, shape, seed=seed, numbers=np.asarray(numbers))
             students = jax.device_put(given, NamedSharding(mesh, SPLIT))
             run = launching.run(_Launch(compiled, tables, students, one, most), times, used, progress)
             parts.append([None if column is None else column[:used] for column in _columns(run)])

@@ -11,11 +11,17 @@ from jax.sharding import Mesh
 
 from mbsim.engines import known_answers as selfcheck
 from mbsim.engines.batched.ensemble import Sgd, SgdLabels, shape_of, train
+from mbsim.engines.networks import stacked
 
 STEPS = 30
-LABELS = SgdLabels(m=np.array([1, 5, 5]), replica=np.array([0, 0, 1]), lr=np.array([0.05, 0.2, 0.2]))
+LABELS = SgdLabels(
+    teacher=np.zeros(3, int),
+    m=np.array([1, 5, 5]),
+    replica=np.array([0, 0, 1]),
+    lr=np.array([0.05, 0.2, 0.2]),
+)
 TEST_SIZE = 64
-KNOWN = {  # generalisation error and overlap of each lane after the last step
+KNOWN = {  # generalisation error and overlap of each student after the last step
     "dense": ((0.4333228, 0.1361133, 0.1487131), (0.6009266, 0.6638305, 0.7087366)),
     "sparse": ((0.7051852, 0.1509887, 0.1827092), (0.6657903, 0.8959008, 0.8103030)),
 }
@@ -23,17 +29,17 @@ TOLERANCE = 5e-3
 
 
 def run(kind: str, mesh: Mesh | None = None) -> np.ndarray:
-    """Errors and overlaps (2, lanes) that this device gives for a "dense" or a "sparse" student."""
-    drawn = selfcheck.teacher("vector")
+    """Errors and overlaps (2, students) that this device gives for a "dense" or a "sparse" student."""
+    drawn = stacked([selfcheck.teacher("vector")])
     shape = shape_of(drawn, selfcheck.SIZE, dense=kind == "dense", train_output=True, activation="tanh")
     records, _ = train(
         drawn,
+        np.zeros(1, int),
         shape,
         LABELS,
         np.array([STEPS]),
         Sgd(),
         seed=selfcheck.SEED,
-        teacher_label=0,
         test_size=TEST_SIZE,
         mesh=mesh,
     )

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 
 from mbsim.engines.batched.setting import SgdSetting
 from mbsim.engines.batched.sgd import TEST_TILE
-from mbsim.engines.xla.memory import available_bytes
+from mbsim.engines.devices import available_bytes
 
 CALL_WORK = 1e10  # of one device in one call: a fraction of a second of a core, so that interrupts are prompt
 MOST_STUDENTS = 4096  # of one launch on one device

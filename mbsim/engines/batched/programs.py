@@ -39,8 +39,8 @@ class SgdPrograms(NamedTuple):
     observe: Callable[..., SgdObservation]
 
 
-def table_shapes(shape: RealShape) -> RealTables:
-    """Shapes and types of a teacher's tables."""
+def table_shapes(shape: RealShape, teachers: int) -> RealTables:
+    """Shapes and types of the tables of so many teachers."""
     hidden, output = (shape.K, shape.d), (shape.M, shape.output_degree)
     whole, real = np.int32, np.float32
     sizes = (
@@ -50,7 +50,7 @@ def table_shapes(shape: RealShape) -> RealTables:
         (hidden, real),
         (output, real),
     )
-    return RealTables(*(jax.ShapeDtypeStruct(*size) for size in sizes))
+    return RealTables(*(jax.ShapeDtypeStruct((teachers, *size), dtype) for size, dtype in sizes))
 
 
 def student_shapes(students: int) -> Student:
@@ -61,7 +61,9 @@ def student_shapes(students: int) -> Student:
 
     key, rate, number = Key(each(np.uint32), each(np.uint32)), each(np.float32), each(np.uint32)
     examples = ExampleSet(number, number, number)
-    return Student(each(np.int32), rate, rate, rate, SgdKeys(key, key, key, key, key), examples)
+    return Student(
+        each(np.int32), each(np.int32), rate, rate, rate, SgdKeys(key, key, key, key, key), examples
+    )
 
 
 def mapped(function: Callable[..., Any], together: bool) -> Callable[..., Any]:
@@ -73,6 +75,13 @@ def mapped(function: Callable[..., Any], together: bool) -> Callable[..., Any]:
     return lambda *students: lax.map(lambda student: function(*student), students)
 
 
+def of_teacher(tables: RealTables, student: Student) -> RealTables:
+    """The tables of a student's own teacher."""
+    if len(tables.w) == 1:  # nothing to look up, and nothing to copy for each student
+        return jax.tree.map(lambda table: table[0], tables)
+    return jax.tree.map(lambda table: table[student.teacher], tables)
+
+
 def _functions(setting: SgdSetting, cpu: bool) -> dict[str, Callable[..., Any]]:
     """The three functions as they run on one device, for all its students."""
 
@@ -80,17 +89,15 @@ def _functions(setting: SgdSetting, cpu: bool) -> dict[str, Callable[..., Any]]:
         return mapped(lambda student: sgd.init(setting, student), not cpu)(students)
 
     def advance(state, tables, students, begin, end, one):
-        context = Context(setting, tables, one if cpu else None)
-
         def of_student(state: SgdState, student: Student) -> SgdState:
+            context = Context(setting, of_teacher(tables, student), one if cpu else None)
             return sgd.advance(context, student, state, begin, end)
 
         return mapped(of_student, not cpu)(state, students)
 
     def observe(state, tables, students, time, one):
-        context = Context(setting, tables, one if cpu else None)
-
         def of_student(state: SgdState, student: Student) -> SgdObservation:
+            context = Context(setting, of_teacher(tables, student), one if cpu else None)
             return sgd.observe(context, student, state, time)
 
         return mapped(of_student, not cpu)(state, students)
@@ -98,25 +105,25 @@ def _functions(setting: SgdSetting, cpu: bool) -> dict[str, Callable[..., Any]]:
     return {"init": init, "advance": advance, "observe": observe}
 
 
-def programs(setting: SgdSetting, students: int, mesh: Mesh) -> SgdPrograms:
-    """The compiled programs for so many students on each device; asking again for the same returns the same.
+def programs(setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> SgdPrograms:
+    """The compiled programs for so many teachers, and students on each device; asking again returns the same.
 
     Only `advance` depends on the width of the batches: the others are shared by all m.
     """
     any_width = setting._replace(width=0)
-    init, observe = (_program(name, any_width, students, mesh) for name in ("init", "observe"))
-    return SgdPrograms(init, _program("advance", setting, students, mesh), observe)
+    init, observe = (_program(name, any_width, teachers, students, mesh) for name in ("init", "observe"))
+    return SgdPrograms(init, _program("advance", setting, teachers, students, mesh), observe)
 
 
 @functools.lru_cache(maxsize=256)
-def _program(name: str, setting: SgdSetting, students: int, mesh: Mesh) -> Callable[..., Any]:
+def _program(name: str, setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> Callable[..., Any]:
     functions = _functions(setting, mesh.devices.flat[0].platform == "cpu")
 
     def placed(tree: Any, spec: P) -> Any:
         sharding = NamedSharding(mesh, spec)
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
 
-    tables = placed(table_shapes(setting.shape), EVERYWHERE)
+    tables = placed(table_shapes(setting.shape, teachers), EVERYWHERE)
     each = placed(student_shapes(students * mesh.devices.size), SPLIT)
     number = placed(jax.ShapeDtypeStruct((), np.int32), EVERYWHERE)
     if name == "init":

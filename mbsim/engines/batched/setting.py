@@ -7,8 +7,8 @@ import numpy as np
 from jax import Array
 
 from mbsim.engines.batched.inputs import Inputs
+from mbsim.engines.networks import links_of, out_degrees, readers_for
 from mbsim.engines.staging import staged
-from mbsim.physics.graphs import readers_of
 from mbsim.physics.optimisers import Optimizer
 from mbsim.physics.problem import Teacher
 from mbsim.sampling.example_sets import Sampling
@@ -83,7 +83,7 @@ class RealShape(NamedTuple):
 
 
 class RealTables(NamedTuple):
-    """A teacher as the kernels read it; arguments of the compiled programs, shared by all lanes.
+    """A teacher as the kernels read it; arguments of the compiled programs, with a first axis of teachers.
 
     hidden_sources (K, d) and output_sources (M, D): the row behind each link; w and v: float32 weights of the
     same shapes. readers (K, readers): the output links that read each hidden unit, padded with -1.
@@ -96,28 +96,26 @@ class RealTables(NamedTuple):
     v: Leaf
 
 
-def tables_of(teacher: Teacher, shape: RealShape) -> RealTables:
-    """The teacher's tables, on the host."""
-    links, _ = readers_of(teacher.output_sources, shape.K)
-    readers = np.full((shape.K, shape.readers), -1, np.int32)
-    readers[:, : links.shape[1]] = links[:, : shape.readers]
+def tables_of(teachers: Teacher, shape: RealShape) -> RealTables:
+    """The teachers' tables, on the host."""
+    readers = np.full((len(teachers.w), shape.K, shape.readers), -1, np.int32)
+    if shape.readers:
+        links = links_of(teachers.output_sources, out_degrees(teachers, shape.K))
+        readers[:, :, : links.shape[2]] = links
     return RealTables(
-        teacher.hidden_sources.astype(np.int32),
-        teacher.output_sources.astype(np.int32),
+        teachers.hidden_sources.astype(np.int32),
+        teachers.output_sources.astype(np.int32),
         readers,
-        teacher.w.astype(np.float32),
-        teacher.v.astype(np.float32),
+        teachers.w.astype(np.float32),
+        teachers.v.astype(np.float32),
     )
 
 
-def most_readers(teacher: Teacher, dense: bool) -> int:
-    """`RealShape.readers` of a teacher: rounded up where it varies, so that teachers share programs."""
-    sources = teacher.output_sources
-    if dense or len(sources) == 1:
+def most_readers(teachers: Teacher, dense: bool) -> int:
+    """`RealShape.readers` of teachers: rounded up where it varies, so that teachers share programs."""
+    if dense or teachers.output_sources.shape[1] == 1:
         return 0
-    counts = np.bincount(sources.ravel(), minlength=len(teacher.hidden_sources))
-    most = int(counts.max())
-    return most if (counts == most).all() else -(-(most + 1) // 8) * 8
+    return readers_for(out_degrees(teachers, teachers.hidden_sources.shape[1]))
 
 
 def width_of(m: int) -> int:

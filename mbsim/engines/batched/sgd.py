@@ -43,10 +43,11 @@ class SgdKeys(NamedTuple):
 
 
 class Student(NamedTuple):
-    """What distinguishes one student, scalars: m examples in a batch, learning rates of the two layers, noise
-    of the labels (its standard deviation), keys, and the training set if it is finite.
+    """What distinguishes one student, scalars: the place of its teacher, m examples in a batch, learning rates of
+    the two layers, noise of the labels (its standard deviation), keys, and the training set if it is finite.
     """
 
+    teacher: Leaf
     m: Leaf
     hidden_rate: Leaf
     output_rate: Leaf

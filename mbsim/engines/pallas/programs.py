@@ -120,8 +120,7 @@ def functions(plan: Plan) -> Programs:
             sweep, batch, begin, end = (now[i] for i in range(4))
             order = teachers.order
             if plan.random_order:
-                keys = jax.random.wrap_key_data(order, impl="threefry2x32")
-                order = jax.vmap(lambda key: random_order(key, sweep[None], shape.proposals)[0])(keys)
+                order = jax.vmap(lambda key: random_order(key, sweep[None], shape.proposals)[0])(order)
             order = order_rows(order, shape, of.words)[:, None]
             span = jnp.stack([sweep, begin, end])[None, None]
             rows = Rows(mask, batch_of(students, batch), w, v)

@@ -23,6 +23,7 @@ from mbsim.engines.pallas.targets import Target
 from mbsim.engines.registers.decisions import RESOLUTION, limits_of
 from mbsim.engines.task import Columns, ReportProgress, Task
 from mbsim.physics.order import sequential_order
+from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import keys_of_students, order_key
 
 PARTS = 8  # parts of sweeps that one call of a program does, where so many are left
@@ -30,7 +31,7 @@ HEAT_STEP = 8  # limits are padded to a multiple, so that temperatures share pro
 
 
 class Group(NamedTuple):
-    """Students with one layout: their places in the task."""
+    """Students of one teacher with one layout: their places in the task."""
 
     layout: Layout
     places: np.ndarray
@@ -52,13 +53,14 @@ def _limits(task: Task, temperatures: np.ndarray) -> np.ndarray:
 
 
 def groups_of(task: Task, target: Target, devices: int, heat: int) -> list[Group]:
-    """The students of a task by layout."""
+    """The students of a task by teacher and layout."""
     shape, m = task.shape, task.labels.m
     readers = 1 if shape.scalar else shape.readers
-    kinds = np.array([(layout.fields_for(k, readers), layout.words_for(k)) for k in m.tolist()])
+    widths = np.array([(layout.fields_for(k, readers), layout.words_for(k)) for k in m.tolist()])
+    kinds = np.concatenate([task.labels.teacher[:, None], widths], axis=1)
     groups = []
-    for fields, words in np.unique(kinds, axis=0).tolist():
-        index = np.flatnonzero((kinds == (fields, words)).all(axis=1))
+    for kind in np.unique(kinds, axis=0):
+        index = np.flatnonzero((kinds == kind).all(axis=1))
         of = layout.layout_for(target, shape, int(m[index].max()), -(-len(index) // devices), heat)
         assert of is not None, "refused"
         groups.append(Group(of, index))
@@ -128,7 +130,9 @@ class _Launch:
 
     def __init__(self, task: Task, size: Size, mesh: Mesh, index: np.ndarray):
         self.task, self.size, self.mesh, self.index = task, size, mesh, index
-        self.refresh = task.shape.proposals if task.dynamics.refresh is None else task.dynamics.refresh
+        self.refresh, place = task.refresh, int(task.labels.teacher[index[0]])
+        self.teacher = Teacher(*(part[place] for part in task.teachers))
+        self.number = int(task.numbers[place])
         of = size.layout
         self.single = of.fields, *of.many(of.single, size.programs * mesh.devices.size)
         # Places that no student has are filled with copies of the first.
@@ -153,7 +157,7 @@ class _Launch:
         task, labels = self.task, self.task.labels
         m = labels.m[self.places]
         keys = keys_of_students(
-            task.seed, task.shape.N, task.shape.d, task.teacher_label, m, labels.replica[self.places]
+            task.seed, task.shape.N, task.shape.d, self.number, m, labels.replica[self.places]
         )
         chance = (1 + labels.init_overlap[self.places].astype(np.float32)) / np.float32(2)
         below = np.ceil(chance.astype(np.float64) * RESOLUTION).astype(np.uint32)
@@ -174,9 +178,9 @@ class _Launch:
 
     def _teachers(self) -> Teachers:
         task, shape, words = self.task, self.task.shape, self.size.layout.words
-        teacher = task.teacher
+        teacher = self.teacher
         if task.dynamics.order == "random":
-            order = order_key(task.seed, shape.N, shape.d, task.teacher_label)
+            order = order_key(task.seed, shape.N, shape.d, self.number)
         else:
             order = sequential_order(teacher.output_sources, shape.d, shape.K, shape.train_output)
         kernel = Tables(

@@ -1,23 +1,26 @@
 """The Metropolis dynamics on CPU cores: the bits of the reference engine, many times faster.
 
-XLA runs a sweep as thousands of small kernels over all students, each of which streams through the cache. Here
-numba compiles one loop over the proposals; it carries one vector register of students at a time, whose whole
-state stays in the first levels of the cache. A *block* is the students that share a register. Files, in the
-order in which data flow:
+Written for one student and mapped by JAX, a sweep is thousands of small kernels, each of which streams all students
+through the cache. Here numba compiles one loop over the proposals; it carries one vector register of students at a
+time, whose whole state stays in the first levels of the cache. A *block* is the students that share a register, all of
+one teacher. Files, in the order in which data flow:
 
     sizes     of registers, counters and what a core holds; needs no numba
     kept      compiled functions, named by what they are made of; machine code from one process to the next
     vectors, loading, counters   registers, memory and bit-sliced sums as types and instructions of numba
-    records   what compiled functions are handed, by name
-    cipher    threefry on registers: the random words of `sampling/streams.py`
+    records, rows   what compiled functions are told, by name, and how it lies in memory
+    calls     functions called by their addresses
+    cipher, example_sets   threefry on registers: the random words of `sampling/`, fresh or of a training set
+    orders    random orders of proposals
     networks  forward passes; wrong outputs; agreement with the teacher
     decisions, vector_output, scalar_output   proposals, one after the other
     unit_sweeps  sequential sweeps with all links of a hidden unit in turn
     compiled  what is compiled for a kind of block: draw weights, train, examine
+    work      a block through some sweeps, measured on the way, without Python
     blocks    which students share a register
-    students  those of a block, ready for compiled functions
-    cores     all of them on all cores
-    training  the order of proposals, and the loop over time
+    groups    all blocks of one kind, and the rows that tell of them
+    rooms     the memory of one thread, and the rows that tell of it
+    training  the queue from which every core takes the next blocks
 
 Conventions. A word holds as many examples as it has bits; bit 1 is -1. A *row* is one value of every student
 of the block, words outermost: word q of row r of B students starts at (r * words + q) * B. Flat arrays

@@ -34,7 +34,7 @@ def groups_of(bits: int) -> int:
 
 def ciphers_of(values: np.ndarray, bits: int) -> np.ndarray:
     """What belongs to each student of a block, as an entry for each cipher."""
-    return np.repeat(values, 2) if bits == 64 else values
+    return np.repeat(values, 2, axis=-1) if bits == 64 else values
 
 
 def word_numbers(bits: int) -> np.ndarray:

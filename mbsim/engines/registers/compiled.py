@@ -8,10 +8,11 @@ import numpy as np
 from mbsim.engines.networks import Shape
 from mbsim.engines.registers import records, scalar_output, unit_sweeps, vector_output
 from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, row_filler, threefry
+from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.networks import layer, wrong_counter
-from mbsim.engines.registers.records import opened
+from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import block_bytes, effect_planes, planes_for, students_in
 from mbsim.engines.registers.vectors import filled
 
@@ -26,7 +27,7 @@ class Kind(NamedTuple):
     second level of the cache, so that it is worth asking for ahead. planes, output_planes: (planes, offset)
     of the sums of hidden units and of outputs. scalar: whether a single output reads all units. chance:
     what of the law is compiled (`decisions`). effects: planes of what a unit does to its outputs, if sweeps go unit
-    by unit, else 0.
+    by unit, else 0. sampling: how batches are drawn from a training set, "" where examples are fresh.
     """
 
     bits: int
@@ -37,22 +38,24 @@ class Kind(NamedTuple):
     scalar: bool
     chance: int
     effects: int
+    sampling: str
 
 
-def kind_of(shape: Shape, bits: int, words: int, chance: int, by_units: bool) -> Kind:
+def kind_of(shape: Shape, bits: int, words: int, chance: int, by_units: bool, sampling: str = "") -> Kind:
     """The kind of blocks with so many words of so many bits."""
     planes, output_planes = planes_for(shape.d), planes_for(shape.output_degree)
     far = not shape.scalar and block_bytes(shape, bits, words) > SECOND_LEVEL
     effects = effect_planes(shape) if by_units else 0
-    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, chance, effects)
+    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, chance, effects, sampling)
 
 
 @kept
-def initial_weights(layer, links, students, ciphers, drawing):
+def initial_weights(row):
     """Draw the weights of a layer: the teacher's where the link's 24-bit number is below the student's limit, its
-    negative elsewhere. `drawing` is a `records.Drawing` of so many links, students and ciphers.
+    negative elsewhere.
     """
-    given = opened(drawing, 32)
+    of, given = told(row, "drawing", "Links", 32), told(row, "drawing", "Drawing", 32)
+    layer, links, students, ciphers = of.layer, of.links, of.students, of.ciphers
     for link in range(links):
         for at in range(0, ciphers, CIPHERS):
             first, second = load(given.first, at), load(given.second, at)
@@ -67,37 +70,57 @@ def initial_weights(layer, links, students, ciphers, drawing):
 
 
 @cache
-def drawer(kind: Kind):
-    """Compile draw(number, sizes, tables, teacher, student, batch, keys): mini-batch number `number`, what the
-    teacher answers to it, and the sums of the students, as `records.Batch` says.
+def filler(bits: int, sampling: str):
+    """Compile start(number, keys, sets) and fill(rows, inputs, words, first_word, keys, sets), as
+    `example_sets.set_filler`, for fresh examples too.
     """
-    bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
-    students, ciphers = students_in(bits), CIPHERS * groups_of(bits)
-    fill = row_filler(bits)
+    if sampling:
+        return set_filler(bits, sampling)
+    ciphers, fill_row = CIPHERS * groups_of(bits), row_filler(bits)
+
+    @inner
+    def start(number, keys, sets):
+        fold(ciphers, keys, number)
+
+    @inner
+    def fill(rows, inputs, words, first_word, keys, sets):
+        for i in range(inputs):
+            fill_row(rows, i, words, first_word, keys)
+
+    return start, fill
+
+
+@cache
+def drawer(kind: Kind):
+    """Compile draw(number, sizes, tables, teacher, student, batch, keys, sets): mini-batch number `number`, what
+    the teacher answers to it, and the sums of the students, as `records.Batch` says.
+    """
+    bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling = kind
+    students = students_in(bits)
+    start, fill = filler(bits, sampling)
     teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
     hidden_layer = layer(bits, single, planes, offset, shared=False, whole=True)
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=True)
 
     @inner
-    def draw(number, sizes, tables, teacher, student, batch, keys):
+    def draw(number, sizes, tables, teacher, student, batch, keys, sets):
         words, hidden_sources, output_sources = sizes.words, tables.hidden_sources, tables.output_sources
         row = words * students
-        fold(ciphers, keys, number)
-        for i in range(sizes.inputs):
-            fill(batch.inputs, i, words, 0, keys)
+        start(number, keys, sets)
+        fill(batch.inputs, sizes.inputs, words, 0, keys, sets)
         x, true = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
         apart = (output_planes + 1) * row
         answers = records.Rows(batch.outputs, apart, output_planes * row)
-        links = records.Links(teacher.w, 1, 0)
+        links = records.LinkWeights(teacher.w, 1, 0)
         teacher_layer(sizes.units, sizes.degree, words, x, hidden_sources, links, true)
-        links = records.Links(teacher.v, 1, 0)
+        links = records.LinkWeights(teacher.v, 1, 0)
         teacher_output(sizes.outputs, sizes.output_degree, words, true, output_sources, links, answers)
         hidden = records.Rows(batch.hidden, planes * row, 0)
         signs = records.Rows(batch.hidden, planes * row, (planes - 1) * row)
-        own = records.Links(student.w, students, 0)
+        own = records.LinkWeights(student.w, students, 0)
         hidden_layer(sizes.units, sizes.degree, words, x, hidden_sources, own, hidden)
-        own = records.Links(student.v, students, 0)
+        own = records.LinkWeights(student.v, students, 0)
         sums = records.Rows(batch.outputs, apart, 0)
         output_layer(sizes.outputs, sizes.output_degree, words, signs, output_sources, own, sums)
 
@@ -106,11 +129,10 @@ def drawer(kind: Kind):
 
 @cache
 def trainer(kind: Kind):
-    """Compile train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, tally):
-    sweeps first to stop, with a fresh batch every `refresh` proposals. Proposal i of sweep s is number s * n + i,
-    and belongs to batch number (s * n + i) // refresh. Arguments from `sizes` on are `records`.
+    """Compile train(row, first, stop): sweeps first to stop of a block. Proposal i of sweep s is number s * n + i,
+    and belongs to batch number (s * n + i) // refresh.
     """
-    bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects = kind
+    bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects, _ = kind
     draw = drawer(kind)
     if effects:
         sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, chance)
@@ -120,11 +142,17 @@ def trainer(kind: Kind):
         propose = vector_output.proposals(bits, single, far, planes, chance)
 
     @kept
-    def train(first, stop, refresh, sizes, order, tables, teacher, student, batch, keys, heat, tally):
-        n, links = sizes.proposals, opened(order, bits)
-        graph, truth, own = opened(tables, bits), opened(teacher, bits), opened(student, bits)
-        rows, under = opened(batch, bits), opened(keys, bits)
-        block = records.Block(sizes, graph, own, rows, opened(heat, bits), opened(tally, bits))
+    def train(row, first, stop):
+        sizes, graph = told(row, "training", "Sizes", bits), told(row, "training", "Tables", bits)
+        truth, own = (
+            told(row, "training", "TeacherWeights", bits),
+            told(row, "training", "StudentWeights", bits),
+        )
+        links, rows = told(row, "training", "Order", bits), told(row, "training", "Batch", bits)
+        under, drawn = told(row, "training", "Keys", bits), told(row, "training", "Sets", bits)
+        heat, tally = told(row, "training", "Heat", bits), told(row, "training", "Tally", bits)
+        block = records.Block(sizes, graph, own, rows, heat, tally)
+        n, refresh = sizes.proposals, sizes.refresh
         current = np.int64(-1)
         for sweep in range(first, stop):
             place = np.int64(0) if links.rows == 1 else (sweep - links.first) * n
@@ -133,7 +161,7 @@ def trainer(kind: Kind):
                 number = (sweep * n + i) // refresh
                 end = min(n, (number + 1) * refresh - sweep * n)
                 if number != current:
-                    draw(number, sizes, graph, truth, own, rows, under)
+                    draw(number, sizes, graph, truth, own, rows, under, drawn)
                     current = number
                 if effects:
                     sweep_units(sweep, links, block)
@@ -146,14 +174,14 @@ def trainer(kind: Kind):
 
 @cache
 def examiner(kind: Kind):
-    """Compile examine(label, sizes, seats, tables, teacher, student, keys, exam, tally).
+    """Compile examine(row, label).
 
-    Adds to the tally the wrong answers of some students of a block to a fresh batch of `sizes.words` words, drawn
-    under their keys with the label folded in. The words have 32 or 64 bits, as 32 are drawn at a time. Arguments
-    from `sizes` on are `records`.
+    Adds to the tally the wrong answers of some students of a block to a batch of `sizes.words` words: fresh ones
+    under their keys with the label folded in, or mini-batch number `label` of their training sets. The words have
+    32 or 64 bits, as 32 are drawn at a time.
     """
-    bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
-    fill, count, apiece = row_filler(bits), wrong_counter(bits), bits // 32
+    bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling = kind
+    (start, fill), count, apiece = filler(bits, sampling), wrong_counter(bits), bits // 32
     here = students_in(bits)
     teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
@@ -161,22 +189,24 @@ def examiner(kind: Kind):
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=False)
 
     @kept
-    def examine(label, sizes, seats, tables, teacher, student, keys, exam, tally):
-        graph, truth, own = opened(tables, bits), opened(teacher, bits), opened(student, bits)
-        under, room, counts = opened(keys, bits), opened(exam, bits), opened(tally, bits)
+    def examine(row, label):
+        sizes, seats = told(row, "exam", "Sizes", bits), told(row, "exam", "Seats", bits)
+        graph, truth = told(row, "exam", "Tables", bits), told(row, "exam", "TeacherWeights", bits)
+        own, room = told(row, "exam", "StudentWeights", bits), told(row, "exam", "Exam", bits)
+        under, drawn = told(row, "exam", "Keys", bits), told(row, "exam", "Sets", bits)
+        counts = told(row, "exam", "Tally", bits)
         x, h, y = (
             records.Rows(room.inputs, here, 0),
             records.Rows(room.hidden, here, 0),
             records.Rows(room.outputs, here, 0),
         )
         true, target = records.Rows(room.teacher, here, 0), records.Rows(room.targets, here, 0)
-        true_w, true_v = records.Links(truth.w, 1, 0), records.Links(truth.v, 1, 0)
-        w = records.Links(own.w, seats.students, seats.begin)
-        v = records.Links(own.v, seats.students, seats.begin)
-        fold(CIPHERS, under, label)
+        true_w, true_v = records.LinkWeights(truth.w, 1, 0), records.LinkWeights(truth.v, 1, 0)
+        w = records.LinkWeights(own.w, seats.students, seats.begin)
+        v = records.LinkWeights(own.v, seats.students, seats.begin)
+        start(label, under, drawn)
         for q in range(sizes.words):
-            for i in range(sizes.inputs):
-                fill(room.inputs, i, 1, q * apiece, under)
+            fill(room.inputs, sizes.inputs, 1, q * apiece, under, drawn)
             teacher_layer(sizes.units, sizes.degree, 1, x, graph.hidden_sources, true_w, true)
             teacher_output(sizes.outputs, sizes.output_degree, 1, true, graph.output_sources, true_v, target)
             hidden_layer(sizes.units, sizes.degree, 1, x, graph.hidden_sources, w, h)

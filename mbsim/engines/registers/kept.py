@@ -6,8 +6,8 @@ with an identifier that each process draws anew (`Dispatcher._reduce_states`; nu
 process has saved, no other finds. Functions that are reached through the module's names are not hashed at all:
 what was saved outlives changes in them. So files are kept here, by `kept`:
 
-* a file is named by, and holds, all that it was made for: the function's name, the signature, a hash of this
-  package's sources, the compilers' versions, the processor and its features;
+* a file is named by, and holds, all that it was made for: the function's name, the signature, a hash of the
+  sources, the compilers' versions, the processor and its features;
 * it begins with a hash of the rest, appears under its name only when it is whole, and is never changed.
 
 Nor would it be safe to load what other processes saved if numba named it. In the machine code it tells functions
@@ -17,8 +17,8 @@ wrong without a word (numba issues 10486 and 5128). So `named` gives every funct
 what its closure holds: functions of one name are the same function.
 
 Files lie where numba keeps its own: `__pycache__` beside this one, else the user's cache folder, or
-NUMBA_CACHE_DIR. None is ever deleted (100 to 200 kB each). Whatever is wrong with files only costs the
-compiling.
+NUMBA_CACHE_DIR; but in a folder of the user's own where others may write that one, for what is loaded is executed.
+None is ever deleted (100 to 200 kB each). Whatever is wrong with files only costs the compiling.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ import os
 import pickle
 import platform
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -44,14 +45,47 @@ use_files = True
 
 
 def digest_of_sources() -> str:
-    """Of the files of this package."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    """Of the files of this package, and of those beside it that compile functions."""
+    here = Path(__file__).parent
+    files = sorted([*here.glob("*.py"), *(here.parent / "drawing").glob("*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 SOURCES = (
     digest_of_sources()
 )  # as they are when the package is imported: later edits are not what is compiled
+
+
+def folder() -> Path:
+    """Where files are kept: numba's folder, or the user's own where others may write that one."""
+    with suppress(Exception):
+        place = Path(CompileResultCacheImpl(digest_of_sources).locator.get_cache_path())
+        place.mkdir(parents=True, exist_ok=True)
+        if closed(place):
+            return place
+    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mbsim")
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return place
+
+
+def processor() -> tuple[str, ...]:
+    """What machine code is made for: the processor and its features."""
+    from numba.core.registry import cpu_target
+
+    return tuple(map(str, cpu_target.target_context.codegen().magic_tuple()))
+
+
+def closed(path: Path) -> bool:
+    """Whether a file or folder belongs to this user or to root, and nobody else may write it."""
+    if os.name != "posix":
+        return True
+    told = path.stat()
+    return told.st_uid in (os.getuid(), 0) and not told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def safe(file: Path) -> bool:
+    """Whether a file may be loaded, which executes it: nobody else may have written it, or put it there."""
+    return closed(file) and closed(file.parent)
 
 
 def _told(value: Any) -> str:
@@ -99,7 +133,7 @@ class _Kept(NullCache):
     def place(self, label: str) -> Path:
         """The file of a label."""
         name = hashlib.sha256(label.encode()).hexdigest()[:DIGEST]
-        return Path(self.files.locator.get_cache_path(), f"mbsim-{self.function.__name__}-{name}.code")
+        return folder() / f"mbsim-{self.function.__name__}-{name}.code"
 
     def load_overload(self, sig, target_context):
         with suppress(Exception):
@@ -107,7 +141,10 @@ class _Kept(NullCache):
                 return None
             target_context.refresh()
             label = self.label(sig, target_context.codegen())
-            content = self.place(label).read_bytes()
+            place = self.place(label)
+            if not safe(place):
+                return None
+            content = place.read_bytes()
             if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
                 return None
             made_for, code = pickle.loads(content[DIGEST:])
@@ -120,11 +157,11 @@ class _Kept(NullCache):
                 return
             label = self.label(sig, data.codegen)
             content = pickle.dumps((label, dumps(self.files.reduce(data))))
-            self.files.locator.ensure_cache_path()
             place = self.place(label)
             temporary = place.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
             try:
                 temporary.write_bytes(hashlib.sha256(content).digest() + content)
+                temporary.chmod(0o644)  # whatever the user's mask: nobody else may write it
                 os.replace(temporary, place)
             finally:
                 temporary.unlink(missing_ok=True)

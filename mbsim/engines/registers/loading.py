@@ -1,6 +1,7 @@
 """Between registers and memory: addresses, loads and stores."""
 
-import numpy as np
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -14,9 +15,17 @@ def place_of(builder, pointee, values):
     return builder.bitcast(builder.gep(values[0], [values[1]]), pointee.as_pointer())
 
 
-def address(array: np.ndarray) -> int:
+def address(array: Any) -> int:
     """Where an array begins. It must be contiguous, and outlive what is done with its address."""
     return array.__array_interface__["data"][0]  # a quarter of the time of array.ctypes.data
+
+
+@intrinsic
+def moved(typing, array, index):
+    """The part of a flat array that begins at this index."""
+    return array(array, types.intp), lambda context, builder, signature, values: builder.gep(
+        values[0], [values[1]]
+    )
 
 
 @intrinsic

@@ -1,7 +1,7 @@
 """Forward passes of a block of students and of their teacher, and what is counted of them.
 
 A layer's unit u reads the rows of units sources[u * degree : (u + 1) * degree] below it, and its links have
-these numbers. Rows and weights are told as `records.Rows` and `records.Links`.
+these numbers. Rows and weights are told as `records.Rows` and `records.LinkWeights`.
 """
 
 from functools import cache
@@ -11,7 +11,7 @@ import numpy as np
 from mbsim.engines.registers.counters import counted, counted_pair, new_counter, sign, store_counter
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import add_widened, load, load_bits, store
-from mbsim.engines.registers.records import opened
+from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import students_in
 from mbsim.engines.registers.vectors import filled, popcount, zero_like
 
@@ -80,11 +80,12 @@ def wrong_counter(bits: int):
 
 
 @kept
-def path_agreement(sizes, students, agreement):
+def path_agreement(row):
     """Sum over output links (o, a -> k) and hidden links (k, b) of (v v*)(w w*), for each of the students of a
-    block. `agreement` is a `records.Agreement`; students are taken eight at a time, as numbers of 64 bits.
+    block; students are taken eight at a time, as numbers of 64 bits.
     """
-    of = opened(agreement, WIDE)
+    sizes, seats = told(row, "agreement", "Sizes", WIDE), told(row, "agreement", "Seats", WIDE)
+    of, students = told(row, "agreement", "Agreement", WIDE), seats.students
     degree, output_links = sizes.degree, sizes.outputs * sizes.output_degree
     for first in range(0, students, STUDENTS):
         like = load(of.result, first)

@@ -1,45 +1,45 @@
-"""What compiled functions are handed, by name.
+"""What compiled functions are told, by name.
 
-Functions are handed addresses, not arrays: an array costs a counted reference wherever it is passed on, which
-is more than what is done with it, and compiling its unpacking takes longer than compiling the rest. So a field
-is an address or a number. Its annotation says what lies there; `opened` turns addresses into pointers of that
-type, inside compiled functions, and the field keeps its name.
+A field is a number, or the address of an array: its annotation says what lies there. `rows` says how records are
+handed over.
 
 Shapes: N inputs, K hidden units, M outputs, in-degrees d and D, B students in a block, W words of B students in
 a row, L links of a layer, R the most outputs that read a hidden unit, P planes of a hidden unit's counter and Q
 of an output's.
 """
 
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
-Bits = Annotated[int, np.uint8]
+Number: TypeAlias = Any
+"""A number; or one for each block, (blocks,), in rows of many."""
+Bits = Annotated[Any, np.uint8]
 """The address of bits, eight to a byte, the lowest first."""
-Int8 = Annotated[int, np.int8]
-Int32 = Annotated[int, np.int32]
-UInt32 = Annotated[int, np.uint32]
-Int64 = Annotated[int, np.int64]
-Words = Annotated[int, "uint"]
+Int8 = Annotated[Any, np.int8]
+Int32 = Annotated[Any, np.int32]
+UInt32 = Annotated[Any, np.uint32]
+Int64 = Annotated[Any, np.int64]
+UInt64 = Annotated[Any, np.uint64]
+Words = Annotated[Any, "uint"]
 """The address of words of as many bits as the block's."""
-SignedWords = Annotated[int, "int"]
+SignedWords = Annotated[Any, "int"]
 
 
 class Sizes(NamedTuple):
-    """N, K, M, d and D; the number of the first proposal that flips a hidden link; n proposals in a sweep; words
-    of a batch, W.
+    """N, K, M, d and D; the number of the first proposal that flips a hidden link; n proposals in a sweep, and
+    between fresh batches; words of a batch, W.
     """
 
-    inputs: int
-    units: int
-    outputs: int
-    degree: int
-    output_degree: int
-    first_hidden: int
-    proposals: int
-    words: int
+    inputs: Number
+    units: Number
+    outputs: Number
+    degree: Number
+    output_degree: Number
+    first_hidden: Number
+    proposals: Number
+    refresh: Number
+    words: Number
 
 
 class Order(NamedTuple):
@@ -51,8 +51,8 @@ class Order(NamedTuple):
     """
 
     links: Int32
-    rows: int
-    first: int
+    rows: Number
+    first: Number
     positions: Int32
 
 
@@ -64,7 +64,7 @@ class Tables(NamedTuple):
     hidden_sources: Int32
     output_sources: Int32
     readers: Int32
-    most: int
+    most: Number
 
 
 class TeacherWeights(NamedTuple):
@@ -91,6 +91,22 @@ class Keys(NamedTuple):
     numbers: UInt32
     folded_first: UInt32
     folded_second: UInt32
+
+
+class Sets(NamedTuple):
+    """How batches are drawn from a finite training set (`example_sets`): its size, rows and columns; an entry for
+    each cipher of both halves of the key under which examples are chosen, of m, and room for where a batch begins;
+    room for a register for each input.
+    """
+
+    size: Number
+    rows: Number
+    columns: Number
+    first: UInt32
+    second: UInt32
+    m: UInt32
+    begin: UInt32
+    room: UInt32
 
 
 class Batch(NamedTuple):
@@ -127,18 +143,14 @@ class Heat(NamedTuple):
     """
 
     limits: UInt32
-    most: int
-    columns: int
+    most: Number
+    columns: Number
     which: Int64
     first: UInt32
     second: UInt32
     drawn: UInt32
     changes: SignedWords
     flags: Int8
-
-
-COLD = Heat(*[0] * len(Heat._fields))
-"""Where all temperatures are zero, it is not looked at."""
 
 
 class Tally(NamedTuple):
@@ -153,8 +165,17 @@ class Tally(NamedTuple):
 class Seats(NamedTuple):
     """Of students that are examined together: how many there are in their block, and the first of them."""
 
-    students: int
-    begin: int
+    students: Number
+    begin: Number
+
+
+class Links(NamedTuple):
+    """Which layer's links: 0 hidden, 1 outputs; how many; students, and ciphers, of the block."""
+
+    layer: Number
+    links: Number
+    students: Number
+    ciphers: Number
 
 
 class Drawing(NamedTuple):
@@ -170,6 +191,82 @@ class Drawing(NamedTuple):
     drawn: UInt32
 
 
+class Ordering(NamedTuple):
+    """Drawing random orders (`orders`): both halves of a teacher's key, 16 times each; the numbers 0 to 15; room for
+    two words of each proposal; what is drawn, (sweeps, n).
+    """
+
+    first: UInt32
+    second: UInt32
+    counters: UInt32
+    high: UInt32
+    low: UInt32
+    result: Int32
+
+
+class TeacherDrawing(NamedTuple):
+    """Drawing teachers (`engines/drawing`): sources (T, K*d) and (T, M*D), and weights of these shapes, to fill;
+    states of the generators (T, 6); room for the readers (K,), and for whole registers of keys, of the sources of
+    two readers, and of places.
+    """
+
+    hidden_sources: Int32
+    output_sources: Int32
+    w: Int8
+    v: Int8
+    states: UInt64
+    readers: Int64
+    keys: UInt64
+    pool: UInt64
+    places: UInt64
+
+
+class Work(NamedTuple):
+    """What is done with some blocks (`work`): where their rows lie for training, for exams on test examples and on
+    the next mini-batch (`parts` of each for a block), for agreement and for drawing weights (`layers` of them); the
+    functions that do it; the times to measure at (measured,), and the numbers of the next mini-batches then.
+    """
+
+    training: Number
+    tests: Number
+    batches: Number
+    agreements: Number
+    drawings: Number
+    parts: Number
+    layers: Number
+    train: Number
+    test: Number
+    examine: Number
+    agree: Number
+    draw: Number
+    measured: Number
+    times: Int64
+    numbers: Int64
+
+
+class Results(NamedTuple):
+    """Where counts go, (blocks, times, B) int64 each: agreement, test_wrong, batch_wrong, accepted; `times` of them,
+    the first measured one `first`; students of a block.
+    """
+
+    agreement: Number
+    test_wrong: Number
+    batch_wrong: Number
+    accepted: Number
+    times: Number
+    first: Number
+    students: Number
+
+
+class Room(NamedTuple):
+    """Of one thread: rows to add to those of a block (training, exam, agreement), and rows for the sums."""
+
+    training: Number
+    exam: Number
+    agreement: Number
+    sum: Number
+
+
 class Agreement(NamedTuple):
     """Counting agreeing paths: sources (M*D,) of outputs; the students' weights, the teacher's; room for a
     register for each hidden unit; result (B,).
@@ -180,8 +277,8 @@ class Agreement(NamedTuple):
     v: Bits
     teacher_w: Int8
     teacher_v: Int8
-    of_units: Annotated[int, np.uint64]
-    result: Annotated[int, np.uint64]
+    of_units: UInt64
+    result: UInt64
 
 
 # Records that compiled functions make, of pointers.
@@ -208,7 +305,7 @@ class Rows(NamedTuple):
     begin: Any
 
 
-class Links(NamedTuple):
+class LinkWeights(NamedTuple):
     """Weights of links in an array: those of a link lie `apart` from those of the next, and the students at hand
     begin at `first`, so that part of a block can be looked at.
     """
@@ -216,27 +313,3 @@ class Links(NamedTuple):
     array: Any
     apart: Any
     first: Any
-
-
-@intrinsic(prefer_literal=True)
-def opened(typing, record, bits):
-    """The record with pointers in place of addresses; words have `bits` bits."""
-    cls = record.instance_class
-    hints = get_type_hints(cls, include_extras=True)
-    made = []
-    for field, given in zip(cls._fields, record.types, strict=True):
-        [kind] = getattr(hints[field], "__metadata__", [None])
-        if isinstance(kind, str):
-            kind = np.dtype(f"{kind}{bits.literal_value}").type
-        made.append(given if kind is None else types.CPointer(getattr(types, np.dtype(kind).name)))
-    result = types.BaseTuple.from_types(made, cls)
-
-    def generate(context, builder, signature, values):
-        parts = []
-        for i, kind in enumerate(made):
-            value = builder.extract_value(values[0], i)
-            pointer = isinstance(kind, types.CPointer)
-            parts.append(builder.inttoptr(value, context.get_value_type(kind)) if pointer else value)
-        return context.make_tuple(builder, result, parts)
-
-    return result(record, bits), generate

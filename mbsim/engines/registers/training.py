@@ -1,107 +1,248 @@
-"""Training on CPU cores: the order of proposals, and students in calls of bounded work."""
+"""Training on CPU cores: a queue of blocks of students, of any teachers, from which every core takes the next.
 
-import functools
+A run is cut into *stretches* of sweeps, so that a block takes a second of a core at most and an interrupt is not
+kept waiting, and so that the orders of proposals of a stretch fit in memory. In each stretch all blocks are done,
+in the order of their teachers: whoever takes a teacher's first blocks draws its order for all.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from mbsim.engines import launching
-from mbsim.engines.launching import Advanced
-from mbsim.engines.registers import decisions, students, unit_sweeps
-from mbsim.engines.registers.cores import Ensemble, Observation, Orders
+from mbsim.engines.registers import compiled, decisions, networks, records, rows, unit_sweeps, work
+from mbsim.engines.registers.calls import address_of
+from mbsim.engines.registers.groups import Group, Shared, groups_of
+from mbsim.engines.registers.loading import address
+from mbsim.engines.registers.orders import random_orders
+from mbsim.engines.registers.rooms import Room
 from mbsim.engines.task import Columns, ReportProgress, Task
-from mbsim.physics import order as physics
-from mbsim.sampling.streams import keys_of_students, order_key
+from mbsim.sampling.streams import order_key
 
-WORDS_AT_A_TIME = 5e7
-"""Proposals times words of 64 examples, of all students, in one call: about a second on a core, so that an
-interrupt is not kept waiting."""
+STRETCH_WORK = 1e9
+"""Proposals times words of a register, of one block in one stretch: about a second of a core."""
 ORDER_ENTRIES = 2**22
-"""Proposals whose order is drawn at a time."""
+"""Proposals of one teacher whose order is drawn at a time."""
+ORDER = slice(
+    rows.place_of("training", records.Order, "links"),
+    rows.place_of("training", records.Order, "positions") + 1,
+)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 3))
-def _random_orders(key, sweeps: int, first, n: int):
-    numbers = first + jnp.arange(sweeps, dtype=jnp.int32)
-    return physics.random_order(jax.random.wrap_key_data(key, impl="threefry2x32"), numbers, n)
+class Stretch(NamedTuple):
+    """Sweeps begin to stop, and what is measured on the way: the first, and how many of the list of times."""
+
+    begin: int
+    stop: int
+    first: int
+    measured: int
+
+
+def stretches(times: np.ndarray, most: int) -> list[Stretch]:
+    """A run cut into at most `most` sweeps each; what is measured when one ends and the next begins is the first's.
+
+    >>> stretches(np.array([0, 2, 5]), 3)
+    [Stretch(begin=0, stop=3, first=0, measured=2), Stretch(begin=3, stop=5, first=2, measured=1)]
+    """
+    end, found, first = int(times[-1]), [], 0
+    for begin in range(0, max(1, end), most):
+        stop = min(begin + most, end)
+        after = int(np.searchsorted(times, stop, side="right"))
+        found.append(Stretch(begin, stop, first, after - first))
+        first = after
+    return found
+
+
+class Job(NamedTuple):
+    """Blocks first to last of a group, all of one teacher."""
+
+    group: int
+    first: int
+    last: int
+    teacher: int
+
+
+def jobs_of(groups: list[Group], workers: int) -> list[Job]:
+    """All blocks, in the order of their teachers; one by one where there are few."""
+    few = sum(len(group.teacher) for group in groups) < 64 * workers
+    jobs = []
+    for number, group in enumerate(groups):
+        begins = np.arange(len(group.teacher)) if few else np.flatnonzero(np.diff(group.teacher, prepend=-1))
+        ends = np.append(begins[1:], len(group.teacher))
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+            jobs.append(Job(number, begin, end, int(group.teacher[begin])))
+    return sorted(jobs, key=lambda job: job.teacher)
 
 
 class _Orders:
-    """The order of proposals of any sweep."""
+    """The random orders of all teachers in one stretch: drawn when first asked for, and dropped when the last job of
+    the teacher is done.
+    """
 
-    def __init__(self, task: Task, by_units: bool):
-        shape, teacher = task.shape, task.teacher
-        self.n, self.key = shape.proposals, None
-        nothing = np.zeros(0, np.int32)
-        self.made = Orders(np.zeros((0, self.n), np.int32), -1, nothing)
-        graph = teacher.output_sources, shape.d, shape.K, shape.train_output
-        if task.dynamics.order == "random":
-            self.key = order_key(task.seed, shape.N, shape.d, task.teacher_label)
-            self.sweeps = int(np.clip(ORDER_ENTRIES // self.n, 1, 64))
-        elif by_units:
-            positions = physics.hidden_positions(*graph)
-            self.made = Orders(physics.unit_order(positions, shape.d)[None], 0, positions)
-        else:
-            self.made = Orders(physics.sequential_order(*graph)[None], 0, nothing)
+    def __init__(self, task: Task, stretch: Stretch, jobs: list[Job]):
+        self.task, self.stretch = task, stretch
+        self.left = np.bincount([job.teacher for job in jobs], minlength=len(task.numbers))
+        self.locks = [Lock() for _ in self.left]
+        self.drawn: dict[int, np.ndarray] = {}
 
-    def at(self, sweep: int, stop: int) -> tuple[int, Orders]:
-        """Orders of the sweeps from this one to the sweep that is given back, `stop` at the latest."""
-        if self.key is None:
-            return stop, self.made
-        first = sweep - sweep % self.sweeps
-        if first != self.made.first:
-            drawn = _random_orders(self.key, self.sweeps, np.int32(first), self.n)
-            self.made = self.made._replace(links=np.asarray(drawn), first=first)
-        return min(stop, first + self.sweeps), self.made
+    @contextmanager
+    def of(self, teacher: int) -> Iterator[records.Order]:
+        stretch, shape = self.stretch, self.task.shape
+        with self.locks[teacher]:
+            if teacher not in self.drawn:
+                key = order_key(self.task.seed, shape.N, shape.d, int(self.task.numbers[teacher]))
+                self.drawn[teacher] = random_orders(key, stretch.begin, stretch.stop, shape.proposals)
+        drawn = self.drawn[teacher]
+        yield records.Order(address(drawn), len(drawn), stretch.begin, 0)
+        with self.locks[teacher]:
+            self.left[teacher] -= 1
+            if self.left[teacher] == 0:
+                del self.drawn[teacher]
 
 
-class _Launch(NamedTuple):
-    """`launching.Launch`, `most` sweeps in a call; the ensemble is its own state."""
+class _Counts:
+    """What is counted of a group: agreement, test_wrong, batch_wrong, accepted, (4, blocks, times, B) int64."""
 
-    ensemble: Ensemble
-    orders: _Orders
-    most: int
+    def __init__(self, group: Group, times: int):
+        blocks, students = group.members.shape
+        self.counts = np.zeros((4, blocks, times, students), np.int64)
 
-    def init(self) -> None:
-        return None
-
-    def advance(self, state: None, time: int, goal: int) -> Advanced:
-        stop, orders = self.orders.at(time, min(goal, time + self.most))
-        return Advanced(None, stop, self.ensemble.train(time, stop, orders))
-
-    def observe(self, state: None, time: int) -> Observation:
-        return self.ensemble.observe(time)
+    def record(self, first: int) -> records.Results:
+        _, _, times, students = self.counts.shape
+        agreement, test_wrong, batch_wrong, accepted = (address(counts) for counts in self.counts)
+        return records.Results(agreement, test_wrong, batch_wrong, accepted, times, first, students)
 
 
-def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
-    """Train the students of a task on `workers` cores."""
-    shape, labels = task.shape, task.labels
-    count = len(labels.m)
-    refresh = shape.proposals if task.dynamics.refresh is None else task.dynamics.refresh
-    law = task.dynamics.rule
-    chance = decisions.chance_of(law, labels.temperature)
+class Functions(NamedTuple):
+    """Addresses of what is compiled for a group."""
+
+    train: int
+    test: int
+    examine: int
+    agree: int
+    draw: int
+
+
+def functions_of(group: Group) -> Functions:
+    """Compile what a group needs, or load it."""
+    test, batch = group.examiner, group.examiner._replace(sampling=group.kind.sampling)
+    return Functions(
+        address_of(compiled.trainer(group.kind), 3),
+        address_of(compiled.examiner(test), 2),
+        address_of(compiled.examiner(batch), 2),
+        address_of(networks.path_agreement, 1),
+        address_of(compiled.initial_weights, 1),
+    )
+
+
+class Training:
+    """The students of a task on the cores of this machine."""
+
+    def __init__(self, task: Task, workers: int):
+        self.task, self.times = task, np.asarray(task.times, np.int64)
+        self.shared = shared_of(task)
+        self.groups = list(groups_of(task, self.shared))
+        self.functions = [functions_of(group) for group in self.groups]
+        self.counts = [_Counts(group, len(self.times)) for group in self.groups]
+        self.jobs = jobs_of(self.groups, workers)
+        self.rooms = [Room(self.groups) for _ in range(workers)]
+        # The next mini-batch at each measured time.
+        self.numbers = -(-self.times * task.shape.proposals // task.refresh)
+
+    def stretches(self) -> list[Stretch]:
+        """As many sweeps at a time as there is work and memory for."""
+        n = self.task.shape.proposals
+        widest = max(group.words * max(job.last - job.first for job in self.jobs) for group in self.groups)
+        most = int(STRETCH_WORK) // (n * widest)
+        if self.shared.random:
+            most = min(most, ORDER_ENTRIES // n)
+        return stretches(self.times, max(1, most))
+
+    def do(self, job: Job, stretch: Stretch, orders: _Orders | None) -> int:
+        """Take the blocks of a job through a stretch; returns how many proposals their students have made."""
+        room = self.rooms.pop()
+        try:
+            if orders is None:
+                self._do(job, stretch, room)
+            else:
+                with orders.of(job.teacher) as order:
+                    room.training[job.group][ORDER] = order
+                    self._do(job, stretch, room)
+        finally:
+            self.rooms.append(room)
+        students = int(self.groups[job.group].used[job.first : job.last].sum())
+        return (stretch.stop - stretch.begin) * self.task.shape.proposals * students
+
+    def _do(self, job: Job, stretch: Stretch, room: Room) -> None:
+        group, of = self.groups[job.group], self.functions[job.group]
+        doing = records.Work(
+            training=address(group.training),
+            tests=address(group.tests),
+            batches=address(group.batches),
+            agreements=address(group.agreements),
+            drawings=address(group.drawings),
+            parts=group.parts,
+            layers=group.drawings.shape[1],
+            train=of.train,
+            test=of.test,
+            examine=of.examine,
+            agree=of.agree,
+            draw=of.draw,
+            measured=stretch.measured,
+            times=address(self.times) + stretch.first * self.times.itemsize,
+            numbers=address(self.numbers) + stretch.first * self.numbers.itemsize,
+        )
+        row = rows.row_of(doing, self.counts[job.group].record(stretch.first), room.record(job.group))
+        work.do(job.first, job.last, stretch.begin, stretch.stop, address(row))
+
+    def columns(self) -> Columns:
+        """What was counted, and the weights at the end, students in the order of the task."""
+        students, times = len(self.task.labels.m), len(self.times)
+        shape = self.task.shape
+        counts = np.empty((4, students, times), np.int64)
+        w, v = (np.empty((students, links), np.int8) for links in (shape.hidden_links, shape.output_links))
+        for group, counted in zip(self.groups, self.counts, strict=True):
+            real = np.arange(group.members.shape[1]) < group.used[:, None]
+            mine = group.members[real]
+            counts[:, mine] = counted.counts.swapaxes(2, 3)[:, real]
+            w[mine], v[mine] = (layer[real] for layer in group.weights())
+        agreement, test_wrong, batch_wrong, accepted = counts
+        return Columns(agreement, test_wrong, batch_wrong, accepted, w, v)
+
+
+def shared_of(task: Task) -> Shared:
+    """What the students of a task share."""
+    shape, law = task.shape, task.dynamics.rule
     # A fresh batch within a sweep would come between the links of a unit.
     by_units = (
         task.dynamics.order == "sequential"
         and not shape.scalar
-        and refresh % shape.proposals == 0
+        and task.refresh % shape.proposals == 0
         and shape.d <= unit_sweeps.TOTAL
     )
-    shared = students.shared_of(task.teacher, shape, refresh, task.test_size, law, chance, by_units)
-    keys = keys_of_students(task.seed, shape.N, shape.d, task.teacher_label, labels.m, labels.replica)
-    drawn = students.init(shared, labels.m, labels.init_overlap, labels.temperature, keys)
-    words = shape.proposals * int((-(-labels.m // 64)).sum())
-    most = max(1, int(WORDS_AT_A_TIME * workers / words))
-    ensemble = Ensemble(shared, drawn, workers)
+    chance = decisions.chance_of(law, task.labels.temperature)
+    random = task.dynamics.order == "random"
+    return Shared(shape, task.refresh, task.test_size, law, chance, by_units, task.dynamics.training, random)
+
+
+def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
+    """Train the students of a task on `workers` cores."""
+    training = Training(task, workers)
+    pool = ThreadPoolExecutor(workers) if workers > 1 else None
     try:
-        launch = _Launch(ensemble, _Orders(task, by_units), most)
-        # A call returns when its work is done: there is nothing to prepare meanwhile.
-        run = launching.run(launch, task.times, shape.proposals * count, progress, ahead=0)
-        counts = [np.stack(column, axis=1) for column in zip(*run.seen, strict=True)]
-        accepted = np.stack([sum(some, np.zeros(count, np.int64)) for some in run.counted], axis=1)
-        w, v = ensemble.weights()
-        return Columns(counts[0], counts[1], counts[2], accepted, w, v)
+        for stretch in training.stretches():
+            orders = _Orders(task, stretch, training.jobs) if training.shared.random else None
+
+            def one(job: Job, stretch: Stretch = stretch, orders: _Orders | None = orders) -> int:
+                return training.do(job, stretch, orders)
+
+            mapped: Callable[..., Iterator[int]] = map if pool is None else pool.map
+            for done in mapped(one, training.jobs):
+                progress(done)
     finally:
-        ensemble.close()
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+    return training.columns()

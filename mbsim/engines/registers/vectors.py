@@ -1,6 +1,6 @@
 """Vector registers as types of numba, and what is done with them word by word.
 
-`Vector(bits, count)` is a register of `count` unsigned words; &, |, ^, ~, + and - work on it word by word.
+`Vector(bits, count)` is a register of `count` unsigned words; &, |, ^, ~, +, -, *, // and % work on it word by word.
 LLVM splits it where the machine's registers are narrower than `BYTES`.
 """
 
@@ -110,6 +110,26 @@ def rotated(typing, vector, distance):
     return vector(vector, distance), generate
 
 
+@intrinsic
+def below(typing, first, second):
+    """All ones in words that are smaller in the first, as unsigned numbers."""
+
+    def generate(context, builder, signature, values):
+        return builder.sext(builder.icmp_unsigned("<", *values), values[0].type)
+
+    return first(first, second), generate
+
+
+@intrinsic(prefer_literal=True)
+def shifted(typing, vector, distance):
+    """Every word shifted to the right by a constant."""
+
+    def generate(context, builder, signature, values):
+        return builder.lshr(values[0], constant(values[0].type, distance.literal_value))
+
+    return vector(vector, distance), generate
+
+
 def _word_by_word(method, *operators):
     @intrinsic
     def instruction(typing, first, second):
@@ -135,6 +155,9 @@ _word_by_word("or_", operator.or_, operator.ior)
 _word_by_word("xor", operator.xor, operator.ixor)
 _word_by_word("add", operator.add, operator.iadd)
 _word_by_word("sub", operator.sub, operator.isub)
+_word_by_word("mul", operator.mul, operator.imul)
+_word_by_word("udiv", operator.floordiv)
+_word_by_word("urem", operator.mod)
 
 
 @intrinsic

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mbsim.lazy import Array, jax, jnp, lax
+from mbsim.lazy import Array, jnp, lax
 from mbsim.physics.flips import Network, Rows, flip, network, proposals
 from mbsim.physics.order import random_order
 from mbsim.physics.problem import Weights
@@ -83,8 +83,7 @@ class Flips(FlipRule):
         """The weights (n,) that a sweep proposes, one after the other."""
         if world.problem.options["order"] == "sequential":
             return world.shared["order"]
-        key = jax.random.wrap_key_data(world.shared["order_key"], impl="threefry2x32")
-        return random_order(key, time[None], n)[0]
+        return random_order(world.shared["order_key"], time[None], n)[0]
 
     def weights_of(self, state: State) -> Weights:
         """The ±1 weights."""

@@ -1,0 +1,60 @@
+"""Known answers that were right here before: remembered, so that a warm start does not repeat them.
+
+What is remembered belongs to the sources of mbsim, the versions of what compiles and runs them, the device and the
+processor: where any of these is another, the answers are asked for anew. It lies beside the machine code that is
+kept (`registers/kept.py`), in one empty file for each kernel that was right; a wrong answer is never remembered.
+`mbsim doctor` asks always.
+"""
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mbsim.engines.protocol import Engine, Task
+from mbsim.lazy import jax
+
+PACKAGES = "jax", "jaxlib", "numba", "llvmlite", "numpy", "optax"
+
+
+def answers(engine: Engine, task: Task) -> tuple[str, bool]:
+    """Name of the compiled kernel that a task needs, and whether it gives its known answers here, now or before."""
+    kernel = engine.kernel(task)
+    place = _place(engine.name, kernel)
+    with suppress(OSError):
+        if _kept().use_files and place.exists() and _kept().safe(place):
+            return kernel, True
+    passed = engine.known_answers(task)
+    if passed and _kept().use_files:
+        with suppress(OSError):
+            place.touch(mode=0o600)
+    return kernel, passed
+
+
+def _kept():
+    from mbsim.engines.registers import kept  # numba is slow to import
+
+    return kept
+
+
+def _place(engine: str, kernel: str) -> Path:
+    """The file of a kernel."""
+    told = "\n".join([engine, kernel, *_circumstances()])
+    return _kept().folder() / f"mbsim-right-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+
+
+def _circumstances() -> Iterator[str]:
+    """All that an answer depends on."""
+    root = Path(__file__).parent.parent
+    for file in sorted(
+        [*root.glob("engines/**/*.py"), *root.glob("physics/**/*.py"), *root.glob("sampling/*.py")]
+    ):
+        yield hashlib.sha256(file.read_bytes()).hexdigest()
+    for package in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield f"{package} {importlib.metadata.version(package)}"
+    yield platform.python_version()
+    yield repr(_kept().processor())
+    yield ", ".join(sorted({device.device_kind for device in jax.local_devices()}))

@@ -1,1 +1,0 @@
-"""±1 weights by XLA programs: levels of commuting proposals in groups."""
