@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from mbsim import fss
 from mbsim.fss import Critical, because
 from mbsim.physics.rules import RULES
-from mbsim.report import drawings, findings, model, page, tables, words
+from mbsim.report import drawings, findings, law_tables, model, page, tables, words
 
 
 def test_the_findings_tell_the_limit_or_the_growth_or_the_largest_size_of_the_random_start():
@@ -317,7 +317,7 @@ def test_rows_that_say_the_same_share_a_footnote():
 
     none = because("no_limit", laws=("logarithm",), share=0.67)
     known = [replace(made_up.extrapolation(d), because=(drift(d / 10), apart(d))) for d in (3, 5)]
-    table = tables.extrapolation_table(
+    table = law_tables.extrapolation_table(
         [*known, replace(made_up.extrapolation(3), because=(none, apart(0.2)))]
     )
     texts = [text for mark, text in table.notes if mark]
@@ -332,7 +332,7 @@ def test_rows_that_say_the_same_share_a_footnote():
         replace(made_up.connectivity(), because=(because("neither_fits", chi2=x, law="power"),))
         for x in (9.0, 34.0)
     ]
-    assert tables.connectivity_table(poor).notes == [("a", "neither law fits")]
+    assert law_tables.connectivity_table(poor).notes == [("a", "neither law fits")]
 
 
 def test_the_rule_is_that_of_the_dataset_and_nothing_is_guessed():
@@ -389,3 +389,17 @@ def test_a_crossover_is_told_with_its_midpoint_and_as_no_transition():
         "d = 5: the transition is a smooth crossover (nothing sharpens with the size), with its midpoint at "
         "m = 18.26 (18.06 to 18.46) for N = 256."
     )
+
+
+def test_the_table_of_a_collapse_has_its_chance_and_what_it_becomes_without_the_smallest_sizes():
+    fewer = fss.results.CollapseStability(
+        128.0, made_up.interval(7.1, 0.2), fss.Interval(0.4, 0.2, 0.5), fss.Interval(0.1, 0, 0.2), 0.4
+    )
+    one = replace(made_up.collapse(3), p_value=0.03, stability=(fewer,))
+    table = tables.collapse_table([one])
+    assert table.heads == ["d", "quantity", "m_c", "ν", "β", "χ²/dof", "p"]
+    assert table.rows[0][-1].text == "0.03"
+    assert [cell.text for cell in table.rows[1]] == ["", "from 128 on", "7.10", "2.5", "0.25", "", "0.4"]
+    assert table.rows[1][3].below == "2.0 to 5.0"
+    corrected = tables.collapse_table([replace(one, omega=made_up.interval(0.5, 0.1))])
+    assert corrected.heads[-3:] == ["ω", "χ²/dof", "p"]

@@ -174,7 +174,8 @@ def collapse_drawings(analysis: Analysis, size: str = "N", control: str = "m") -
         where = f" at {labels_text(one.labels)}" if one.labels else ""
         quantity = tables.QUANTITIES.get(one.quantity, one.quantity)
         caption = f"Data collapse{where}: {quantity} of all sizes on one curve, "
-        caption += f"χ²/dof = {one.chi2_per_dof:.3g}."
+        chance = f" (p = {one.p_value:.2g})" if np.isfinite(one.p_value) else ""
+        caption += f"χ²/dof = {one.chi2_per_dof:.3g}{chance}."
         if one.landscape is not None:
             caption += " (b) χ²/dof as m_c and 1/ν move away from their best values (point, 95 % intervals)."
         drawings.append(Drawing(f"collapse-{place}", figure, caption))

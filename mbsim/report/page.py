@@ -19,7 +19,7 @@ from mbsim.figures.collapse import is_determined
 from mbsim.figures.style import written
 from mbsim.fss.design import need_dataset, need_record
 from mbsim.fss.results import Analysis
-from mbsim.report import checks, drawings, model, tables, words
+from mbsim.report import checks, drawings, law_tables, model, tables, words
 from mbsim.report.findings import configuration, findings, labels_text, protocol, stated
 
 MISSING = {
@@ -124,7 +124,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     def missing(field: str) -> str:
         return words.sentence(analysis.reasons.get(field, MISSING[field]))
 
-    laws = tables.of_stated(analysis)
+    laws = law_tables.of_stated(analysis)
     used = {one.estimator for one in stated(analysis)}
     of_d = [law for law in analysis.connectivity if law.estimator in used] or analysis.connectivity
     collapsed = [one for one in analysis.collapses if is_determined(one)]
@@ -150,9 +150,9 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "discontinuous": drawings.discontinuous(analysis),
         "errors": tables.error_table(analysis.critical),
         "trends": tables.trend_table(analysis.over_time),
-        "extrapolations": tables.extrapolation_table(laws) if laws else None,
+        "extrapolations": law_tables.extrapolation_table(laws) if laws else None,
         "extrapolations_missing": missing("extrapolations"),
-        "connectivity": tables.connectivity_table(of_d) if of_d else None,
+        "connectivity": law_tables.connectivity_table(of_d) if of_d else None,
         "connectivity_missing": missing("connectivity"),
         "collapses": tables.collapse_table(analysis.collapses) if collapsed else None,
         "collapses_missing": [missing("collapses")]

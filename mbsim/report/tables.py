@@ -5,12 +5,11 @@ or what to mind) stand below the table, each once.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mbsim.fss.critical import Critical
 from mbsim.fss.interval import Interval, Label
-from mbsim.fss.laws import ConnectivityLaw, Extrapolation
-from mbsim.fss.names import MIDPOINT, PERFECT_RECOVERY, STEEPEST, short_of
+from mbsim.fss.names import MIDPOINT, STEEPEST, short_of
 from mbsim.fss.over_time import OverTime
 from mbsim.fss.reasons import Reason
 from mbsim.fss.results import Analysis, Collapse, Hysteresis
@@ -30,10 +29,8 @@ from mbsim.report.cells import (
     shared,
 )
 from mbsim.report.findings import labels_text, stated
-from mbsim.report.words import LAWS, TAGS
+from mbsim.report.words import TAGS
 
-DRIFT = "drift"
-"""The reason that has a column of its own."""
 USED_MIDPOINT, USED_ALONE = "used_midpoint", "used_alone"
 """The reasons of an estimator that need no note: the midpoint is what the caption names."""
 OF_START = "of_start"
@@ -115,7 +112,7 @@ def error_table(critical: Sequence[Critical], size: str = "N") -> Table | None:
             [
                 *(label_cell(name, one.labels.get(name, "")) for name in names),
                 Cell(short_of(one.estimator)),
-                Cell(number_and_interval(one)[0], note=shared(notes, one.because, (DRIFT,))),
+                Cell(number_and_interval(one)[0], note=shared(notes, one.because)),
                 Cell(chance.texts[1] if math.isfinite(sum(one.statistical)) else "–"),
                 Cell(f"−{down} / +{up}" if float(down) or float(up) else "0"),
                 Cell(number_and_interval(one)[1]),
@@ -160,108 +157,13 @@ def trend_table(records: Sequence[OverTime], size: str = "N") -> Table | None:
     return Table(heads, rows, len(names), [])
 
 
-def of_stated(analysis: Analysis, size: str = "N") -> list[Extrapolation]:
-    """The laws of the estimators by which m_c is stated, and of perfect recovery; all, where none is stated."""
-    keys = {(one.estimator, _without(one.labels, size)) for one in stated(analysis)}
-    own = [
-        one
-        for one in analysis.extrapolations
-        if one.estimator == PERFECT_RECOVERY or (one.estimator, _without(one.labels, size)) in keys
-    ]
-    return own if keys else list(analysis.extrapolations)
-
-
-def _without(labels: Mapping[str, Label], name: str) -> tuple[tuple[str, Label], ...]:
-    return tuple((key, value) for key, value in labels.items() if key != name)
-
-
-def extrapolation_table(extrapolations: Sequence[Extrapolation]) -> Table:
-    """A row for each law of m_c against N: its weight, m_c(∞), χ²/dof; too few sizes are named below.
-
-    The sizes have a column where they differ.
-    """
-    names = label_names(extrapolations)
-    notes: dict[str, str] = {}
-    rows = []
-    drifts = False
-    differ = len({_sizes(one) for one in extrapolations if len(one.sizes)}) > 1
-    for one in sorted(extrapolations, key=lambda one: [str(one.labels.get(name, "")) for name in names]):
-        if not len(one.sizes):
-            continue
-        cells = [
-            *(label_cell(name, one.labels.get(name, "")) for name in names),
-            Cell(short_of(one.estimator)),
-            *([Cell(_sizes(one))] if differ else []),
-            Cell(LAWS.get(one.law, one.law), note=shared(notes, one.because, (DRIFT,))),
-            _weights(one.weights),
-            _limit(one),
-            Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"),
-        ]
-        rows.append(cells)
-        drifts = drifts or any(reason.key == DRIFT for reason in one.because)
-    sizes = ["sizes"] if differ else []
-    heads = [*heads_of(names), "estimator", *sizes, "law", "weights", "m_c(∞)", "χ²/dof"]
-    below = notes_below(notes)
-    if drifts:
-        below.append(("", "drift: what growth like a logarithm the points do not exclude"))
-    if few := _too_few_sizes(extrapolations):
-        below.append(("", f"too few sizes for a law: {few}"))
-    return Table(heads, rows, len(names) + 1, below)
-
-
-def _sizes(one: Extrapolation) -> str:
-    return ", ".join(f"{N:g}" for N in one.sizes)
-
-
-def _limit(one: Extrapolation) -> Cell:
-    """m_c(∞), its interval, and the drift that is not excluded, a line each."""
-    cell = interval_cell(one.m_c)
-    drifts = [reason for reason in one.because if reason.key == DRIFT]
-    lines = [cell.below, *(f"drift ≤ {drift['most']:.2g} log {drift['size']}" for drift in drifts)]
-    return cell._replace(below="\n".join(filter(None, lines)))
-
-
-def _weights(weights: Mapping[str, float]) -> Cell:
-    """The likeliest law, and the others that count for something below it, a line each."""
-    ordered = sorted(weights.items(), key=lambda item: -item[1])
-    texts = [f"{name} {weight:.2f}" for name, weight in ordered if weight >= 0.005]
-    return Cell(texts[0], "\n".join(texts[1:])) if texts else Cell("–")
-
-
-def _too_few_sizes(extrapolations: Sequence[Extrapolation]) -> str:
-    """The estimators without a law, each with its labels unless it has none anywhere."""
-    everywhere: dict[str, list[Extrapolation]] = {}
-    for one in extrapolations:
-        everywhere.setdefault(short_of(one.estimator), []).append(one)
-    found = []
-    for name, laws in everywhere.items():
-        where = [labels_text(one.labels) for one in laws if not len(one.sizes)]
-        if where:
-            found.append(name if len(where) == len(laws) else f"{name} ({'; '.join(where)})")
-    return ", ".join(found)
-
-
-def connectivity_table(laws: Sequence[ConnectivityLaw]) -> Table:
-    """A row for each law of m_c against d: source, decision, exponent, weights."""
-    notes: dict[str, str] = {}
-    rows = []
-    for law in laws:
-        weights = ", ".join(f"{name} {weight:.2f}" for name, weight in law.weights.items())
-        cells = [
-            Cell(", ".join(filter(None, [law.source, labels_text(law.labels)]))),
-            Cell(law.law, note=shared(notes, law.because, (DRIFT,))),
-            interval_cell(law.exponent),
-            Cell(weights or "–"),
-            Cell(f"{law.chi2_per_dof:.2g}" if math.isfinite(law.chi2_per_dof) else "–"),
-        ]
-        rows.append(cells)
-    heads = ["points", "law", "exponent of d", "weights", "χ²/dof"]
-    return Table(heads, rows, 1, notes_below(notes))
-
-
 def collapse_table(collapses: Sequence[Collapse]) -> Table:
-    """A row for each collapse: m_c, ν, β, χ²/dof; what was fixed is marked."""
+    """A row for each collapse: m_c, ν, β, ω where one was fitted, χ²/dof and its chance; what was fixed is marked.
+
+    Below it a row for each collapse without the smallest sizes.
+    """
     names = label_names(collapses)
+    corrected = any(one.omega.known for one in collapses)
     notes: dict[str, str] = {}
     rows = []
     for one in collapses:
@@ -270,10 +172,39 @@ def collapse_table(collapses: Sequence[Collapse]) -> Table:
         for name, interval in (("m_c", one.m_c), ("nu", one.nu), ("beta", one.beta)):
             fixed = name in one.fixed and interval.known
             cells.append(Cell(f"{interval.value:g}", "fixed") if fixed else interval_cell(interval))
-        cells.append(Cell(f"{one.chi2_per_dof:.2g}" if math.isfinite(one.chi2_per_dof) else "–"))
-        rows.append(cells)
-    heads = [*heads_of(names), "quantity", "m_c", "ν", "β", "χ²/dof"]
+        cells += [interval_cell(one.omega)] if corrected else []
+        rows.append([*cells, _figure(one.chi2_per_dof), _figure(one.p_value)])
+        for fewer in one.stability:
+            exponents = (_inverse(fewer.inverse_nu), _ratio(fewer.beta_over_nu, fewer.inverse_nu))
+            cells = [
+                *(Cell("") for _ in names),
+                Cell(f"from {fewer.smallest:g} on"),
+                interval_cell(fewer.m_c),
+            ]
+            cells += [*exponents, *([Cell("")] if corrected else []), Cell("")]
+            rows.append([*cells, _figure(fewer.p_value)])
+    omega = ["ω"] if corrected else []
+    heads = [*heads_of(names), "quantity", "m_c", "ν", "β", *omega, "χ²/dof", "p"]
     return Table(heads, rows, len(names) + 1, notes_below(notes))
+
+
+def _figure(value: float) -> Cell:
+    return Cell(f"{value:.2g}" if math.isfinite(value) else "–")
+
+
+def _inverse(one: Interval) -> Cell:
+    """ν with its interval, of 1/ν; without one where 1/ν may be 0."""
+    if not one.known or one.value <= 0:
+        return Cell("–")
+    ends = (1 / one.high, 1 / one.low) if one.low > 0 else (math.nan, math.nan)
+    return interval_cell(Interval(1 / one.value, *ends))
+
+
+def _ratio(beta_over_nu: Interval, inverse_nu: Interval) -> Cell:
+    """β of β/ν and 1/ν; its interval would need how both vary together."""
+    if not (beta_over_nu.known and inverse_nu.known) or inverse_nu.value <= 0:
+        return Cell("–")
+    return Cell(f"{beta_over_nu.value / inverse_nu.value:.2g}")
 
 
 def refusals(collapses: Sequence[Collapse]) -> list[str]:
