@@ -7,7 +7,7 @@ records with a `repr` of one line, and lists of records that are tables (`to_dat
 >>> from mbsim import fss
 >>> ds = fss.planted()  # a transition at m = 18
 >>> fss.midpoint(ds, bootstrap=100)[0]
-<Critical N = 64: m_c = 17.97 (17.58 to 18.27), midpoint of q>
+<Critical N = 64: m_c = 17.98 (17.57 to 18.27), midpoint of q>
 """
 
 from mbsim.fss.analysis import analyze, judged

@@ -68,7 +68,7 @@ def analyze(
     >>> from mbsim import fss
     >>> found = fss.analyze(fss.planted([64, 256]), bootstrap=100)
     >>> found.critical[0]
-    <Critical N = 64: m_c = 17.98 (17.71 to 18.23), midpoint of q>
+    <Critical N = 64: m_c = 17.97 (17.70 to 18.22), midpoint of q>
     >>> found.reasons["connectivity"]
     'no label d'
     """

@@ -38,7 +38,7 @@ class Level:
     >>> from mbsim import fss
     >>> fss.register(fss.Level(0.4, key="level_04", short="q = 0.4"))
     >>> fss.estimates(fss.planted([64]), ["level_04"], bootstrap=100)
-    [<Critical N = 64: m_c = 17.14 (16.79 to 17.44), fixed level of q>]
+    [<Critical N = 64: m_c = 16.86 (16.55 to 17.13), fixed level of q>]
     >>> fss.unregister("level_04")
     """
 

@@ -78,8 +78,8 @@ def as_text(critical: Sequence[Critical]) -> str:
     >>> from mbsim import fss
     >>> print(fss.as_text(fss.estimates(fss.planted([64, 128]), ["midpoint"], bootstrap=100)))
       N    m_c    95% interval      order
-     64  17.98  17.71 to 18.23  undecided
-    128  17.90  17.67 to 18.12  undecided
+     64  17.97  17.70 to 18.22  undecided
+    128  17.89  17.66 to 18.12  undecided
     """
     critical = need_records(critical, "critical", "mbsim.fss.estimates(ds)")
     names = list(dict.fromkeys(name for record in critical for name in record.labels))
