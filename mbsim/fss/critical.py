@@ -74,7 +74,14 @@ class Critical(Record):
     def row(self) -> dict[str, Any]:
         """Labels and numbers, under the names of the attributes."""
         numbers = ("estimator", "order_parameter", "m_c", "low", "high", "order", "value", "width", "reason")
-        return {**self.labels, **{name: getattr(self, name) for name in numbers}}
+        parts = {
+            "statistical_low": self.statistical[0],
+            "statistical_high": self.statistical[1],
+            "systematic_down": self.systematic[0],
+            "systematic_up": self.systematic[1],
+            "used": "" if self.choice is None else str(self.choice),
+        }
+        return {**self.labels, **{name: getattr(self, name) for name in numbers}, **parts}
 
     def summary(self) -> str:
         """The critical value, its estimator, and why it is not known."""
