@@ -1,9 +1,10 @@
 # Everything that a fresh machine needs is Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV := .venv
+AOT := .venv-aot
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint bench clean
+.PHONY: demo test slow lint bench aot clean
 
 # The stamp is renewed when the dependencies change; the package itself is installed editable.
 $(VENV)/.installed: pyproject.toml
@@ -31,5 +32,17 @@ lint: $(VENV)/.installed  ## style, types, layers, and no file longer than a per
 bench: $(VENV)/.installed  ## the kernel beside a sequential numba program, in the same run
 	$(BIN)/python benchmarks/table.py
 
+aot: $(AOT)/.installed  ## compile every program for accelerators that are not there, and hold it to its budget
+	$(AOT)/bin/python benchmarks/aot.py
+
+# The wheels of accelerators are large and belong to one version of jax: an environment of their own. Where they
+# cannot be had, aot.py says so.
+$(AOT)/.installed: pyproject.toml benchmarks/aot_wheels.py
+	$(PYTHON) -m venv $(AOT)
+	$(AOT)/bin/pip install --quiet --upgrade pip
+	$(AOT)/bin/pip install --quiet --editable .
+	-$(AOT)/bin/pip install --quiet --no-deps $$($(AOT)/bin/python benchmarks/aot_wheels.py)
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs mbsim/engines/registers/__pycache__
+	rm -rf $(VENV) $(AOT) runs mbsim/engines/registers/__pycache__

@@ -2,7 +2,8 @@
 
     python benchmarks/aot.py [--only gpu|tpu] [--out FILE]
 
-Every program of the Pallas engine is compiled for a described H100 and a described TPU v5e. Nothing is timed but
+Every program of the Pallas engine, and the steps of gradient descent, are compiled for a described H100 and a
+described TPU v5e. Nothing is timed but
 compilers: kernels and waits for the host are counted in the optimised program, instructions in the Hopper machine
 code of the kernel, bundles in its schedule for the TPU, a bundle being a cycle if nothing stalls. Exits with 1 if a
 program does not compile or breaks its budget; with 0 and a reason if what it takes is not installed.
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 import aot_devices as devices
 import aot_programs as read
+import aot_sgd as sgd
 import jax
 
 from mbsim.engines.networks import Shape
@@ -48,6 +50,7 @@ loop whose end the host must read.
   proposal; only the drawing of inputs is left out.
 - TPU v5e: bundles of a proposal of all students of a program, of an output link and of a hidden link, and the rate
   that they imply at 1.5 GHz if nothing stalls and nothing else is done.
+- SGD: kernels of one turn of the loop over steps. Batches are drawn before it, for some steps at a time.
 - Inputs cost one threefry block for each input and word of each student in a sweep: for students with few examples
   and links about as much again as the proposals.
 """
@@ -244,6 +247,20 @@ def main() -> int:
                 broken += row.broken
                 print(*row[:-1], sep=" | ", flush=True)
                 given.out.write_text(report(rows))
+        for case in sgd.CASES:
+            if given.case not in case.title:
+                continue
+            try:
+                columns, faults = sgd.read_case(kind, case, mesh)
+            except jax.errors.JaxRuntimeError as error:
+                first = str(error).splitlines()[0]
+                broken.append(f"{devices.NAMES[kind]}, {case.title}: does not compile: {first}")
+                print(broken[-1], flush=True)
+                continue
+            rows.setdefault(kind, []).append(Row(*columns, tuple(faults)))
+            broken += faults
+            print(*columns, sep=" | ", flush=True)
+            given.out.write_text(report(rows))
     for fault in broken:
         print("BROKEN:", fault)
     return 1 if broken else 0

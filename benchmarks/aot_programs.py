@@ -68,6 +68,19 @@ def launches(text: str) -> Launches:
     return count(entry)
 
 
+def of_a_step(text: str) -> int:
+    """Kernels of one turn of the innermost loop that has most of them."""
+    bodies = {name: "" for name in re.findall(r" while\(.*?body=%?([\w.\-]+)", text)}
+    current = ""
+    for line in text.splitlines():
+        head = re.match(r"(?:ENTRY )?%?([\w.\-]+) (?:\(.*\) -> .* )?\{", line)
+        current = head[1] if head else current
+        if current in bodies:
+            bodies[current] += line + "\n"
+    innermost = [body for body in bodies.values() if " while(" not in body]
+    return max(sum(bool(LAUNCHED.search(line)) for line in body.splitlines()) for body in innermost)
+
+
 class Hopper(NamedTuple):
     """Instructions and loads on each way through a proposal, shortest first; of the other loops in the order of the
     code; registers; what must not be.

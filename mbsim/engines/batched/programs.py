@@ -117,6 +117,17 @@ def programs(setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> S
 
 @functools.lru_cache(maxsize=256)
 def _program(name: str, setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> Callable[..., Any]:
+    jitted, arguments = program(name, setting, teachers, students, mesh)
+    # In float32, unless jax was told otherwise: by itself it rounds products to 11 bits on newer GPUs.
+    told = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    with jax.default_matmul_precision(told or "highest"):
+        return jitted.lower(*arguments).compile()
+
+
+def program(
+    name: str, setting: SgdSetting, teachers: int, students: int, mesh: Mesh
+) -> tuple[Any, tuple[Any, ...]]:
+    """One of the functions over all devices of a mesh, jitted and not yet traced, and what it is traced with."""
     functions = _functions(setting, mesh.devices.flat[0].platform == "cpu")
 
     def placed(tree: Any, spec: P) -> Any:
@@ -139,7 +150,4 @@ def _program(name: str, setting: SgdSetting, teachers: int, students: int, mesh:
         arguments = (placed(states, SPLIT), tables, each, *(number,) * numbers)
     split = jax.shard_map(functions[name], mesh=mesh, in_specs=specs, out_specs=SPLIT, check_vma=False)
     consumed = (0,) if name == "advance" else ()
-    # In float32, unless jax was told otherwise: by itself it rounds products to 11 bits on newer GPUs.
-    told = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    with jax.default_matmul_precision(told or "highest"):
-        return jax.jit(split, donate_argnums=consumed).lower(*arguments).compile()
+    return jax.jit(split, donate_argnums=consumed), arguments

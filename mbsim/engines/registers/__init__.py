@@ -2,8 +2,8 @@
 
 Written for one student and mapped by JAX, a sweep is thousands of small kernels, each of which streams all students
 through the cache. Here numba compiles one loop over the proposals; it carries one vector register of students at a
-time, whose whole state stays in the first levels of the cache. A *block* is the students that share a register, all of
-one teacher. Files, in the order in which data flow:
+time, whose whole state stays in the first levels of the cache. A *block* is the students that share a register, all
+of one teacher. Files, in the order in which data flow:
 
     sizes     of registers, counters and what a core holds; needs no numba
     kept      compiled functions, named by what they are made of; machine code from one process to the next

@@ -1,0 +1,60 @@
+"""Gradient descent compiled for devices that are not there: kernels of a step."""
+
+import time
+from typing import Any, NamedTuple
+
+import aot_devices as devices
+import aot_programs as read
+import jax
+
+from mbsim.engines.batched import programs
+from mbsim.engines.batched.setting import RealShape, SgdSetting
+from mbsim.physics.optimisers import Optimizer
+
+STUDENTS, TEACHERS = 1024, 16
+STEP_KERNELS, TPU_SECONDS = 12, 30
+
+
+class Case(NamedTuple):
+    """Students of one kind, with m examples in a batch."""
+
+    title: str
+    shape: RealShape
+    m: int
+
+
+CASES = (
+    Case("SGD, dense, N=64 d=3 m=8", RealShape(64, 64, 64, 3, 64, True, True, "tanh", False, 0), 8),
+    Case("SGD, sparse, N=64 d=3 m=8", RealShape(64, 64, 64, 3, 64, False, True, "tanh", False, 3), 8),
+    Case(
+        "SGD, dense, one output, N=64 d=3 m=64", RealShape(64, 64, 1, 3, 64, True, True, "tanh", False, 0), 64
+    ),
+)
+
+
+def read_case(kind: str, case: Case, mesh: jax.sharding.Mesh) -> tuple[tuple[Any, ...], list[str]]:
+    """Case, program, kernels, waits, memory, seconds, what a step is; and the budgets that it breaks."""
+    setting = SgdSetting(case.shape, case.m, "sign", Optimizer("sgd", 0.0), 256)
+    began = time.process_time()
+    jitted, arguments = programs.program("advance", setting, TEACHERS, STUDENTS, mesh)
+    with jax.default_matmul_precision("highest"):
+        compiled = jitted.trace(*arguments).lower(lowering_platforms=(devices.PLATFORMS[kind],)).compile()
+    seconds = time.process_time() - began
+    text, size = compiled.as_text(), compiled.memory_analysis()
+    used = size.argument_size_in_bytes + size.temp_size_in_bytes
+    counted, step = read.launches(text), read.of_a_step(text)
+    broken = []
+    if kind == "gpu" and step > STEP_KERNELS:
+        broken.append(f"{case.title}: {step} kernels a step, {STEP_KERNELS} are allowed")
+    if kind == "tpu" and seconds > TPU_SECONDS:
+        broken.append(f"{case.title}: compiled in {seconds:.0f} s of a processor, {TPU_SECONDS} are allowed")
+    row = (
+        f"{case.title} ({STUDENTS:,} students of {TEACHERS} teachers)",
+        "advance",
+        str(counted.kernels),
+        str(counted.waits) if kind == "gpu" else "",
+        f"{used / 2**20:,.0f} MiB",
+        seconds,
+        f"{step} kernels a step, examples drawn for {setting.chunk} steps at a time",
+    )
+    return row, [f"{devices.NAMES[kind]}, {fault}" for fault in broken]
