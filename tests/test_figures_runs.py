@@ -124,3 +124,16 @@ def test_figures_do_not_depend_on_a_matplotlibrc_that_cannot_draw(ds):
         assert mpl.rcParams["text.usetex"]  # and leave it as it was
         mine = mpl.figure.Figure().add_subplot()
         assert figures.teacher_figure(ds.sel(N=64), mine).xaxis.label.get_usetex()
+
+
+def test_m_c_of_an_estimator_that_tells_no_value_is_marked_on_the_line_through_the_points(ds):
+    steep = fss.Critical({"N": 64}, 18.25, 18.0, 18.5, "undecided", "steepest")
+    mean = ds["overlap_mean"].sel(N=64).mean(["teacher", "replica"])
+    expected = float(mean.interp(m=18.25))
+    found = fss.summaries(ds.sel(N=[64]), bootstrap=50)
+    for ax in (
+        figures.order_parameter_figure(ds.sel(N=[64]), [steep]),
+        figures.summary_figure(found, critical=[steep]),
+    ):
+        [ring] = [line for line in ax.lines if line.get_markerfacecolor() == "none"]
+        np.testing.assert_allclose(ring.get_xydata(), [(18.25, expected)])

@@ -25,6 +25,7 @@ from mbsim.figures.style import (
     in_own_settings,
     labels_text,
     legend_below,
+    place_on_curve,
     range_drawn,
     symbol,
 )
@@ -112,7 +113,8 @@ def order_parameter_figure(
         )
         if record is not None and math.isfinite(record.m_c):
             marked.append(record)
-            _mark(ax, record, floor - len(marked) * gap, style)
+            value = place_on_curve(values[control].to_numpy(), means[label], record.m_c, record.value)
+            _mark(ax, record, value, floor - len(marked) * gap, style)
     if marked:
         ax.axhline(floor - 0.3 * gap, color="0.7", linewidth=0.6, zorder=0)
     ax.set_ylim(floor - (len(marked) + 0.8) * gap, ceiling + 0.8 * gap)
@@ -211,10 +213,10 @@ def _result(control: str, record: Critical | None) -> str:
     return f": {critical_symbol(control)} = {number}{known}"
 
 
-def _mark(ax: Axes, record: Critical, height: float, style: Mapping[str, Any]) -> None:
+def _mark(ax: Axes, record: Critical, value: float, height: float, style: Mapping[str, Any]) -> None:
     """m_c on its curve, and with its interval at `height`, the two joined by a thin line."""
-    ax.plot([record.m_c] * 2, [height, record.value], color=style["color"], linewidth=0.7, linestyle=":")
-    ax.plot([record.m_c], [record.value], markersize=9, markerfacecolor="none", markeredgewidth=1.4, **style)
+    ax.plot([record.m_c] * 2, [height, value], color=style["color"], linewidth=0.7, linestyle=":")
+    ax.plot([record.m_c], [value], markersize=9, markerfacecolor="none", markeredgewidth=1.4, **style)
     known = math.isfinite(record.low)
     bar = [[record.m_c - record.low], [record.high - record.m_c]] if known else None
     ax.errorbar([record.m_c], [height], xerr=bar, markersize=5, elinewidth=1.5, capsize=3, **style)

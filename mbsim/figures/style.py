@@ -199,6 +199,12 @@ def range_drawn(ax: Axes, x: np.ndarray, critical: Sequence[float]) -> None:
     ax.set_xlim(low - margin, high + margin)
 
 
+def place_on_curve(x: np.ndarray, y: np.ndarray, m_c: float, value: float) -> float:
+    """Where the marker of m_c stands: at the value that its estimator tells, else on the line through the points."""
+    ran = np.isfinite(y)
+    return value if np.isfinite(value) or not ran.any() else float(np.interp(m_c, x[ran], y[ran]))
+
+
 def bars(values: object, low: object, high: object) -> np.ndarray:
     """Lengths of error bars below and above, shape (2, point); 0 where an end is not known or not finite."""
     middle = np.asarray(values, float)

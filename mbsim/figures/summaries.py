@@ -21,6 +21,7 @@ from mbsim.figures.style import (
     bars,
     in_own_settings,
     look,
+    place_on_curve,
     quantity_label,
     range_drawn,
     symbol,
@@ -55,7 +56,7 @@ def summary_figure(
     """One summary against the control, a curve for each size, with 95 % intervals.
 
     An estimate of the critical value is a vertical line in the look of its curve, with its interval as a band;
-    on the order parameter itself an open marker too, where the estimator tells the value there.
+    on the order parameter itself an open marker too.
 
     Args:
         summaries: of `fss.summaries`, with one value of every label but the size: select first.
@@ -98,7 +99,8 @@ def summary_figure(
         )
         if record := _of(critical, values, size, label):
             marked.append(record)
-            _mark(ax, record, style, quantity)
+            on_curve = quantity == "mean"
+            _mark(ax, record, style, place_on_curve(x, y, record.m_c, record.value) if on_curve else math.nan)
     if quantity in UNBOUNDED:
         _keep_points_in_sight(ax, values)
     if quantity == "binder" and len(finite):
@@ -140,16 +142,15 @@ def _of(critical: Sequence[Critical], values: xr.DataArray, size: str, label: La
     return None
 
 
-def _mark(ax: Axes, record: Critical, style: Look, quantity: str) -> None:
-    """The estimate as a vertical line in the look of its curve, its interval as a band behind.
-
-    Where the estimator tells the order parameter at it, it is an open marker on the curve too.
+def _mark(ax: Axes, record: Critical, style: Look, value: float) -> None:
+    """The estimate as a vertical line in the look of its curve, its interval as a band behind; an open marker at
+    `value`, if there is one.
     """
     if not math.isfinite(record.m_c):
         return
-    if quantity == "mean" and math.isfinite(record.value):
+    if math.isfinite(value):
         ring = {"markersize": 7, "markerfacecolor": "none", "markeredgewidth": 1.1}
-        ax.plot([record.m_c], [record.value], **(style.points | ring), zorder=3)
+        ax.plot([record.m_c], [value], **(style.points | ring), zorder=3)
     ax.axvline(record.m_c, color=style.color, linestyle=style.linestyle, linewidth=0.8, zorder=0.5)
     if math.isfinite(record.low):
         ax.axvspan(record.low, record.high, color=style.color, alpha=0.15, linewidth=0, zorder=0)
