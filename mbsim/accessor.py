@@ -13,7 +13,7 @@ Neither scipy nor matplotlib is imported before a method is called.
 Reference: xarray, "Extending xarray using accessors".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mbsim.fss import Analysis, Collapse, Critical, Hysteresis, OverTime, Records, Verdict
 
 Samples = tuple[str, str]
+AnySamples = str | Sequence[str] | None
+Errors = str | Mapping[str, tuple[str, str]] | None
+Window = tuple[float, float] | None
 SAMPLES: Samples = ("teacher", "replica")
 
 
@@ -59,24 +62,29 @@ class MbsimAccessor:
         self,
         order_parameter: str | None = None,
         *,
-        quantity: str = "mean",
+        quantity: str | Sequence[str] = "mean",
         m_c: float | None = None,
         nu: float | None = None,
-        beta: float | None = None,
-        correction: float | None = None,
-        window: tuple[float, float] | None = None,
+        beta: float | Mapping[str, float] | None = None,
+        correction: float | Literal["fit"] | None = None,
+        window: Window = None,
+        scaled_window: Window = None,
+        start: Mapping[str, float] | None = None,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
         size: str = "N",
         control: str = "m",
-        samples: Samples = SAMPLES,
+        samples: AnySamples = SAMPLES,
         bootstrap: int = 1000,
         seed: int = 0,
+        error: Errors = None,
     ) -> "Records[Collapse]":
         """`fss.collapse`: m_c and the exponents that bring all sizes onto one curve."""
         from mbsim import fss
 
         return fss.collapse(
             self._ds, order_parameter, quantity=quantity, m_c=m_c, nu=nu, beta=beta, correction=correction,
-            window=window, size=size, control=control, samples=samples, bootstrap=bootstrap, seed=seed,
+            window=window, scaled_window=scaled_window, start=start, bounds=bounds, size=size,
+            control=control, samples=samples, bootstrap=bootstrap, seed=seed, error=error,
         )  # fmt: skip
 
     def estimates(
@@ -86,16 +94,17 @@ class MbsimAccessor:
         *,
         size: str = "N",
         control: str = "m",
-        samples: Samples = SAMPLES,
+        samples: AnySamples = SAMPLES,
         bootstrap: int = 1000,
         seed: int = 0,
+        error: Errors = None,
     ) -> "Records[Critical]":
         """`fss.estimates`: m_c at each (N, d) by each estimator."""
         from mbsim import fss
 
         return fss.estimates(
             self._ds, estimators, order_parameter, size=size, control=control, samples=samples,
-            bootstrap=bootstrap, seed=seed,
+            bootstrap=bootstrap, seed=seed, error=error,
         )  # fmt: skip
 
     def hysteresis(
@@ -122,18 +131,19 @@ class MbsimAccessor:
         order_parameter: str | None = None,
         *,
         control: str = "m",
-        samples: Samples = SAMPLES,
+        samples: AnySamples = SAMPLES,
         scale: Literal["linear", "log"] = "linear",
         minimum_rise: float = 0.0,
         bootstrap: int = 1000,
         seed: int = 0,
+        error: str | None = None,
     ) -> "Records[Critical]":
         """`fss.midpoint`: m_c at each (N, d), half-way between both branches of the order parameter."""
         from mbsim import fss
 
         return fss.midpoint(
             self._ds, order_parameter, control=control, samples=samples, scale=scale,
-            minimum_rise=minimum_rise, bootstrap=bootstrap, seed=seed,
+            minimum_rise=minimum_rise, bootstrap=bootstrap, seed=seed, error=error,
         )  # fmt: skip
 
     def over_time(
@@ -162,16 +172,17 @@ class MbsimAccessor:
         *,
         size: str = "N",
         control: str = "m",
-        samples: Samples = SAMPLES,
+        samples: AnySamples = SAMPLES,
         bootstrap: int = 1000,
         seed: int = 0,
+        error: Errors = None,
     ) -> xr.Dataset:
         """`fss.summaries`: means, cumulants and success against m, with intervals."""
         from mbsim import fss
 
         return fss.summaries(
             self._ds, order_parameter, size=size, control=control, samples=samples, bootstrap=bootstrap,
-            seed=seed,
+            seed=seed, error=error,
         )  # fmt: skip
 
     def transition_order(

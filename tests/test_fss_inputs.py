@@ -80,7 +80,7 @@ def test_a_single_record_draws_where_a_record_is_needed():
 WRONG = {
     "size": (3, "size = 3: must be the name of a dimension"),
     "control": ("", "control = '': must be the name of a dimension"),
-    "samples": ("teacher", r"samples = 'teacher': must be two dimensions, such as \('teacher', 'replica'\)"),
+    "samples": (("a", "b", "c"), r"must be at most two dimensions, such as \('teacher', 'replica'\)"),
     "bootstrap": (1, "bootstrap = 1: must be an integer, 2 or more"),
     "seed": (-1, "seed = -1: must be an integer, 0 or more"),
 }

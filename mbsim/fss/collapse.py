@@ -14,16 +14,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import master
-from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset
 from mbsim.fss.exponents import parameters_of, stability_of
 from mbsim.fss.goodness import goodness
 from mbsim.fss.interval import Label
 from mbsim.fss.points import FEWEST_IN_RISE, FEWEST_PER_SIZE, Part, joined, part_of, sizes_lost, unresolved
-from mbsim.fss.reasons import Reason, because
+from mbsim.fss.reasons import Reason, because, distinct
 from mbsim.fss.records import Records
 from mbsim.fss.request import Request, Window, request
+from mbsim.fss.resample import generator
 from mbsim.fss.results import Collapse
-from mbsim.fss.samples import generator, order_parameter_of
+from mbsim.fss.samples import order_parameter_of
 from mbsim.fss.search import Fit, again, best
 from mbsim.fss.summaries import Summary, grouped, summarise
 
@@ -51,9 +52,10 @@ def collapse(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     size: str = "N",
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: Errors = None,
 ) -> Records[Collapse]:
     """A collapse A N^(β/ν) = f((m - m_c) N^(1/ν)) for each combination of labels.
 
@@ -77,6 +79,8 @@ def collapse(
         samples: the quenched disorder, then the replicas within it; either may be absent.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: where there are no samples, the variable of the errors of the means, their covariance or their
+            draws; or {quantity: (variable, its error)}. See `mbsim.fss.given`.
 
     Raises:
         DatasetError: an option that is not allowed, or what `summaries` refuses.
@@ -93,7 +97,7 @@ def collapse(
         quantity, beta, m_c=m_c, nu=nu, correction=correction, window=window, scaled_window=scaled_window,
         start=start, bounds=bounds,
     )  # fmt: skip
-    design = Design(size, control, samples, bootstrap, seed)
+    design = Design(size, control, levels(samples), bootstrap, seed, error)
     curves = summarise(ds, order_parameter_of(need_dataset(ds), order_parameter), design)
     return Records(
         one
@@ -115,7 +119,8 @@ def collapse_of_summaries(
         for one in summaries
         if (part := part_of(one, name, asked.window)) is not None
     ]
-    notes = tuple(sizes_lost(summaries, parts, design.size, design.control))
+    notes = distinct(note for one in summaries for note in one.ensemble.because)
+    notes += tuple(sizes_lost(summaries, parts, design.size, design.control))
     fit, refused = _fit(parts, asked, design)
     if fit is None:
         return [replace(one, because=(*refused, *notes)) for one in empty]

@@ -172,7 +172,11 @@ def _crossings(study: Study, quantity: str, rising: str) -> Iterator[Critical]:
                 continue
             names = (f"{size} = {small.ensemble.size:g}", f"{size} = {large.ensemble.size:g}")
             x, z = small.ensemble.m, large.ensemble.m
-            rises = small.quantities[rising].estimate, large.quantities[rising].estimate
+            # A table of one quantity has no other that rises.
+            rises = (
+                small.quantities.get(rising, curve[0]).estimate,
+                large.quantities.get(rising, curve[1]).estimate,
+            )
             found = crossing(x, curve[0], z, curve[1], rises, control, names)
             if found.place is None:
                 yield study.unknown(here, *found.because)

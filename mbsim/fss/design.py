@@ -2,6 +2,7 @@
 
 import operator
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from mbsim.errors import DatasetError
 
 SAMPLES = ("teacher", "replica")
 """The levels of chance: the quenched disorder, then the replicas within it."""
+Samples = str | Sequence[str] | None
+Errors = str | Mapping[str, tuple[str, str]] | None
 FEWEST_RESAMPLES = 2
 T = TypeVar("T")
 
@@ -20,8 +23,11 @@ class Design:
     """Dimensions and resamples of an analysis, checked.
 
     size: the dimension of system sizes. control: the one along which the transition is sought.
-    samples: the quenched disorder, then the replicas within it; either may be absent from the dataset.
+    samples: the quenched disorder, then the replicas within it; either may be absent from the dataset. One
+        dimension alone, or the second alone, holds independent runs; none where there are errors.
     bootstrap: the number of resamples. seed: of the resamples.
+    error: the variable of the errors of means without samples (`given`), or of several quantities
+        {quantity: (variable, its error)}.
 
     Raises:
         DatasetError: a name is no text, the two samples or the control are one dimension, or a number is no
@@ -36,22 +42,29 @@ class Design:
     samples: tuple[str, str] = SAMPLES
     bootstrap: int = 1000
     seed: int = 0
+    error: Errors = None
 
     def __post_init__(self) -> None:
         for key in ("size", "control"):
             _need_name(key, getattr(self, key))
-        samples = self.samples
-        if isinstance(samples, str) or not hasattr(samples, "__len__") or len(samples) != 2:
-            raise DatasetError(f"samples = {samples!r}: must be two dimensions, such as {SAMPLES!r}")
+        samples = levels(self.samples)
         for one in samples:
             _need_name("samples", one)
         if samples[0] == samples[1]:
-            raise DatasetError(f"samples = {tuple(samples)!r}: must be two different dimensions")
+            raise DatasetError(f"samples = {samples!r}: must be two different dimensions")
         if self.control in samples:
-            raise DatasetError(f"control = {self.control!r}: must not be one of samples = {tuple(samples)!r}")
-        object.__setattr__(self, "samples", tuple(samples))
+            raise DatasetError(f"control = {self.control!r}: must not be one of samples = {samples!r}")
+        object.__setattr__(self, "samples", samples)
         for key, least in (("bootstrap", FEWEST_RESAMPLES), ("seed", 0)):
             object.__setattr__(self, key, _whole(key, getattr(self, key), least))
+        if self.error is not None and not isinstance(self.error, str):
+            object.__setattr__(self, "error", _pairs(self.error))
+
+    def error_of(self, name: str) -> str | None:
+        """The variable of the errors of a variable, None where there are samples."""
+        if isinstance(self.error, Mapping):
+            return next((error for variable, error in self.error.values() if variable == name), None)
+        return self.error
 
 
 def need_dataset(ds: Any, argument: str = "ds") -> xr.Dataset:
@@ -104,6 +117,29 @@ def need_record(record: Any, kind: type[T], argument: str, source: str) -> T:
     raise DatasetError(
         f"{argument} is a {type(record).__name__}: must be a {kind.__name__}, one of those {source} gives"
     )
+
+
+def levels(samples: Any) -> tuple[str, str]:
+    """Both levels of chance; of one dimension the runs are independent, and of none there is one run."""
+    if samples is None:
+        samples = ()
+    names = (samples,) if isinstance(samples, str) else samples
+    if not hasattr(names, "__len__") or len(names) > len(SAMPLES):
+        raise DatasetError(f"samples = {samples!r}: must be at most two dimensions, such as {SAMPLES!r}")
+    first, second = (*names, "_first", "_second")[:2] if names else ("_first", "_second")
+    return first, second
+
+
+def _pairs(error: Any) -> Mapping[str, tuple[str, str]]:
+    allowed = "mean, binder, susceptibility, success"
+    if not isinstance(error, Mapping) or not error:
+        raise DatasetError(f"error = {error!r}: must be a variable, or {{quantity: (variable, its error)}}")
+    for quantity, pair in error.items():
+        if quantity not in allowed.split(", "):
+            raise DatasetError(f"error of {quantity!r}: allowed are {allowed}")
+        if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+            raise DatasetError(f"error[{quantity!r}] = {pair!r}: must be (variable, its error)")
+    return {str(quantity): (str(pair[0]), str(pair[1])) for quantity, pair in error.items()}
 
 
 def _need_name(key: str, value: Any) -> None:

@@ -16,11 +16,11 @@ import xarray as xr
 from mbsim.errors import DatasetError
 from mbsim.fss.critical import Critical
 from mbsim.fss.crossing import BinderCrossing, SuccessCrossing
-from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset
 from mbsim.fss.estimators import ESTIMATORS, Estimator, Study, records_of, register
 from mbsim.fss.level import Level
 from mbsim.fss.midpoint import Midpoint, midpoints
-from mbsim.fss.names import PERFECT_RECOVERY
+from mbsim.fss.names import MIDPOINT, PERFECT_RECOVERY
 from mbsim.fss.peak import Susceptibility
 from mbsim.fss.records import Records
 from mbsim.fss.samples import order_parameter_of
@@ -61,9 +61,10 @@ def estimates(
     *,
     size: str = "N",
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: Errors = None,
 ) -> Records[Critical]:
     """m_c by each of `estimators`, for every combination of labels, with 95 % intervals.
 
@@ -77,6 +78,10 @@ def estimates(
         samples: the quenched disorder, then the replicas within it; either may be absent.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: where there are no samples, the variable of the errors of the means, their covariance or their
+            draws; or {quantity: (variable, its error)}. See `mbsim.fss.given`.
+            The variable is what each estimator reads: name U4 with "binder_crossing", χ with
+            "susceptibility". If no estimators are named, it is that of the midpoint.
 
     Returns:
         Records, one estimator after the other. A crossing belongs to two sizes, in the labels `size` and
@@ -94,7 +99,9 @@ def estimates(
     1  256          midpoint  17.9
     2   64  success_crossing   NaN
     """
-    design = Design(size, control, samples, bootstrap, seed)
+    design = Design(size, control, levels(samples), bootstrap, seed, error)
+    if isinstance(error, str) and estimators is None:
+        estimators = [MIDPOINT]
     order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
     return estimates_of(Study(ds, order_parameter, design), estimators)
 
@@ -106,7 +113,7 @@ def estimates_of(study: Study, estimators: Sequence[str] | None = None) -> Recor
     return Records(
         record
         for one in chosen
-        if all(name in study.ds for name in one.needs)
+        if study.design.error is not None or all(name in study.ds for name in one.needs)
         for record in records_of(one, study)
     )
 

@@ -19,7 +19,7 @@ own::
                 yield study.unknown(one.ensemble.labels, fss.note("no student succeeds"))
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -33,7 +33,7 @@ from mbsim.fss import names
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import Design
 from mbsim.fss.interval import Label
-from mbsim.fss.reasons import Reason, because
+from mbsim.fss.reasons import Reason, because, distinct
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.summaries import Summary, summarise
 
@@ -54,6 +54,16 @@ class Study:
     def curves(self) -> list[Summary]:
         """Resampled summaries of every combination of labels, computed once for all estimators."""
         return summarise(self.ds, self.order_parameter, self.design, self.times)
+
+    def notes(self, labels: dict[str, Label]) -> Iterator[Reason]:
+        """What must be known of the students behind a record with these labels, where curves were needed."""
+        if "curves" not in vars(self):
+            return
+        size = self.design.size
+        ends = [labels.get(size), labels.get(f"{size}_next")]
+        for one in self.curves:
+            if one.ensemble.labels[size] in ends and one.ensemble.others(size).items() <= labels.items():
+                yield from one.ensemble.because
 
     def record(
         self,
@@ -225,5 +235,6 @@ def records_of(one: Estimator, study: Study) -> list[Critical]:
                 f"estimator {one.key!r} gives {kind}: must give fss.Critical, as study.record does"
             )
         name = record.order_parameter or study.order_parameter
-        found.append(replace(record, estimator=one.key, order_parameter=name))
+        notes = distinct((*record.because, *study.notes(record.labels)))
+        found.append(replace(record, estimator=one.key, order_parameter=name, because=notes))
     return found

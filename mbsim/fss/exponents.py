@@ -13,8 +13,8 @@ from mbsim.fss.interval import UNKNOWN, Interval
 from mbsim.fss.landscape import landscape
 from mbsim.fss.reasons import Reason, because
 from mbsim.fss.request import PARAMETERS, Request
+from mbsim.fss.resample import generator
 from mbsim.fss.results import Collapse, CollapseStability
-from mbsim.fss.samples import generator
 from mbsim.fss.search import Fit, again
 from mbsim.fss.spread import Spread, spread
 

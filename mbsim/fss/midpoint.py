@@ -35,9 +35,10 @@ from mbsim.fss.interval import Label, Order
 from mbsim.fss.names import MIDPOINT
 from mbsim.fss.reasons import Reason, because, extend
 from mbsim.fss.records import Records
+from mbsim.fss.resample import generator
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.samples import (
-    generator,
+    all_equal,
     notes_of,
     order_parameter_of,
     samples_of,
@@ -95,11 +96,9 @@ def midpoint(
 
     >>> from mbsim import fss
     >>> fss.midpoint(fss.planted([64]), bootstrap=100)
-    [<Critical N = 64: m_c = 17.99 (17.68 to 18.27), midpoint of q>]
+    [<Critical N = 64: m_c = 17.98 (17.67 to 18.26), midpoint of q>]
     """
-    design = Design(
-        control=control, samples=levels(samples), bootstrap=bootstrap, seed=seed, error=error
-    )
+    design = Design(control=control, samples=levels(samples), bootstrap=bootstrap, seed=seed, error=error)
     return midpoints(ds, order_parameter, design, scale, minimum_rise)
 
 
@@ -128,7 +127,13 @@ def midpoints(
             order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap, systematic
         )
         found = _analyse(points, fit, generator(design.seed, labels))
-        found = found._replace(because=(*found.because, *notes_of(students, design.control)))
+        notes = notes_of(students, design.control)
+        if all_equal(notes):
+            unknown = (np.nan, np.nan)
+            found = found._replace(
+                low=np.nan, high=np.nan, draws=None, statistical=unknown, systematic=unknown
+            )
+        found = found._replace(because=(*found.because, *notes))
         # Of one teacher both branches are there: it is not that none is seen.
         seen = np.isfinite(found.m_c) or any(one.key == "one_teacher" for one in found.because)
         order: Order = "undecided" if seen else "none"

@@ -15,11 +15,14 @@ means (A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application,
 with and without redrawn teachers tell the two parts of the variance; `interval` puts them together rightly.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
+
+from mbsim.fss.interval import Label
 
 Array = NDArray[np.float64]
 
@@ -162,3 +165,13 @@ def _squared_error(draws: Array) -> Array:
     count, centre = _count_and_mean(draws, axis=0)
     squares = np.where(np.isfinite(draws), np.square(draws - centre), 0.0).sum(axis=0)
     return np.where(count > 1, squares / np.maximum(count * (count - 1), 1), np.nan)
+
+
+def generator(seed: int, labels: Mapping[str, Label]) -> np.random.Generator:
+    """Random numbers that follow from the seed and the values of the labels alone."""
+    return np.random.default_rng([seed, *(_bits(label) for label in labels.values())])
+
+
+def _bits(label: Label) -> int:
+    """A non-negative integer that follows from the label alone."""
+    return int.from_bytes(label.encode() if isinstance(label, str) else np.float64(label).tobytes(), "little")

@@ -1,7 +1,7 @@
 """Variables of a dataset, checked and in the order of dimensions that the analysis works in."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss.design import Design, need_dataset
+from mbsim.fss.door import coordinate, real_numbers
+from mbsim.fss.given import as_samples
 from mbsim.fss.interval import Label
+from mbsim.fss.reasons import Reason, because
 
 Array = NDArray[np.float64]
+
+FEW_VALUES = 2
+"""Students with so many values only may agree by chance."""
 
 
 def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
@@ -52,14 +58,27 @@ def samples_of(ds: xr.Dataset, name: str, design: Design) -> xr.DataArray:
     if control not in values.dims:
         held = ", ".join(map(str, values.dims))
         raise DatasetError(f"control {control!r} is no dimension of {name}, which has {held}")
+    real_numbers(values, name)
+    coordinate(values, control)
     for dim in values.dims:
         numbers, counts = np.unique(values[dim].to_numpy(), return_counts=True)
         if dim not in samples and (counts > 1).any():
             twice = numbers[counts > 1][0]
             raise DatasetError(f"{dim} = {twice} occurs twice in {name}: each value of {dim} must occur once")
+    values = values.sortby(control)
+    error = design.error_of(name)
+    if error is not None:
+        if error not in ds:
+            held = ", ".join(sorted(map(str, ds.data_vars)))
+            raise DatasetError(f"error = {error!r} is not in the dataset, which holds {held}")
+        return as_samples(values, ds[error], samples, control)
+    first, second = samples
+    if first not in values.dims and first not in values.coords and second in values.dims:
+        # Runs without a disorder that they share are independent, each its own sample of the disorder.
+        values = values.drop_vars(second, errors="ignore").rename({second: first})
     absent = [sample for sample in samples if sample not in values.dims]
     dropped = [sample for sample in absent if sample in values.coords]
-    return values.drop_vars(dropped).expand_dims(absent).sortby(control).transpose(..., *samples, control)
+    return values.drop_vars(dropped).expand_dims(absent).transpose(..., *samples, control)
 
 
 class Ensemble(NamedTuple):
@@ -68,12 +87,14 @@ class Ensemble(NamedTuple):
     labels: all of them, the size among them. size: its number.
     m: the values of the control that count, shape (point,).
     fields: variables there, by name, each (teacher, replica, point), NaN where a student did not run.
+    because: what was left out, or must be known of its students.
     """
 
     labels: dict[str, Label]
     size: float
     m: Array
     fields: dict[str, Array]
+    because: tuple[Reason, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -96,9 +117,7 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
         raise DatasetError(f"size = {size!r}: must be another dimension than the control")
     whole = {name: samples_of(with_size(ds, name, size), name, design) for name in names}
     first = whole[names[0]]
-    numbers = first[size].to_numpy()
-    if not (np.issubdtype(numbers.dtype, np.number) and (numbers > 0).all()):
-        raise DatasetError(f"size {size!r} must be positive numbers: it has {numbers.tolist()}")
+    coordinate(first, size, positive=True)
     dims = [str(dim) for dim in first.dims if dim not in (*design.samples, control)]
     m = first[control].to_numpy().astype(float)
     found = []
@@ -108,37 +127,69 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
         raw = {name: values.isel(at).to_numpy().astype(float) for name, values in whole.items()}
         teachers, points = counted(raw[names[0]])
         fields = {name: values[teachers][..., points] for name, values in raw.items()}
-        found.append(Ensemble(labels, float(labels[size]), m[points], fields))
+        notes = notes_of(raw[names[0]], control)
+        found.append(Ensemble(labels, float(labels[size]), m[points], fields, notes))
     return found
 
 
 def counted(values: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The teachers with any data, and the values of m that at least half of those have."""
+    """The teachers with any data, copies once, and the values of m that at least half of those have."""
     has = np.isfinite(values).sum(axis=1) > 0
-    ran = has.sum(axis=1) > 0
+    ran = (has.sum(axis=1) > 0) & ~copies(values)
     return ran, has[ran].sum(axis=0) * 2 >= max(1, int(ran.sum()))
 
 
+def copies(values: Array) -> NDArray[np.bool_]:
+    """The teachers whose students all equal those of an earlier teacher at every point, shape (teacher,).
+
+    Runs with one seed are copies, and tell no more than one of them. Students of two values, such as those
+    that fail or succeed, may agree by chance and are none.
+    """
+    found = np.zeros(len(values), bool)
+    finite = values[np.isfinite(values)]
+    if len(values) < 2 or len(np.unique(finite[:1000])) <= FEW_VALUES:
+        return found
+    seen: set[bytes] = set()
+    for at, one in enumerate(values):
+        key = np.where(np.isfinite(one), one, np.nan).tobytes()
+        found[at] = key in seen and bool(np.isfinite(one).any())
+        seen.add(key)
+    return found
+
+
+def notes_of(values: Array, control: str) -> tuple[Reason, ...]:
+    """What must be known of students (teacher, replica, point) beside the numbers that follow from them."""
+    notes = []
+    twice = int(copies(values).sum())
+    if twice:
+        notes.append(because("equal_students", count=twice, of=len(values)))
+    points = counted(values)[1]
+    dropped = int(np.isfinite(values).any(axis=(0, 1)).sum()) - int(points.sum())
+    if dropped:
+        notes.append(because("points_left_out", count=dropped, control=control))
+    return tuple(notes)
+
+
 def used(m: Array, values: Array) -> tuple[Array, Array]:
-    """The control, and the order parameter there, of the teachers and points that count."""
+    """The control, and the order parameter there, of the teachers and points that count.
+
+    Where all teachers are copies of one they stay: their mean is known, though no error of it.
+    """
     teachers, points = counted(values)
+    if teachers.sum() == 1:
+        teachers |= copies(values)
     return m[points], values[teachers][..., points]
+
+
+def all_equal(notes: Iterable[Reason]) -> bool:
+    """Whether notes say that all teachers are copies of one, so that no error is known."""
+    return any(note.key == "equal_students" and note["count"] == note["of"] - 1 for note in notes)
 
 
 def teachers_and_replicas(values: Array) -> tuple[int, int]:
     """Teachers, and replicas of each: the median where they differ."""
     replicas = np.isfinite(values).sum(axis=1)
     return len(values), int(np.median(replicas[replicas > 0])) if (replicas > 0).any() else 0
-
-
-def generator(seed: int, labels: Mapping[str, Label]) -> np.random.Generator:
-    """Random numbers that follow from the seed and the values of the labels alone."""
-    return np.random.default_rng([seed, *(_bits(label) for label in labels.values())])
-
-
-def _bits(label: Label) -> int:
-    """A non-negative integer that follows from the label alone."""
-    return int.from_bytes(label.encode() if isinstance(label, str) else np.float64(label).tobytes(), "little")
 
 
 def with_size(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:

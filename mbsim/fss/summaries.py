@@ -14,6 +14,7 @@ the most that students within that range can have. Where every student succeeds,
 probability is that of Clopper and Pearson, for resamples of equal students cannot tell it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.fss import resample
-from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset
 from mbsim.fss.interval import Label
+from mbsim.fss.resample import generator
 from mbsim.fss.resampled import Resampled, logarithm
-from mbsim.fss.samples import Ensemble, ensembles, generator, order_parameter_of, teachers_and_replicas
+from mbsim.fss.samples import Ensemble, ensembles, order_parameter_of, teachers_and_replicas
 
 Array = NDArray[np.float64]
 
@@ -33,6 +35,7 @@ TIMES = 64
 """At most so many success times are told apart."""
 RELATIVE_FLOOR = 1e-12
 """A variance below this share of the largest q² is rounding."""
+GIVEN = ("mean", "binder", "susceptibility", "success")
 TEXTS = {
     "mean": "mean of {}",
     "binder": "Binder cumulant U4 of {}",
@@ -55,6 +58,8 @@ def summarise(ds: xr.Dataset, order_parameter: str, design: Design, times: bool 
     Raises:
         DatasetError: a variable, a dimension or the size is not there.
     """
+    if design.error is not None:
+        return _given(ds, order_parameter, design)
     moments = moment_names(ds, order_parameter)
     wanted = [SUCCESS] + ([SUCCESS_TIME] if times and SUCCESS_TIME in ds else [])
     extra = tuple(name for name in wanted if name in ds and name != order_parameter)
@@ -62,6 +67,28 @@ def summarise(ds: xr.Dataset, order_parameter: str, design: Design, times: bool 
         Summary(one, _quantities(one, moments, design.bootstrap, generator(design.seed, one.labels)))
         for one in ensembles(ds, (*moments, *extra), design)
     ]
+
+
+def _given(ds: xr.Dataset, order_parameter: str, design: Design) -> list[Summary]:
+    """Summaries of means with errors: the quantities that are given.
+
+    Of one variable with its error it is left to who reads it which quantity it is.
+    """
+    error = design.error
+    pairs = dict.fromkeys(GIVEN, order_parameter)
+    if isinstance(error, Mapping):
+        pairs = {quantity: variable for quantity, (variable, _) in error.items()}
+    found: dict[tuple[Label, ...], Summary] = {}
+    for variable in dict.fromkeys(pairs.values()):
+        for one in ensembles(ds, (variable,), design):
+            rng = generator(design.seed, one.labels)
+            curve = Resampled.means(one.fields[variable], design.bootstrap, rng) if len(one.m) else None
+            key = tuple(one.labels.values())
+            first = found.setdefault(key, Summary(one, {}))
+            if curve is None or not np.array_equal(first.ensemble.m, one.m):
+                continue
+            first.quantities.update({name: curve for name, other in pairs.items() if other == variable})
+    return list(found.values())
 
 
 def grouped(found: list[Summary], size: str) -> list[tuple[dict[str, Label], list[Summary]]]:
@@ -81,9 +108,10 @@ def summaries(
     *,
     size: str = "N",
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: Errors = None,
 ) -> xr.Dataset:
     """`mean`, `binder`, `susceptibility`, `success` and `success_time`, each with `_low` and `_high`.
 
@@ -95,6 +123,8 @@ def summaries(
         samples: the quenched disorder, then the replicas within it; either may be absent.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: where there are no samples, the variable of the errors of the means, their covariance or their
+            draws; or {quantity: (variable, its error)}. See `mbsim.fss.given`.
 
     Returns:
         A dataset over (labels..., size, control), NaN where nothing ran. With one teacher the intervals are
@@ -108,7 +138,7 @@ def summaries(
     >>> found["mean"].dims, found["mean"].sel(N=64, m=18).round(2).item()
     (('N', 'm'), 0.55)
     """
-    design = Design(size, control, samples, bootstrap, seed)
+    design = Design(size, control, levels(samples), bootstrap, seed, error)
     order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
     return as_dataset(ds, summarise(ds, order_parameter, design, times=True), order_parameter, design)
 
@@ -121,16 +151,20 @@ def as_dataset(ds: xr.Dataset, found: list[Summary], order_parameter: str, desig
     coords = {name: list(dict.fromkeys(one.ensemble.labels[name] for one in found)) for name in names}
     shape = (*(len(values) for values in coords.values()), len(m))
     kept = [name for name in TEXTS if any(name in one.quantities for one in found)]
+    if isinstance(design.error, str):
+        kept = ["mean"]
     arrays = {name + end: np.full(shape, np.nan) for name in kept for end in ("", "_low", "_high")}
     for one in found:
         place = tuple(coords[name].index(one.ensemble.labels[name]) for name in names)
         points = np.searchsorted(m, one.ensemble.m)
         for name, quantity in one.quantities.items():
-            if name == "susceptibility":
+            if isinstance(design.error, str) and name != "mean":
+                continue
+            if name == "susceptibility" and design.error is None:
                 low, high = _variances(quantity, one.ensemble, order_parameter)
             else:
                 low, high = quantity.intervals()
-            if name == SUCCESS:
+            if name == SUCCESS and design.error is None:
                 low, high = _probabilities(quantity, low, high)
             for end, values in (("", quantity.estimate), ("_low", low), ("_high", high)):
                 arrays[name + end][place][points] = values

@@ -42,9 +42,10 @@ from mbsim.fss.midpoint import midpoints
 from mbsim.fss.peak import peak
 from mbsim.fss.reasons import Reason, because, distinct
 from mbsim.fss.records import Records
+from mbsim.fss.resample import generator
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.results import Hysteresis, Verdict
-from mbsim.fss.samples import generator, order_parameter_of, with_size
+from mbsim.fss.samples import order_parameter_of, with_size
 from mbsim.fss.steepest import Slope
 from mbsim.fss.summaries import Summary, grouped, lowest, summarise
 
