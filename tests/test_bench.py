@@ -1,5 +1,10 @@
 """`mbsim bench`: what is timed is what was asked for, in a table whose columns say so."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from students import one_device
 
@@ -24,7 +29,36 @@ def test_a_case_is_timed(case):
     assert long.proposals == 2000 * prepared.students * links
     assert 0 < long.accepted < long.proposals
     assert bench.rate(prepared, long, start) > bench.rate(prepared, long) > 0
+    told = json.loads(bench.as_json([bench.Measurement(prepared, long, start)], one_device()))
+    assert told["device"].startswith("1 x ") and told["jax_version"]
+    [row] = told["cases"]
+    assert row["case"] == str(case)
+    assert row["students"] * 2000 * links / row["wall_seconds"] == pytest.approx(row["proposals_per_second"])
     table = bench.table([bench.Measurement(prepared, long, start)], one_device())
     headings = [str(column.header) for column in table.columns]
     assert headings[:4] == ["case", "students", "sweeps", "total"]
     assert next(iter(table.columns[1].cells)) == "512"
+
+
+def written(path, rates):
+    cases = [{"case": name, "proposals_per_second_of_a_device": rate} for name, rate in rates.items()]
+    path.write_text(json.dumps({"device": "2 x cpu", "cases": cases}))
+    return str(path)
+
+
+def compared(*files):
+    command = [sys.executable, Path(__file__).parents[1] / "benchmarks" / "compare.py", *files]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_two_files_are_compared_case_by_case(tmp_path):
+    before = written(tmp_path / "before.json", {"a": 100e6, "b": 50e6, "gone": 1e6})
+    after = written(tmp_path / "after.json", {"a": 150e6, "b": 49e6, "new": 2e6})
+    same = compared(before, after)
+    assert same.returncode == 0, "2 % is no change"
+    assert "1.500" in same.stdout and "0.980" in same.stdout and "only before" in same.stdout
+    assert compared(after, before).returncode == 1, "a third slower"
+    (tmp_path / "empty.json").write_text("{}")
+    none = compared(before, tmp_path / "empty.json")
+    assert (none.returncode, none.stdout) == (2, "")
+    assert "no file of `mbsim bench --json`" in none.stderr

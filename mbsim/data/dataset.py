@@ -18,7 +18,7 @@ import xarray as xr
 
 from mbsim.config.configuration import Config
 from mbsim.data import provenance as prov
-from mbsim.data.files import netcdf_bytes, one_line_errors, sync
+from mbsim.data.files import must_be_new, netcdf_bytes, one_line_errors, sync
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import Contents, contents_of, dims, labelled, unit_arrays, unit_labels
 from mbsim.errors import DatasetError, RunFolderError
@@ -85,10 +85,7 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
         raise DatasetError(f"{path}: the ending must be one of {', '.join(WRITERS)}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with one_line_errors(DatasetError, f"{path} cannot be written"):
-        if os.path.lexists(path):
-            raise DatasetError(f"{path} exists already: remove it, or choose another name")
-        if not path.parent.is_dir():
-            raise DatasetError(f"{path} cannot be written: {path.parent} is no folder")
+        must_be_new(path)
         try:
             write(dataset.drop_encoding(), temporary)
             for entry in [*temporary.rglob("*"), temporary]:

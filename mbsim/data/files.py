@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from mbsim.errors import MbsimError, RunFolderError
+from mbsim.errors import DatasetError, MbsimError, RunFolderError
 
 LOCK = ".lock"
 TEMPORARY = ".tmp-"
@@ -44,6 +44,18 @@ def write_atomically(path: Path, *parts: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def must_be_new(path: Path) -> None:
+    """Refuse to write over something, or where there is no folder.
+
+    Raises:
+        DatasetError: something is at `path`, or it cannot be written.
+    """
+    if os.path.lexists(path):
+        raise DatasetError(f"{path} exists already: remove it, or choose another name")
+    if not path.parent.is_dir():
+        raise DatasetError(f"{path} cannot be written: {path.parent} is no folder")
 
 
 def sync(path: Path) -> None:

@@ -14,21 +14,24 @@ Sweeps. The greedy dynamics accepts less and less as it learns, and what it reje
 sequential program. So a rate belongs to a number of sweeps from a random start, which is given with it.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter, process_time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 from rich.table import Table
 
+from mbsim.data import provenance
 from mbsim.engines import ensemble, networks
 from mbsim.engines.mesh import student_mesh
 from mbsim.engines.networks import Shape
 from mbsim.engines.registers import sizes
 from mbsim.physics import teachers
 from mbsim.physics.problem import Teacher
+from mbsim.sampling.streams import GENERATOR
 
 SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
@@ -212,6 +215,38 @@ def device_name(mesh: Mesh) -> str:
 def size_text(size: int) -> str:
     """Bytes in MiB."""
     return f"{size / 2**20:.3g} MiB"
+
+
+def record(measurement: Measurement) -> dict[str, Any]:
+    """A measurement as plain numbers: proposals per second, seconds, and bytes of a device."""
+    prepared, timing, start = measurement
+    return {
+        "case": str(prepared.case),
+        "engine": prepared.engine,
+        "students": prepared.students * prepared.mesh.devices.size,
+        "sweeps": timing.sweeps,
+        "proposals_per_second": timing.proposals / timing.wall,
+        "proposals_per_second_of_a_device": rate(prepared, timing),
+        "accepted": timing.accepted / timing.proposals,
+        "wall_seconds": timing.wall,
+        "cpu_seconds": timing.cpu,
+        "start_seconds": start.wall,
+        "compile_seconds": prepared.compile_seconds,
+        "memory_bytes": prepared.memory,
+    }
+
+
+def as_json(measurements: Iterable[Measurement], mesh: Mesh | None = None) -> str:
+    """The measurements as one JSON object: `device`, `timed_by` ("cpu" time or "wall" clock of a device), the
+    versions of `provenance.collect`, and `cases`, a `record` each.
+    """
+    mesh = student_mesh() if mesh is None else mesh
+    found = [record(one) for one in measurements]
+    engines = ", ".join(sorted({one["engine"] for one in found}))
+    cpu = mesh.devices.flat[0].platform == "cpu"
+    head = {"device": device_name(mesh), "timed_by": "cpu" if cpu else "wall"}
+    head |= provenance.collect(prng=GENERATOR, engine=engines)
+    return json.dumps({**head, "cases": found}, indent=1) + "\n"
 
 
 def table(measurements: Iterable[Measurement], mesh: Mesh | None = None) -> Table:

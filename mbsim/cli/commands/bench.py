@@ -1,5 +1,6 @@
 """`mbsim bench`: how many proposals a second this machine trains."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,18 +10,31 @@ from mbsim.cli.exit_codes import DONE
 
 def command(
     full: Annotated[bool, typer.Option("--full", help="Every size, connectivity and m: takes long.")] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the numbers there too, with versions."),
+    ] = None,
 ) -> int:
     """How many proposals a second this machine trains, in one table.
 
-    `python benchmarks/table.py`, in the sources, sets the same cases beside a sequential program.
+    `python benchmarks/table.py`, in the sources, sets the same cases beside a sequential program;
+    `python benchmarks/compare.py A B` sets two files of --json side by side.
     """
     from mbsim.cli import terminal
+    from mbsim.data.files import must_be_new, one_line_errors, write_atomically
     from mbsim.engines.devices import use_all_cores
+    from mbsim.errors import DatasetError
 
+    if file is not None:
+        must_be_new(file)  # before minutes of timing, not after
     use_all_cores()  # before JAX starts, which the next import does
     from mbsim.running import bench
 
     cases = bench.FULL if full else bench.QUICK
-    measured = bench.measure(cases, progress=lambda case: terminal.note(f"timing {case}"))
+    measured = list(bench.measure(cases, progress=lambda case: terminal.note(f"timing {case}")))
     terminal.print_table(bench.table(measured))
+    if file is not None:
+        with one_line_errors(DatasetError, f"{file} cannot be written"):
+            write_atomically(file, bench.as_json(measured).encode())
+        terminal.note(f"numbers: {file}")
     return DONE
