@@ -248,7 +248,8 @@ def main() -> int:
                 print(*row[:-1], sep=" | ", flush=True)
                 given.out.write_text(report(rows))
         for case in sgd.CASES:
-            if given.case not in case.title:
+            # For sparse students the compiler for TPUs was still at work after minutes: to be found out.
+            if given.case not in case.title or (kind == "tpu" and not case.shape.dense):
                 continue
             try:
                 columns, faults = sgd.read_case(kind, case, mesh)

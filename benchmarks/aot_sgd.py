@@ -11,7 +11,7 @@ from mbsim.engines.batched import programs
 from mbsim.engines.batched.setting import RealShape, SgdSetting
 from mbsim.physics.optimisers import Optimizer
 
-STUDENTS, TEACHERS = 1024, {"gpu": 16, "tpu": 1}  # as the engine has them in a launch
+STUDENTS, TEACHERS = {"gpu": 1024, "tpu": 128}, 16
 STEP_KERNELS, TPU_SECONDS = 12, 30
 
 
@@ -36,7 +36,7 @@ def read_case(kind: str, case: Case, mesh: jax.sharding.Mesh) -> tuple[tuple[Any
     """Case, program, kernels, waits, memory, seconds, what a step is; and the budgets that it breaks."""
     setting = SgdSetting(case.shape, case.m, "sign", Optimizer("sgd", 0.0), 256)
     began = time.process_time()
-    jitted, arguments = programs.program("advance", setting, TEACHERS[kind], STUDENTS, mesh)
+    jitted, arguments = programs.program("advance", setting, TEACHERS, STUDENTS[kind], mesh)
     with jax.default_matmul_precision("highest"):
         compiled = jitted.trace(*arguments).lower(lowering_platforms=(devices.PLATFORMS[kind],)).compile()
     seconds = time.process_time() - began
@@ -49,7 +49,7 @@ def read_case(kind: str, case: Case, mesh: jax.sharding.Mesh) -> tuple[tuple[Any
     if kind == "tpu" and seconds > TPU_SECONDS:
         broken.append(f"{case.title}: compiled in {seconds:.0f} s of a processor, {TPU_SECONDS} are allowed")
     row = (
-        f"{case.title} ({STUDENTS:,} students, teachers: {TEACHERS[kind]})",
+        f"{case.title} ({STUDENTS[kind]:,} students of {TEACHERS} teachers)",
         "advance",
         str(counted.kernels),
         str(counted.waits) if kind == "gpu" else "",

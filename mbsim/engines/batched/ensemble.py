@@ -4,7 +4,7 @@ A student is a teacher, a learning rate, a mini-batch size m and a replica. Stud
 batches (`setting.width_of`), a program for each, so that a small m never pays for a large one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -185,21 +185,19 @@ def train(
     if dynamics.examples is not None and int(labels.m.max()) > dynamics.examples:
         raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.examples} examples")
     mesh = student_mesh() if mesh is None else mesh
-    # Compilers for TPUs take minutes over looking up a student's own teacher: there, a teacher is a launch.
-    apart = mesh.devices.flat[0].platform == "tpu"
+    count, tables = _tables(teachers, shape)
+    known, one = jax.device_put((tables, np.int32(1)), NamedSharding(mesh, EVERYWHERE))
+    widths = np.array([width_of(int(m)) for m in labels.m])
     trained, parts = [], []
-    for alike in _alike(labels, apart):
-        mine = np.unique(labels.teacher[alike])
-        count, tables = _tables(teachers, mine, shape)
-        known, one = jax.device_put((tables, np.int32(1)), NamedSharding(mesh, EVERYWHERE))
-        setting = setting_of(shape, dynamics, int(labels.m[alike[0]]), test_size)
+    for width in np.unique(widths):
+        alike = np.flatnonzero(widths == width)
+        setting = setting_of(shape, dynamics, int(width), test_size)
         each = students_per_device or memory.students_per_device(setting, len(alike), mesh)
         compiled = programs(setting, count, each, mesh)
         most = memory.steps_per_call(setting, each, mesh.devices.flat[0])
         for used, places in launching.launches(alike, each * mesh.devices.size):
             chosen = SgdLabels(*(np.asarray(column)[places] for column in labels))
-            chosen = chosen._replace(teacher=np.searchsorted(mine, chosen.teacher))
-            given = students_of(chosen, dynamics, shape, seed=seed, numbers=np.asarray(numbers)[mine])
+            given = students_of(chosen, dynamics, shape, seed=seed, numbers=np.asarray(numbers))
             students = jax.device_put(given, NamedSharding(mesh, SPLIT))
             run = launching.run(_Launch(compiled, known, students, one, most), times, used, progress)
             parts.append([None if column is None else column[:used] for column in _columns(run)])
@@ -211,19 +209,10 @@ def train(
     return SgdRecords(*series), FinalWeights(w, v)  # type: ignore[arg-type]
 
 
-def _alike(labels: SgdLabels, apart: bool) -> Iterator[np.ndarray]:
-    """Places of students whose batches have the same width; of each teacher by itself if they are to be apart."""
-    kinds = np.array([width_of(int(m)) for m in labels.m])
-    if apart:
-        kinds = np.stack([kinds, labels.teacher], axis=1)
-    for kind in np.unique(kinds, axis=0):
-        yield np.flatnonzero((kinds.reshape(len(kinds), -1) == kind).all(axis=1))
-
-
-def _tables(teachers: Teacher, places: np.ndarray, shape: RealShape) -> tuple[int, RealTables]:
-    """Tables of some teachers, and of how many: a power of two, so that runs of a few share programs."""
-    count = 1 << (len(places) - 1).bit_length()
-    filled = places[np.minimum(np.arange(count), len(places) - 1)]
+def _tables(teachers: Teacher, shape: RealShape) -> tuple[int, RealTables]:
+    """Tables of teachers, and of how many: a power of two, so that runs of a few share programs."""
+    count = 1 << (len(teachers.w) - 1).bit_length()
+    filled = np.minimum(np.arange(count), len(teachers.w) - 1)
     return count, tables_of(Teacher(*(part[filled] for part in teachers)), shape)
 
 
