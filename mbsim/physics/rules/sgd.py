@@ -47,9 +47,6 @@ def optimisers(world: World) -> tuple[Any, ...]:
     return tuple(OPTIMISERS[options["optimizer"]](rate, **more) for rate in rates)
 
 
-STEPS = Words("step", "steps")
-
-
 class Sgd:
     """Stochastic gradient descent."""
 
@@ -57,8 +54,8 @@ class Sgd:
     title: str = "SGD"
     equation: str = "w ← w − η ∇_w L, L = ½ |y − y*|² averaged over the mini-batch"
     weights: str = "real"
-    time: Words = STEPS
-    work: Words = STEPS
+    time: Words = Words("step", "steps")
+    work: Words = time
     length: str = "steps"
     keys: tuple[Key, ...] = (
         Key(
