@@ -181,11 +181,51 @@ def test_intervals_of_the_collapse_cover(shape):
         assert 0.90 <= np.mean(hit) <= 0.99, name
 
 
+LADDER = tuple(64 * 2**k for k in range(7))
+NEAR = {"m_c": 18.0, "inverse_nu": 0.5, "beta_over_nu": 0.1, "omega": 1.0}
+
+
+def corrected(seed, noise=0.03):
+    return collapses.samples(16, 1, seed, sizes=LADDER, points=17, noise=noise, amplitude=0.5, omega=1.0)
+
+
+def test_a_correction_to_scaling_is_recovered_with_its_exponent():
+    """A = N^-β/ν [f(x) + N^-ω g(x)], g of another form than f: refuted without, recovered with."""
+    ds = corrected(0)
+    without = only(ds)
+    assert without.because[0].key == "no_collapse"
+    found = only(ds, correction="fit", start=NEAR)
+    assert found.p_value > 1e-3
+    for name, exact in (collapses.EXACT | {"omega": 1.0}).items():
+        interval = getattr(found, name)
+        assert abs(interval.value - exact) < interval.high - interval.low, name
+        assert interval.high - interval.low < 0.1
+    assert found.parameters[-1] == "omega" and found.covariance.shape == (4, 4)
+    given = only(ds, correction=1.0, start=NEAR)
+    assert abs(given.inverse_nu.value - 0.5) < given.inverse_nu.high - given.inverse_nu.low
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("correction", [1.0, "fit"])
+def test_intervals_with_a_correction_to_scaling_cover(correction):
+    exact = collapses.EXACT | ({"omega": 1.0} if correction == "fit" else {})
+    hits = {name: [] for name in exact}
+    for seed in range(200):
+        found = only(corrected(seed), correction=correction, start=NEAR)
+        for name, value in exact.items():
+            interval = getattr(found, name)
+            if interval.known:
+                hits[name].append(interval.low <= value <= interval.high)
+    for name, hit in hits.items():
+        assert len(hit) >= 190
+        assert 0.90 <= np.mean(hit) <= 0.99, name
+
+
 # ---------------------------------------------------------------- what cannot be said
 
 
 REFUSED = {
-    "one size": (continuous({64: RAGGED[64]}), "1 sizes have 4 values of m with an error, two are needed"),
+    "one size": (continuous({64: RAGGED[64]}), "1 sizes have 4 values of m with an error, 2 are needed"),
     "one teacher": (continuous(RAGGED, teachers=1), "0 sizes have 4 values"),
     "coarse grid": (
         continuous({n: np.arange(0, 40, 4.0) for n in (1024, 4096)}, scatter=(0.1, 0.1)),

@@ -149,8 +149,8 @@ def _fit(parts: list[Part], asked: Request, design: Design) -> tuple[Fit | None,
     control = design.control
     for name in asked.quantities:
         own = [part for part in parts if part.quantity == name]
-        if len(own) < 2:
-            return None, (because("few_curves", count=len(own), needed=FEWEST_PER_SIZE, control=control),)
+        if len(own) < asked.fewest_sizes:
+            return None, (_few(len(own), asked, control),)
         values, errors = (np.concatenate([getattr(one, key) for one in own]) for key in ("value", "error"))
         if np.ptp(values) < 5 * np.median(errors):
             return None, (because("flat", quantity=name),)
@@ -163,11 +163,17 @@ def _fit(parts: list[Part], asked: Request, design: Design) -> tuple[Fit | None,
     if asked.scaled_window is not None:
         within, settled = _within(fit, asked)
         if within is None:
-            return None, (because("few_curves", count=0, needed=FEWEST_PER_SIZE, control=control),)
+            return None, (_few(0, asked, control),)
         fit, notes = within, (() if settled else (because("window_moves"),))
     if len(fit.data.m) - fit.parameters < FEWEST_FREEDOM:
         return None, (because("coincidence", points=len(fit.data.m), parameters=fit.parameters),)
     return fit, notes
+
+
+def _few(count: int, asked: Request, control: str) -> Reason:
+    return because(
+        "few_curves", count=count, needed=FEWEST_PER_SIZE, control=control, sizes=asked.fewest_sizes
+    )
 
 
 def _within(fit: Fit, asked: Request) -> tuple[Fit | None, bool]:
@@ -180,7 +186,7 @@ def _within(fit: Fit, asked: Request) -> tuple[Fit | None, bool]:
         if np.array_equal(inside, before):
             return fit, True
         data = whole.within(inside)
-        if min(data.counts) == 0 or len(np.unique(data.size)) < 2:
+        if min(data.counts) == 0 or len(np.unique(data.size)) < asked.fewest_sizes:
             return None, False
         fit = again(fit, data, asked) if len(before) else best(data, asked, fit.theta)
         before = inside

@@ -42,7 +42,7 @@ def coordinate(values: xr.DataArray, dim: str, positive: bool = False) -> None:
         raise DatasetError(f"size {dim!r} must be positive numbers: it has {values[dim].to_numpy().tolist()}")
     close = np.flatnonzero(np.diff(numbers) <= ALIKE * max(float(np.ptp(numbers)), np.finfo(float).tiny))
     if len(close):
-        one, other = numbers[close[0]], numbers[close[0] + 1]
+        one, other = numbers[close[0] : close[0] + 2].tolist()
         same = (
             f"{one:g} occurs twice"
             if one == other

@@ -66,7 +66,7 @@ def stability_of(record: Collapse, fit: Fit, asked: Request, which: int, design:
     """The record with its parameters after dropping the smallest sizes, and what moves."""
     found: list[CollapseStability] = []
     reasons: list[Reason] = []
-    for smallest in np.unique(fit.data.size)[1:-1].tolist():
+    for smallest in np.unique(fit.data.size)[1 : 1 - asked.fewest_sizes].tolist():
         without = again(fit, fit.data.within(fit.data.size >= smallest), asked)
         if len(without.data.m) <= without.parameters:
             break

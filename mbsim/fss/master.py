@@ -259,12 +259,16 @@ def _hessian(points: Sequence[Points], theta: Array, data: Array, bounds: Bounds
     axes = np.linalg.inv(np.linalg.cholesky(normal))  # rows: steps that change χ² by one
     pairs = [(i, j) for i in range(len(free)) for j in range(i + 1)]
     steps = np.array([axes[i] if i == j else (axes[i] + axes[j]) / np.sqrt(2) for i, j in pairs])
+    # No further than an eighth of what is searched: there χ² need not be a parabola, or a number.
+    reach = (bounds.high - bounds.low)[free] / 8
+    scale = np.minimum(1.0, (reach / np.maximum(np.abs(steps), np.finfo(float).tiny)).min(axis=1))
+    steps = steps * scale[:, None]
     places = np.tile(theta, (2 * len(steps), 1))
     places[:, free] += np.concatenate([steps, -steps])
     costs = np.square(residuals(points, bounds.full(np.concatenate([theta[None], places])), data[None])).sum(
         -1
     )
-    rises = (costs[1 : len(steps) + 1] + costs[len(steps) + 1 :]) / 2 - costs[0]
+    rises = ((costs[1 : len(steps) + 1] + costs[len(steps) + 1 :]) / 2 - costs[0]) / scale**2
     curvature = np.eye(len(free))
     for (i, j), rise in zip(pairs, rises, strict=True):
         curvature[i, j] = curvature[j, i] = rise

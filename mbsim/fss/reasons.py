@@ -281,7 +281,7 @@ WORDS: dict[str, Words] = {
     "first_order": Words("a first-order transition has no critical exponents: nothing to collapse with"),
     "crossover": Words("a crossover has no critical exponents: nothing to collapse with"),
     "few_transitions": Words("{count} sizes show a transition, two are needed for a collapse"),
-    "few_curves": Words("{count} sizes have {needed} values of {control} with an error, two are needed"),
+    "few_curves": Words("{count} sizes have {needed} values of {control} with an error, {sizes} are needed"),
     "flat": Words("{quantity} is the same everywhere to within its errors: nothing to collapse"),
     "coarse_grid": Words(
         "fewer than {needed} values of {control} lie in the rise at size {sizes:, }: "

@@ -84,6 +84,11 @@ class Request:
         return given
 
     @property
+    def fewest_sizes(self) -> int:
+        """Two sizes, one more for a correction to scaling, one more to fit its exponent."""
+        return 2 + (self.correction is not None) + (self.correction == "fit")
+
+    @property
     def fixed(self) -> tuple[str, ...]:
         """The names of what the caller fixed, or what the kind of the quantity does."""
         names = [key for key in ("m_c", "nu") if getattr(self, key) is not None]

@@ -40,7 +40,7 @@ def exact(size, m, amplitude=0.0, omega=1.0, inverse_nu=INVERSE_NU, beta_over_nu
 
 def grid(size, points, reach=5.0, inverse_nu=INVERSE_NU):
     """Values of m that are equally spaced in x, each size with its own."""
-    return M_C + np.linspace(-reach, reach, points) * (size / REFERENCE) ** -inverse_nu
+    return np.round(M_C + np.linspace(-reach, reach, points) * (size / REFERENCE) ** -inverse_nu, 9)
 
 
 def samples(
