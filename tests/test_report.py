@@ -236,3 +236,11 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     return made_up.run_folder(tmp_path_factory.mktemp("runs") / "made-up")
+
+
+def test_a_dataset_with_dimensions_of_its_own_can_be_reported():
+    ds = fss.planted([64, 256]).rename(N="L", m="T")
+    analysis = fss.analyze(ds, "q", size="L", control="T", bootstrap=50)
+    text = html(ds, analysis, Source(order_parameter="q", bootstrap=50, size="L", control="T"))
+    assert "No figure of" not in text and "L = 256" in Page(text).text.replace("\u00a0", " ")
+    assert len(Page(text).images) >= 8

@@ -204,7 +204,7 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
             "Histograms of the order parameter over teachers and replicas, at the m where it fluctuates "
             "most. Two peaks with a valley that deepens with N are two phases."
         )
-        if any(findings.open_loop(verdict, analysis) for verdict in shown.values()):
+        if any(findings.open_loop(verdict, analysis, size) for verdict in shown.values()):
             caption += " Where a loop is open this m is a spinodal of the finite run, not coexistence: "
             caption += "the peaks need not be of equal weight there."
         caption += left_out(choices)

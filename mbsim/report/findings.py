@@ -44,17 +44,18 @@ def protocol(ds: xr.Dataset) -> str:
     return next(lengths, "")
 
 
-def findings(analysis: Analysis, run_length: str = "") -> list[str]:
+def findings(analysis: Analysis, run_length: str = "", size: str = "N") -> list[str]:
     """One sentence for each combination of labels: its order, and where the transition is.
 
     Args:
         analysis: of `fss.analyze`.
         run_length: of `protocol`.
+        size: the label of system sizes.
     """
     found = []
     for verdict in analysis.verdicts:
         where = labels_text(verdict.labels)
-        place = _place(verdict, analysis, f" in {run_length}" if run_length else "")
+        place = _place(verdict, analysis, f" in {run_length}" if run_length else "", size)
         # An estimator may see the transition where the evidence for its order is missing.
         order = "undecided" if place and verdict.order == "none" else verdict.order
         text = (f"{where}: t" if where else "T") + f"he transition is {ORDERS[order]}"
@@ -77,7 +78,7 @@ def _key(record: Critical) -> tuple[tuple[str, Label], ...]:
     return tuple(record.labels.items())
 
 
-def open_loop(verdict: Verdict, analysis: Analysis) -> Hysteresis | None:
+def open_loop(verdict: Verdict, analysis: Analysis, size: str = "N") -> Hysteresis | None:
     """The loop of the largest size that has one, if it is open: wider than a step of the grid."""
     own = [
         one
@@ -86,30 +87,33 @@ def open_loop(verdict: Verdict, analysis: Analysis) -> Hysteresis | None:
     ]
     if not own:
         return None
-    last = max(own, key=lambda one: float(one.labels.get("N", 0)))
+    last = max(own, key=lambda one: float(one.labels.get(size, 0)))
     step = min((b - a for a, b in zip(last.m[:-1], last.m[1:], strict=True)), default=0.0)
     return last if last.width.low > step else None
 
 
-def growth(records: Sequence[Critical]) -> str:
+def growth(records: Sequence[Critical], size: str = "N") -> str:
     """How m_c changes from the smallest size to the largest, with the exponent between the two; or nothing.
 
     Args:
         records: of one estimator and one combination of labels, a size each; those without a number are
             passed over. The exponent is a description: two points decide on no law.
+        size: the label of system sizes.
     """
     known = sorted(
         (one for one in records if math.isfinite(one.high - one.low) and one.low > 0),
-        key=lambda one: float(one.labels["N"]),
+        key=lambda one: float(one.labels[size]),
     )
     if len(known) < 2:
         return ""
     first, last = known[0], known[-1]
-    length = math.log(float(last.labels["N"]) / float(first.labels["N"]))
+    length = math.log(float(last.labels[size]) / float(first.labels[size]))
     errors = [(math.log(one.high) - math.log(one.low)) / 2 for one in (first, last)]
     exponent, error = math.log(last.m_c / first.m_c) / length, math.hypot(*errors) / length
-    ends = " to ".join(f"{one.interval} at N = {one.labels['N']}" for one in (first, last))
-    return f"{ends}, as N^x with x = {Interval(exponent, exponent - error, exponent + error)} between them"
+    ends = " to ".join(f"{one.interval} at {size} = {one.labels[size]}" for one in (first, last))
+    return (
+        f"{ends}, as {size}^x with x = {Interval(exponent, exponent - error, exponent + error)} between them"
+    )
 
 
 def details(analysis: Analysis) -> list[str]:
@@ -150,12 +154,12 @@ def _connectivity(law: ConnectivityLaw) -> str:
     return f"{head}: " + "; ".join([f"law {law.law}", *exponent, *(reason.line for reason in law.because)])
 
 
-def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
+def _place(verdict: Verdict, analysis: Analysis, within: str, size: str) -> str:
     """Both spinodals where a loop is open; of a crossover its place; else m_c(∞), or m_c at the largest size.
 
     Of several starts or temperatures the first is told, which for starts is the random one.
     """
-    if loop := open_loop(verdict, analysis):
+    if loop := open_loop(verdict, analysis, size):
         extra_labels = {k: v for k, v in loop.labels.items() if k not in verdict.labels}
         where = f" at {labels_text(extra_labels)}" if extra_labels else ""
         spinodals = (
@@ -175,7 +179,7 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
         return {name: value for name, value in one.labels.items() if name not in (*verdict.labels, *names)}
 
     records = [one for one in analysis.critical if is_own(one)]
-    first = [one for one in records if extra(one, "N") == extra(records[0], "N") and math.isfinite(one.m_c)]
+    first = [one for one in records if extra(one, size) == extra(records[0], size) and math.isfinite(one.m_c)]
     if verdict.order == "first":
         if not first:
             return ""
@@ -192,8 +196,8 @@ def _place(verdict: Verdict, analysis: Analysis, within: str) -> str:
     if not first:
         return ""
     unlimited = laws and laws[0].law == "undecided" and not laws[0].m_c.known
-    if unlimited and (path := growth(first)):
-        where = labels_text(extra(first[0], "N"))
+    if unlimited and (path := growth(first, size)):
+        where = labels_text(extra(first[0], size))
         return f"m_c runs from {path}" + (f" ({where})" if where else "")
     by = "" if estimator == MIDPOINT else f", by the {short_of(estimator)}"
     return f"{rises}m_c = {first[-1].interval} at {labels_text(extra(first[-1]))}{by}"

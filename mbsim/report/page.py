@@ -38,12 +38,14 @@ RASTER = 200
 
 
 class Source(NamedTuple):
-    """Where the dataset came from, for the words that tell how to reproduce it."""
+    """Where the dataset came from, for the words that tell how to reproduce it; and what its dimensions are."""
 
     folder: str = ""
     order_parameter: str = "overlap_mean"
     bootstrap: int = 1000
     note: str = ""
+    size: str = "N"
+    control: str = "m"
 
 
 def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> str:
@@ -124,7 +126,7 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     def missing(field: str) -> str:
         return words.sentence(analysis.reasons.get(field, MISSING[field]))
 
-    laws = law_tables.of_stated(analysis)
+    laws = law_tables.of_stated(analysis, source.size)
     used = {one.estimator for one in stated(analysis)}
     of_d = [law for law in analysis.connectivity if law.estimator in used] or analysis.connectivity
     collapsed = [one for one in analysis.collapses if is_determined(one)]
@@ -132,10 +134,10 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
     return {
         "title": str(ds.attrs.get("name") or ds.attrs.get("model") or "dataset"),
         "lead": words.lead(ds),
-        "findings": findings(analysis, protocol(ds)) or [missing("verdicts")],
-        "moving": words.moving(analysis.over_time),
+        "findings": findings(analysis, protocol(ds), source.size) or [missing("verdicts")],
+        "moving": words.moving(analysis.over_time, source.size),
         "how_found": words.how_found(stated(analysis), source.bootstrap),
-        "result": tables.result_table(analysis),
+        "result": tables.result_table(analysis, source.size),
         "note": source.note,
         "source": source,
         "bootstrap": bootstrap,
@@ -144,12 +146,12 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
         "formulas": model.formulas(analysis.critical),
         "provenance": words.provenance(ds),
         "config": configuration_toml(ds),
-        "critical": tables.critical_table(analysis.critical) if analysis.critical else None,
+        "critical": tables.critical_table(analysis.critical, source.size) if analysis.critical else None,
         "critical_caption": words.critical_caption(ds, drawings.discontinuous(analysis)),
         "critical_missing": missing("critical"),
         "discontinuous": drawings.discontinuous(analysis),
-        "errors": tables.error_table(analysis.critical),
-        "trends": tables.trend_table(analysis.over_time),
+        "errors": tables.error_table(analysis.critical, source.size),
+        "trends": tables.trend_table(analysis.over_time, source.size),
         "extrapolations": law_tables.extrapolation_table(laws) if laws else None,
         "extrapolations_missing": missing("extrapolations"),
         "connectivity": law_tables.connectivity_table(of_d) if of_d else None,
@@ -172,24 +174,24 @@ def _content(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, An
 
 def _figures(ds: xr.Dataset, analysis: Analysis, source: Source) -> dict[str, list[Shown]]:
     """The figures of each part of the page."""
-    name = source.order_parameter
+    name, axes = source.order_parameter, (source.size, source.control)
 
     def summary(*quantities: str) -> list[drawings.Drawing]:
-        return list(drawings.summary_drawings(analysis, quantities).values())
+        return list(drawings.summary_drawings(analysis, quantities, *axes).values())
 
     parts: dict[str, tuple[str, Callable[[], Iterable[drawings.Drawing]]]] = {
         "transition": ("the order parameter", lambda: summary("mean")),
         "success": ("the success", lambda: summary("success")),
-        "phase": ("the phase diagram", lambda: drawings.phase_drawings(analysis)),
+        "phase": ("the phase diagram", lambda: drawings.phase_drawings(analysis, *axes)),
         "fluctuations": ("fluctuations", lambda: summary("susceptibility", "binder")),
-        "windows": ("the windows", lambda: checks.window_drawings(ds, analysis, name)),
-        "teachers": ("the teachers", lambda: checks.teacher_drawings(ds, analysis, name)),
-        "relaxation": ("the relaxation", lambda: checks.relaxation_drawings(ds, analysis, name)),
-        "over_time": ("m_c against time", lambda: checks.over_time_drawings(analysis.over_time)),
-        "size": ("m_c against the size", lambda: drawings.size_drawings(analysis)),
-        "connectivity": ("m_c against d", lambda: drawings.connectivity_drawings(analysis)),
-        "collapse": ("the collapse", lambda: drawings.collapse_drawings(analysis)),
-        "order": ("the order", lambda: drawings.order_drawings(analysis)),
-        "hysteresis": ("the loop", lambda: drawings.hysteresis_drawings(analysis)),
+        "windows": ("the windows", lambda: checks.window_drawings(ds, analysis, name, *axes)),
+        "teachers": ("the teachers", lambda: checks.teacher_drawings(ds, analysis, name, *axes)),
+        "relaxation": ("the relaxation", lambda: checks.relaxation_drawings(ds, analysis, name, *axes)),
+        "over_time": ("m_c against time", lambda: checks.over_time_drawings(analysis.over_time, *axes)),
+        "size": ("m_c against the size", lambda: drawings.size_drawings(analysis, *axes)),
+        "connectivity": ("m_c against d", lambda: drawings.connectivity_drawings(analysis, source.control)),
+        "collapse": ("the collapse", lambda: drawings.collapse_drawings(analysis, *axes)),
+        "order": ("the order", lambda: drawings.order_drawings(analysis, *axes)),
+        "hysteresis": ("the loop", lambda: drawings.hysteresis_drawings(analysis, *axes)),
     }
     return {part: shown(what, draw) for part, (what, draw) in parts.items()}

@@ -147,16 +147,16 @@ def how_found(critical: Sequence[Critical], bootstrap: int) -> str:
     return f"{text}."
 
 
-def moving(records: Sequence[OverTime]) -> str:
+def moving(records: Sequence[OverTime], size: str = "N") -> str:
     """That m_c still moves at the end of the run, where it does, in a sentence; of the largest size."""
-    largest = max((float(one.labels.get("N", 0)) for one in records), default=0.0)
-    told = [one for one in records if one.moving and float(one.labels.get("N", 0)) == largest]
+    largest = max((float(one.labels.get(size, 0)) for one in records), default=0.0)
+    told = [one for one in records if one.moving and float(one.labels.get(size, 0)) == largest]
     if not told:
         return ""
     each = [
-        f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != 'N'})}" for one in told
+        f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != size})}" for one in told
     ]
-    sizes = f"at N = {largest:g} " if largest else ""
+    sizes = f"at {size} = {largest:g} " if largest else ""
     return (
         f"These values still move with the length of the run, {sizes}by so much per factor of ten in time: "
         f"{'; '.join(each)}."
