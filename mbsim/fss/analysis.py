@@ -31,7 +31,7 @@ from mbsim.fss.verdict import judge
 WINDOW = 1.5
 """The collapse uses the control this many widths of the rise to either side of it."""
 
-NO_EXPONENTS: dict[Order, str] = {"first": "first_order", "crossover": "crossover"}
+NO_EXPONENTS: dict[Order, Reason] = {"first": because("first_order"), "crossover": because("crossover")}
 """Orders without critical exponents, and the reason that says so."""
 TIMES, RESAMPLES = 10, 100
 """m_c over time is that of so many times and resamples: a first look, which takes as long as all the rest."""
@@ -170,7 +170,7 @@ def _collapses(
         ]
         order = next((one.order for one in verdicts if one.labels == labels), "undecided")
         if order in NO_EXPONENTS:
-            found.append(Collapse(labels, "mean", because=(because(NO_EXPONENTS[order]),)))
+            found.append(Collapse(labels, "mean", because=(NO_EXPONENTS[order],)))
             continue
         if len(rises) < 2:
             few = because("few_transitions", count=len(rises))
