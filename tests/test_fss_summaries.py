@@ -203,7 +203,8 @@ def test_the_smoother_is_exact_for_parabolas():
 
 
 def test_unknown_estimators_and_sizes_are_refused(planted):
-    with pytest.raises(DatasetError, match=r"estimators = 'peak': allowed are midpoint, steepest, level, susceptibility"):
+    allowed = r"estimators = 'peak': allowed are midpoint, steepest, level, susceptibility"
+    with pytest.raises(DatasetError, match=allowed):
         fss.estimates(planted, ["peak"], "q")
     with pytest.raises(DatasetError, match=r"m = 12\.0 occurs twice in q: each value of m must occur once"):
         fss.estimates(xr.concat([planted, planted.sel(m=[12, 13])], "m"), order_parameter="q")
