@@ -40,8 +40,8 @@ class Unpacked:
     ("kind", "N", "d", "m", "order"),
     [
         ("vector", 24, 3, 5, "random"),
-        ("vector", 24, 5, 64, "sequential"),
-        ("vector", 18, 9, 150, "random"),
+        pytest.param("vector", 24, 5, 64, "sequential", marks=pytest.mark.slow),
+        pytest.param("vector", 18, 9, 150, "random", marks=pytest.mark.slow),
         ("scalar", 15, 3, 30, "sequential"),
         ("scalar", 15, 5, 700, "random"),
     ],

@@ -58,7 +58,10 @@ def test_the_reference_of_each_teacher_alone(task, expected):
         np.testing.assert_array_equal(train("registers", pick(task, index)), expected[index])
 
 
-QUICK = [(SCALAR, "sequential", "sweep", "epochs", (30, 70)), (VECTOR, "random", 7, "without", (5, 12))]
+QUICK = [
+    (SCALAR, "sequential", "sweep", "epochs", (30, 70)),
+    pytest.param(VECTOR, "random", 7, "without", (5, 12), marks=SLOW),
+]
 
 
 @pytest.mark.parametrize(("network", "order", "refresh", "sampling", "m"), QUICK)

@@ -14,8 +14,7 @@ from mbsim.plan.tasks import task_of
 from mbsim.plan.units import units
 
 QUICK = {
-    None: ("vector random", "scalar random", "vector, training set in epochs"),
-    "reference": ("vector sequential",),
+    None: ("vector random",),
 }
 ANSWERS = runs.answers()
 

@@ -164,6 +164,7 @@ def test_a_short_run_in_a_script_says_nothing_and_a_silent_one_never_does(quick,
     assert quick["report"] is None
 
 
+@pytest.mark.slow
 def test_a_run_that_was_trained_has_the_accessor():
     ds = mbsim.run(CONFIG, overrides=["grid.m=[2]"], progress=False)
     assert ds.sizes["m"] == 1

@@ -118,7 +118,12 @@ def test_impossible_sizes_are_refused(sources: int, readers: int, degree: int) -
 
 @pytest.mark.parametrize(
     ("nodes", "degree", "number", "samples"),
-    [(3, 1, 6, 600), (3, 2, 6, 600), (4, 3, 24, 1_200), (5, 2, 2_040, 3_060)],
+    [
+        (3, 1, 6, 600),
+        (3, 2, 6, 600),
+        (4, 3, 24, 1_200),
+        pytest.param(5, 2, 2_040, 3_060, marks=pytest.mark.slow),
+    ],
 )
 def test_regular_graphs_are_uniform(nodes: int, degree: int, number: int, samples: int) -> None:
     states = [as_bytes(table) for table in all_regular(nodes, degree)]
@@ -138,6 +143,7 @@ def four_by_four(rounds: int) -> tuple[float, float]:
     return chi_square_p(each, np.full(90, 1 / 90)), chi_square_p(shapes, np.array([72 / 90, 18 / 90]))
 
 
+@pytest.mark.slow
 def test_four_by_four_graphs_are_uniform_and_unmixed_ones_are_not() -> None:
     assert min(four_by_four(graphs.MIXING_ROUNDS)) > FALSE_ALARM
     assert four_by_four(0)[1] < FALSE_ALARM, "too few samples to see the bias of the repair"

@@ -139,6 +139,7 @@ def unchanged_order(patch):
 SETS = (SCALAR, "sequential", "sweep", "epochs", (30, 70))
 
 
+@SLOW
 @pytest.mark.parametrize("mutant", [keys_exchanged, one_example_less, set_of_another_student])
 def test_training_sets_notice(mutant, monkeypatch):
     task, expected = with_training_set(*SETS)

@@ -35,6 +35,7 @@ def printed(notebook):
     return "".join(output["text"] for output in outputs if output["output_type"] == "stream")
 
 
+@pytest.mark.slow
 def test_it_goes_from_dataset_to_figures(tmp_path):
     notebook = executed(made_up.run_folder(tmp_path / "run"), tmp_path)
     assert len(shown(notebook, "image/png")) == 9

@@ -88,7 +88,9 @@ def test_initial_overlap(network, power):
     assert (found[-1] == 1).all()
 
 
-@pytest.mark.parametrize(("network", "order"), [(VECTOR, "random"), (SCALAR, "random")])
+@pytest.mark.parametrize(
+    ("network", "order"), [(VECTOR, "random"), pytest.param(SCALAR, "random", marks=pytest.mark.slow)]
+)
 def test_errors_are_the_oracles(network, order):
     """Wrong outputs on the unpacked test examples of each time and on the next batch, counted one by one."""
     N, _, M, _, train_output = network

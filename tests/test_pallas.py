@@ -42,8 +42,16 @@ WARM = (0.0, 0.6, 1.5)
 VECTOR = (12, 12, 12, 3)
 CASES = {
     # Two teachers, two students in a word; units differ in their readers; batches end within sweeps.
-    "irregular": Case(
-        (11, 9, 13, 3), (6,), temperatures=WARM, dynamics=Dynamics("sequential", 20), times=(0, 1), teachers=2
+    "irregular": pytest.param(
+        Case(
+            (11, 9, 13, 3),
+            (6,),
+            temperatures=WARM,
+            dynamics=Dynamics("sequential", 20),
+            times=(0, 1),
+            teachers=2,
+        ),
+        marks=SLOW,
     ),
     # Eight words side by side.
     "scalar": Case((9, 9, 1, 3), (250,), TPU, WARM, times=(0, 1)),
@@ -130,6 +138,7 @@ def many(replicas: int) -> Task:
     return task_of(small)._replace(labels=labels((5, 8), replicas), test_size=32)
 
 
+@pytest.mark.slow
 def test_eight_devices_change_nothing():
     """Students on all of eight devices have the bits of the engine for CPUs, which has one."""
     task = many(8 * 256 - 50)

@@ -137,6 +137,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(whole):
     assert re.search(r"^trained 12 units in .*; training alone .* proposals/s$", whole.output, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_kill_interrupt_and_terminate_change_nothing(place, whole):
     chance = random.Random(20230506)
     for number, done in ((signal.SIGKILL, 1), (signal.SIGINT, 4), (signal.SIGTERM, 7)):

@@ -182,13 +182,6 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
     assert (ds.status == 1).all()
 
 
-def test_wrong_kernels_compute_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(selfcheck, "passes", lambda *case, **_: False)
-    with pytest.raises(training.SelfCheckFailed, match="vector kernel gives wrong numbers"):
-        mbsim.run(CONFIG, tmp_path / "run")
-    assert not list((tmp_path / "run").glob("*.nc"))
-
-
 @pytest.mark.parametrize("available", [10_000, 100_000])  # too little for the dataset, then for a unit
 def test_what_does_not_fit_is_refused_with_the_estimate(tmp_path, monkeypatch, available):
     monkeypatch.setattr(runner, "host_memory", lambda: available)

@@ -26,6 +26,7 @@ def same_bits(records, weights, at, others, other_weights, other_at):
     np.testing.assert_array_equal(weights.w[at], other_weights.w[other_at])
 
 
+@pytest.mark.slow
 def test_a_student_is_the_same_alone_and_among_others_on_one_device_and_on_eight():
     """On CPU students go one after the other, so that this holds to the last bit, whatever the others do."""
     case = Case()

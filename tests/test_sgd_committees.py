@@ -110,6 +110,7 @@ def check(m, sizes, all_runs):
     return error
 
 
+@pytest.mark.slow
 def test_order_parameters_follow_the_equations():
     assert check(4, (64, 256), (24, 24)) < 0.3
 

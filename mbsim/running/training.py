@@ -1,6 +1,7 @@
 """Work units: which engine trains them, whether that is right here, and the arrays that they give."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from mbsim.plan.tasks import task_of
 from mbsim.plan.units import Unit
 from mbsim.running import results
 
+MOST_REPLICAS = 2**16  # whose memory an engine is asked for
+
 
 class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
     """The compiled kernels give wrong numbers on this device."""
@@ -19,7 +22,8 @@ class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
 
 def unit_bytes(unit: Unit, config: Config) -> int:
     """Estimate of the host's memory for one unit: records and final weights, and what trains."""
-    task = task_of(unit, config)
+    # Engines launch so many students at a time at most, and a task of many more takes seconds to make.
+    task = task_of(replace(unit, replicas=min(unit.replicas, MOST_REPLICAS)), config)
     records = unit.students * len(task.times) * 8 * 8
     weights = unit.students * 2 * (unit.K * unit.d + unit.M * task.problem.output_degree)
     return records + weights + choose(task, config.run.engine, here=False).engine.host_bytes(task)

@@ -92,6 +92,7 @@ def test_the_text_tells_the_growth_with_the_size_and_what_was_found(mbsim):
     assert all(sentence in output for verdict in found["verdicts"] for sentence in verdict["evidence"])
 
 
+@pytest.mark.slow
 def test_both_spinodals_of_a_loop_are_in_the_json_and_the_text(mbsim, here):
     run_folder(here / "loop")
     found = strict(mbsim("analyze loop --json --bootstrap 200")[1])
