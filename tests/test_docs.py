@@ -112,7 +112,14 @@ def check(words, capsys):
         assert words[3].strip(".[]") in extras
 
 
-@pytest.mark.parametrize("page", sorted({*WITH_PYTHON, *WITH_SHELL}), ids=lambda page: page.name)
+QUICK_PAGES = ("README.md", "extending.md")
+RUN_PAGES = [
+    pytest.param(page, marks=() if page.name in QUICK_PAGES else pytest.mark.slow, id=page.name)
+    for page in sorted({*WITH_PYTHON, *WITH_SHELL})
+]
+
+
+@pytest.mark.parametrize("page", RUN_PAGES)
 def test_what_a_page_shows_runs(page, trained, tmp_path, monkeypatch, capsys):
     """Its Python as one script, in a process of its own; then its commands, where the script has left its folders."""
     here = tmp_path / "here"

@@ -132,6 +132,7 @@ def potts_dataset(q, lengths, power, seed, count=32, sweeps=300, thin=2):
     return potts.dataset(q, grids, count, sweeps, 60, seed, thin)
 
 
+@pytest.mark.slow
 def test_potts_with_ten_states_is_first_order():
     [verdict] = fss.transition_order(potts_dataset(10, (6, 8, 12), 2.0, 5), "magnetisation", bootstrap=300)
     assert verdict.order == "first"

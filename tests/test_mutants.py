@@ -78,7 +78,7 @@ def order_of_another_teacher(patch):
         (VECTOR, "random", colder),
         (VECTOR, "random", one_key_for_all),
         (VECTOR, "random", order_of_another_teacher),
-        (VECTOR, "sequential", units_that_conflict),
+        pytest.param(VECTOR, "sequential", units_that_conflict, marks=SLOW),
         (VECTOR, "sequential", forgotten_batch),
     ],
 )
@@ -227,7 +227,7 @@ def stale_unit(patch):
     ("network", "order", "mutant"),
     [
         (VECTOR, "random", reversed_acceptance),
-        (VECTOR, "sequential", stale_unit),
+        pytest.param(VECTOR, "sequential", stale_unit, marks=SLOW),
         pytest.param(VECTOR, "random", stale_outputs, marks=SLOW),
         pytest.param(SCALAR, "random", stale_output, marks=SLOW),
     ],

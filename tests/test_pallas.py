@@ -40,19 +40,12 @@ class Case(NamedTuple):
 
 WARM = (0.0, 0.6, 1.5)
 VECTOR = (12, 12, 12, 3)
+IRREGULAR = Case(
+    (11, 9, 13, 3), (6,), temperatures=WARM, dynamics=Dynamics("sequential", 20), times=(0, 1), teachers=2
+)
 CASES = {
     # Two teachers, two students in a word; units differ in their readers; batches end within sweeps.
-    "irregular": pytest.param(
-        Case(
-            (11, 9, 13, 3),
-            (6,),
-            temperatures=WARM,
-            dynamics=Dynamics("sequential", 20),
-            times=(0, 1),
-            teachers=2,
-        ),
-        marks=SLOW,
-    ),
+    "irregular": pytest.param(IRREGULAR, marks=SLOW),
     # Eight words side by side.
     "scalar": Case((9, 9, 1, 3), (250,), TPU, WARM, times=(0, 1)),
     "vector": pytest.param(Case(VECTOR, (5, 8)), marks=SLOW),
@@ -262,7 +255,7 @@ def test_parts_of_sweeps():
 
 
 def test_tables_name_rows_of_readers():
-    task = task_of(CASES["irregular"])
+    task = task_of(IRREGULAR)
     teacher = Teacher(*(part[0] for part in task.teachers))
     rows = tables.readers(teacher, task.shape, 2).reshape(task.shape.K, -1)
     for k, (number, *pairs) in enumerate(rows.tolist()):

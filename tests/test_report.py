@@ -187,6 +187,7 @@ def test_a_dataset_of_another_origin_can_be_reported():
     assert "config.toml" not in read.text
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_page_into_the_run(finished_run, capsys):
     assert main(["report", str(finished_run), "--bootstrap", "100"]) == 0
     file = finished_run / "report.html"
@@ -238,6 +239,7 @@ def finished_run(tmp_path_factory):
     return made_up.run_folder(tmp_path_factory.mktemp("runs") / "made-up")
 
 
+@pytest.mark.slow
 def test_a_dataset_with_dimensions_of_its_own_can_be_reported():
     ds = fss.planted([64, 256]).rename(N="L", m="T")
     analysis = fss.analyze(ds, "q", size="L", control="T", bootstrap=50)

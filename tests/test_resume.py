@@ -22,6 +22,8 @@ from mbsim.config.configuration import load_config
 from mbsim.data.store import RunFolder
 from mbsim.plan.units import units
 
+pytestmark = pytest.mark.slow  # real processes, a minute in all; `test_store` kills at any moment too
+
 CONFIG = """
 name = "resumed"
 model = "sparse-vector"

@@ -86,6 +86,7 @@ def test_a_diverged_student_is_frozen_finite_and_harms_nobody():
     assert records.generalization_error[1, -1] < 0.02
 
 
+@pytest.mark.slow
 def test_divergence_is_status_2_and_a_failure_in_the_dataset():
     config = {
         "model": {

@@ -118,7 +118,7 @@ def test_order_parameters_follow_the_equations():
 @pytest.mark.parametrize(
     "wrong",
     [
-        pytest.param({"lr": 1.2 * LR}, id="another learning rate"),
+        pytest.param({"lr": 1.2 * LR}, id="another learning rate", marks=pytest.mark.slow),
         pytest.param({"m": math.inf}, id="no noise of the batch", marks=pytest.mark.slow),
         pytest.param(
             {"committee": Committee(OUTPUTS, OUTPUTS)}, id="no noise of the labels", marks=pytest.mark.slow

@@ -315,8 +315,9 @@ KILL_AT_EVERY_STEP = """if True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("state", [pytest.param("fresh", marks=pytest.mark.slow), "present"])
+@pytest.mark.parametrize("state", ["fresh", "present"])
 def test_killed_at_any_step_leaves_the_old_or_the_new(folder, state):
     old = str(state == "present")
     with python(KILL_AT_EVERY_STEP, folder.path, state) as process:

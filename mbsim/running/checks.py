@@ -1,6 +1,7 @@
 """What is asked of a configuration before it runs, besides whether it is right by itself and fits the memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mbsim.config import Config
 from mbsim.engines import choose
@@ -58,7 +59,7 @@ def registered(config: Config) -> None:
 
 def engine(config: Config, unit: Unit) -> None:
     """Refuse an engine that cannot do what is asked, and observables that give no number."""
-    task = task_of(unit, config)
+    task = task_of(replace(unit, replicas=1), config)  # what an engine can do, it can do for any number
     choose(task, config.run.engine, here=config.run.engine is not None)
     if any(not OBSERVABLES.built_in(name) for name in task.observables):
         try_observables(task)

@@ -32,6 +32,7 @@ def test_a_figure_that_was_asked_for_and_fails_is_one_line_after_the_numbers(mbs
     assert (here / "old.png").read_bytes() == b"old"
 
 
+@pytest.mark.slow
 def test_a_matplotlibrc_that_asks_for_latex_is_not_heeded(mbsim, here, monkeypatch):
     import matplotlib as mpl
 

@@ -51,6 +51,7 @@ def test_status_of_a_run_that_has_just_begun(mbsim, here):
         assert status.being_written(folder)
 
 
+@pytest.mark.slow
 def test_reading_a_run_does_not_start_jax(half):
     code = "import sys; from mbsim.cli import main; print(main(sys.argv[1:]), 'jax' in sys.modules)"
     for arguments in (["status", "half"], ["analyze", "half", "--json"], ["export", "half", "half.nc"]):
