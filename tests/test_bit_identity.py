@@ -44,6 +44,7 @@ def test_registers_of_students_alone_and_with_some_left_out(task, expected):
         np.testing.assert_array_equal(train("registers", pick(task, index)), expected[index])
 
 
+@SLOW
 def test_the_reference_of_one_teacher(task, expected):
     """Launches of many teachers have another program than those of one; and other widths."""
     index = np.flatnonzero((task.students.teacher == 2) & (task.students.m < 70))
@@ -59,7 +60,7 @@ def test_the_reference_of_each_teacher_alone(task, expected):
 
 
 QUICK = [
-    (SCALAR, "sequential", "sweep", "epochs", (30, 70)),
+    pytest.param(SCALAR, "sequential", "sweep", "epochs", (30, 70), marks=SLOW),
     pytest.param(VECTOR, "random", 7, "without", (5, 12), marks=SLOW),
 ]
 

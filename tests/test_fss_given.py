@@ -52,6 +52,7 @@ def test_every_estimator_reads_a_mean_with_its_error():
     assert np.isfinite([one.m_c for one in found]).all()
 
 
+@pytest.mark.slow
 def test_a_table_collapses_and_several_quantities_together():
     ds = table()
     [alone] = fss.collapse(ds, "mag", size="L", error="dmag", **OURS)

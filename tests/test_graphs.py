@@ -149,6 +149,7 @@ def test_four_by_four_graphs_are_uniform_and_unmixed_ones_are_not() -> None:
     assert four_by_four(0)[1] < FALSE_ALARM, "too few samples to see the bias of the repair"
 
 
+@pytest.mark.slow
 def test_four_cycles_of_six_by_six_graphs() -> None:
     """Degree 3: the graphs have 3, 4, 6, 10 or 18 four-cycles; the last is too rare to be a class."""
     tables = all_regular(6, 3)

@@ -79,7 +79,7 @@ def order_of_another_teacher(patch):
         (VECTOR, "random", one_key_for_all),
         (VECTOR, "random", order_of_another_teacher),
         pytest.param(VECTOR, "sequential", units_that_conflict, marks=SLOW),
-        (VECTOR, "sequential", forgotten_batch),
+        pytest.param(VECTOR, "sequential", forgotten_batch, marks=SLOW),
     ],
 )
 def test_bits_notice(network, order, mutant, monkeypatch):

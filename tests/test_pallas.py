@@ -199,7 +199,7 @@ AT_MOST, FLIP, MASK = bitwise.at_most, vector.flip_hidden, batches.mask
 @pytest.mark.parametrize(
     "mutant",
     [
-        reversed_acceptance,
+        pytest.param(reversed_acceptance, marks=SLOW),
         pytest.param(stale_readers, marks=SLOW),
         pytest.param(forgotten_mask, marks=SLOW),
     ],

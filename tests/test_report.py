@@ -198,6 +198,7 @@ def test_the_command_writes_the_page_into_the_run(finished_run, capsys):
     assert "units are done" not in read.text
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_reported_as_far_as_it_is(finished_run, tmp_path, monkeypatch):
     monkeypatch.setattr(fss, "analyze", lambda *_, **__: made_up.blank())
     part = tmp_path / "part"

@@ -238,6 +238,7 @@ def test_the_trend_with_the_length_of_the_run_is_told_at_the_largest_size():
     assert tables.trend_table([replace(found[0], trend=fss.Interval())]) is None
 
 
+@pytest.mark.slow
 def test_a_collapse_that_determined_nothing_is_told_and_not_drawn():
     lost = replace(made_up.collapse(3), inverse_nu=fss.Interval(), because=(because("nothing_to_collapse"),))
     whole = replace(made_up.analysis(), collapses=[lost, replace(lost, labels={"d": 5})])

@@ -83,6 +83,7 @@ def test_json_is_one_complete_object(mbsim):
     assert found["findings"][0].startswith("d = 3: the transition is ")
 
 
+@pytest.mark.slow
 def test_the_text_tells_the_growth_with_the_size_and_what_was_found(mbsim):
     mbsim("run tiny.toml --out done")
     code, output, errors = mbsim("analyze done")
