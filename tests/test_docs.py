@@ -112,7 +112,7 @@ def check(words, capsys):
         assert words[3].strip(".[]") in extras
 
 
-QUICK_PAGES = ("README.md", "extending.md")
+QUICK_PAGES = ("README.md",)
 RUN_PAGES = [
     pytest.param(page, marks=() if page.name in QUICK_PAGES else pytest.mark.slow, id=page.name)
     for page in sorted({*WITH_PYTHON, *WITH_SHELL})

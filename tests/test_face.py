@@ -271,5 +271,6 @@ def test_a_config_says_in_lines_what_is_wrong():
     )
 
 
+@pytest.mark.slow
 def test_examples_run():
     assert doctest.testmod(mbsim.face).failed == 0

@@ -41,6 +41,7 @@ for number in map(int, sys.argv[1:]):
 """
 
 
+@pytest.mark.slow
 def test_code_from_several_processes_does_not_mix(folder):
     """Numba numbers functions alike in each; all must stay themselves side by side."""
 

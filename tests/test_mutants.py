@@ -226,7 +226,7 @@ def stale_unit(patch):
 @pytest.mark.parametrize(
     ("network", "order", "mutant"),
     [
-        (VECTOR, "random", reversed_acceptance),
+        pytest.param(VECTOR, "random", reversed_acceptance, marks=SLOW),
         pytest.param(VECTOR, "sequential", stale_unit, marks=SLOW),
         pytest.param(VECTOR, "random", stale_outputs, marks=SLOW),
         pytest.param(SCALAR, "random", stale_output, marks=SLOW),

@@ -6,7 +6,7 @@ from students import Student, pick
 
 from mbsim.engines import known_answers as selfcheck
 
-QUICK = [("vector", True, "random"), ("scalar", False, "random")]
+QUICK = [("vector", True, "random")]
 CASES = [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in selfcheck.DIGESTS]
 
 

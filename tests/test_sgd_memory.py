@@ -18,7 +18,6 @@ DENSE, SPARSE = (64, 64, 64, 5, True), (64, 64, 64, 5, False)
     ("network", "hidden", "train_output", "m", "students", "optimizer"),
     [
         pytest.param(DENSE, None, True, 16, 64, "adam", marks=SLOW),
-        (DENSE, None, True, 8, 4, "sgd"),
         pytest.param(SPARSE, None, True, 16, 64, "sgd", marks=SLOW),
         pytest.param(DENSE, None, True, 256, 64, "sgd", marks=SLOW),
         pytest.param((256, 256, 256, 9, False), None, True, 64, 1, "sgd", marks=SLOW),
