@@ -14,6 +14,8 @@ from mbsim.plan.units import Unit, measurement_times
 LAUNCH_WORK = 4e9
 """Proposals or steps, of all students of one launch: a few seconds of a machine."""
 LAUNCH_STUDENTS = 2**16
+LAUNCH_UNITS = 512
+"""Teachers of one launch: each takes a register at least, however few its students are, and room for its counts."""
 ALWAYS = ("overlap", "generalization_error")  # what success is told by, whatever is kept
 
 
@@ -80,7 +82,8 @@ def launches(todo: Sequence[Unit], config: Config) -> Iterator[list[Unit]]:
     for unit in todo:
         work, cost = work_of(unit, config), len(some) + 1
         alike = bool(some) and replace(unit, teacher=some[0].teacher) == some[0]
-        if alike and work * cost <= LAUNCH_WORK and unit.students * cost <= LAUNCH_STUDENTS:
+        fits = work * cost <= LAUNCH_WORK and unit.students * cost <= LAUNCH_STUDENTS and cost <= LAUNCH_UNITS
+        if alike and fits:
             some.append(unit)
             continue
         if some:

@@ -7,11 +7,22 @@ from mbsim.physics.problem import Problem, Teacher
 from mbsim.physics.teachers import TEACHERS
 
 
+DEEPEST = 31
+"""Up to this in-degree, counting the keys below one is faster than sorting them (`graphs`)."""
+
+
+def draws(problem: Problem) -> bool:
+    """Whether compiled code draws these teachers; others are left to `physics/teachers.py`."""
+    N, d = problem.N, problem.d
+    square = problem.K == N and problem.M in (1, N) and N > 1
+    return problem.binary and problem.teacher == "sparse" and square and d <= DEEPEST and 2 * d <= N
+
+
 def teachers_of(problem: Problem, seed: int, numbers: np.ndarray) -> Teacher:
     """The teachers with these numbers (teachers,), arrays (teachers, ...) each."""
-    from mbsim.engines.drawing import graphs  # numba is slow to import
+    if draws(problem):
+        from mbsim.engines.drawing import graphs  # numba is slow to import
 
-    if graphs.draws(problem):
         return graphs.teachers_of(problem, seed, numbers)
     kind = TEACHERS[problem.teacher]
     return stacked([kind.draw(problem, seed, int(number)) for number in numbers])

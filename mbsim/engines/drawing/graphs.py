@@ -17,8 +17,6 @@ from mbsim.physics.graphs import MIXING_ROUNDS
 from mbsim.physics.problem import Problem, Teacher
 
 LANES = 8  # keys of 64 bits in a register
-DEEPEST = 31
-"""Up to this in-degree, counting is faster than sorting."""
 LAST = U64(2**64 - 1)
 
 
@@ -115,13 +113,6 @@ def draw(teachers, nodes, degree, outputs, rounds, row):
                 sources[unit] = unit
         signs(state, moved(of.w, teacher * links), links)
         signs(state, moved(of.v, teacher * output_links), output_links)
-
-
-def draws(problem: Problem) -> bool:
-    """Whether teachers are such that `teachers_of` draws them; others are left to `physics/teachers.py`."""
-    N, d = problem.N, problem.d
-    square = problem.K == N and problem.M in (1, N) and N > 1
-    return problem.binary and problem.teacher == "sparse" and square and d <= DEEPEST and 2 * d <= N
 
 
 def teachers_of(problem: Problem, seed: int, numbers: np.ndarray) -> Teacher:
