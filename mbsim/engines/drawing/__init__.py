@@ -6,7 +6,6 @@ from mbsim.engines.networks import stacked
 from mbsim.physics.problem import Problem, Teacher
 from mbsim.physics.teachers import TEACHERS
 
-
 DEEPEST = 31
 """Up to this in-degree, counting the keys below one is faster than sorting them (`graphs`)."""
 
