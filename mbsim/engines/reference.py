@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.engines.widths import by_width
 from mbsim.lazy import Array, jax, jnp, lax
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Examples, Measured, Ratio
@@ -191,10 +192,10 @@ def programs(setting: Setting, mesh: Any, many: bool) -> Programs:
     )
 
 
-def student_bytes(task: Task) -> int:
-    """Estimated memory of one student in training or while it is measured, in bytes."""
+def student_bytes(task: Task, m: int) -> int:
+    """Estimated memory of one student with batches of m in training or while it is measured, in bytes."""
     problem = task.problem
-    slots = max(int(task.students.m.max()), task.test_size)
+    slots = max(m, task.test_size)
     widest = max(problem.N, problem.K, problem.M, problem.student_hidden)
     links = problem.K * problem.d + problem.M * problem.output_degree
     if problem.student == "dense":
@@ -223,8 +224,8 @@ class Reference:
 
     def host_bytes(self, task: Task) -> int:
         """Launches are cut to a bounded size, unless one student exceeds it; on one device."""
-        most = LAUNCH_BYTES // student_bytes(task)
-        return max(1, min(len(task.students.m), most)) * student_bytes(task)
+        each = student_bytes(task, int(task.students.m.max()))
+        return max(1, min(len(task.students.m), LAUNCH_BYTES // each)) * each
 
     def kernel(self, task: Task) -> str:
         """The law."""
@@ -239,14 +240,15 @@ class Reference:
         return ""
 
     def train(self, task: Task, progress: Progress) -> Trained:
-        """Train the students of a task, in as many launches as memory asks for."""
-        most = max(1, LAUNCH_BYTES // student_bytes(task)) * len(jax.devices())
+        """Train the students of a task, in as many launches as widths of batches and memory ask for."""
         parts: list[tuple[np.ndarray, Trained]] = []
-        for part in launches(len(task.students.m), most):
-            for alike in classes(task, np.arange(len(task.students.m))[part]):
-                parts.append(
-                    (np.concatenate([one.students for one in alike]), _launch(task, alike, progress))
-                )
+        for students in by_width(task.students.m):
+            each = student_bytes(task, int(task.students.m[students].max()))
+            for part in launches(len(students), max(1, LAUNCH_BYTES // each) * len(jax.devices())):
+                for alike in classes(task, students[part]):
+                    parts.append(
+                        (np.concatenate([one.students for one in alike]), _launch(task, alike, progress))
+                    )
         back = np.argsort(np.concatenate([places for places, _ in parts]))
         trained = [one for _, one in parts]
 
@@ -271,7 +273,8 @@ def _launch(task: Task, alike: list[Lesson], progress: Progress) -> Trained:
     mesh = jax.sharding.Mesh(np.array(devices[: max(1, min(len(devices), used))]), ("student",))
     # Devices take equal numbers: the last places are filled with copies of the first student.
     place = np.concatenate([np.arange(used), np.zeros(-used % mesh.size, int)])
-    setting = setting_of(problem, int(task.students.m.max()), task.test_size, task.observables)
+    slots = int(task.students.m[students].max())
+    setting = setting_of(problem, slots, task.test_size, task.observables)
     compiled = programs(setting, mesh, len(alike) > 1)
     everywhere, split = jax.NamedSharding(mesh, jax.P()), jax.NamedSharding(mesh, jax.P("student"))
     taught = [(one.teacher, one.prepared.shared) for one in alike]
