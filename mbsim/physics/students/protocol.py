@@ -1,0 +1,67 @@
+"""What a kind of student is: the interface between networks and everything that uses them."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from mbsim.lazy import Array, jnp
+from mbsim.physics.keys import Key
+from mbsim.physics.problem import Problem, Weights
+from mbsim.physics.registry import Registry
+from mbsim.physics.world import World
+from mbsim.sampling.streams import threefry
+
+
+class StudentKind(Protocol):
+    """A kind of network: how its weights start, what it answers, and when it has learned.
+
+    name: key of the registry. title, equation: for the report, what it is in words and what it answers. weights:
+    "binary" or "real", which says what rules can train it. keys: of `[model]` that it has. guess: the error of a
+    student that knows nothing and answers as well as it can.
+    """
+
+    name: str
+    title: str
+    equation: str
+    weights: str
+    keys: tuple[Key, ...]
+    guess: float
+
+    def init(self, world: World) -> Weights:
+        """Weights at time 0."""
+
+    def outputs(self, world: World, weights: Weights, x: Array) -> Array:
+        """Answers (examples, M) to inputs (examples, N)."""
+
+    def learned(self, problem: Problem, series: Mapping[str, np.ndarray], threshold: float) -> np.ndarray:
+        """Which students have learned, at each time.
+
+        A student that has diverged has not, whatever is found here.
+
+        Args:
+            problem: sizes and kinds.
+            series: (students, times) of `overlap` and `generalization_error`.
+            threshold: `[measure] success_threshold`.
+
+        Returns:
+            (students, times) bool.
+        """
+
+
+STUDENTS: Registry[StudentKind] = Registry("student")
+
+
+def output_weights(world: World, weights: Weights) -> Array:
+    """V (M, D): the trained output weights, or ones."""
+    problem = world.problem
+    if weights.v is not None:
+        return weights.v
+    width = problem.student_hidden if problem.student == "dense" or problem.scalar else problem.d
+    return jnp.ones((problem.M, width), weights.w.dtype)
+
+
+def words_of_layer(world: World, layer: int, links: int) -> Array:
+    """The random words (links,) from which the weights of a layer start: word i has the counter (layer, i)."""
+    link = jnp.arange(links, dtype=jnp.uint32)
+    return threefry(world.labels.keys.weights, jnp.full_like(link, layer), link)[0]
