@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mbsim.physics.activations import activation
     from mbsim.physics.observables import observable
     from mbsim.physics.optimisers import optimizer
-    from mbsim.physics.registry import RegistrationError
+    from mbsim.registry import RegistrationError
     from mbsim.running.interrupts import Interrupted
     from mbsim.running.progress import Progress
     from mbsim.running.runner import DiskFull, UnitsFailed
@@ -66,7 +66,7 @@ _HOMES = {
     "physics.activations": ("activation",),
     "physics.observables": ("observable",),
     "physics.optimisers": ("optimizer",),
-    "physics.registry": ("RegistrationError",),
+    "registry": ("RegistrationError",),
     "running.interrupts": ("Interrupted",),
     "running.progress": ("Progress",),
     "running.runner": ("DiskFull", "UnitsFailed"),

@@ -9,6 +9,7 @@ import xarray as xr
 from known_answers.synthetic import M_C, continuous
 from scipy.special import ndtr
 
+import mbsim
 from mbsim import fss
 from mbsim.errors import DatasetError
 from mbsim.fss.estimates import BUILT_IN
@@ -236,7 +237,8 @@ def nothing(study):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"key": "midpoint"}, "estimator 'midpoint': the key is taken, by the midpoint of order parameter"),
+        ({"key": "midpoint"}, "estimator 'midpoint': this name is taken (built in); choose another"),
+        ({"key": "Mid point"}, "estimator 'Mid point': a name must be lower-case letters, digits, - and _"),
         ({"short": "peak of χ"}, "the short name 'peak of χ' is taken, by 'susceptibility'"),
         ({"title": "of {variable}"}, "the only place allowed is {order_parameter}"),
     ],
@@ -244,7 +246,7 @@ def nothing(study):
 def test_what_is_taken_or_wrong_is_refused_in_one_line(options, message):
     given = {"key": "mine", "title": "mine", "short": "mine"} | options
     key = given.pop("key")
-    with pytest.raises(DatasetError) as refused:
+    with pytest.raises(mbsim.RegistrationError) as refused:
         fss.estimator(key, **given)(nothing)
     assert message in str(refused.value) and "\n" not in str(refused.value)
     assert list(fss.ESTIMATORS) == REGISTERED
@@ -252,7 +254,7 @@ def test_what_is_taken_or_wrong_is_refused_in_one_line(options, message):
 
 def test_what_is_no_estimator_is_refused():
     with pytest.raises(
-        DatasetError, match="int is no estimator: it has no key, title, short, needs, records"
+        mbsim.RegistrationError, match="int is no estimator: it has no key, title, short, needs, records"
     ):
         fss.register(3)
     fss.estimator("wrong", title="wrong", short="wrong")(lambda study: [3.0])

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 
 from mbsim.config.problems import Problem, refused
 from mbsim.physics.keys import Key, OneOf, Real, Whole
-from mbsim.physics.registry import NAME
+from mbsim.registry import NAME
 
 Number = TypeVar("Number", int, float)
 _ANY = ContextVar("any name will do", default=False)

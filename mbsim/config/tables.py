@@ -30,10 +30,10 @@ from mbsim.config.problems import Problem, refused
 from mbsim.engines import ENGINES
 from mbsim.physics.keys import LARGEST, LARGEST_COUNT, Key, OneOf, listed
 from mbsim.physics.observables import OBSERVABLES
-from mbsim.physics.registry import NAME
 from mbsim.physics.rules import axes
 from mbsim.physics.students import STUDENTS
 from mbsim.physics.teachers import TEACHERS
+from mbsim.registry import NAME
 
 MOST_M = 65_536  # values of m in one grid
 

@@ -19,7 +19,7 @@ from mbsim.config import Config
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Observable
 from mbsim.physics.optimisers import OPTIMISERS
-from mbsim.physics.registry import Registry
+from mbsim.registry import Registry
 
 REGISTERED = "registered.json"
 

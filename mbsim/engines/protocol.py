@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from mbsim.physics.problem import Problem
-from mbsim.physics.registry import Registry
+from mbsim.registry import Registry
 
 Progress = Callable[[int], None]
 """Called now and then with the work done since the last call, all students together. What it raises ends the

@@ -51,7 +51,7 @@ BUILT_IN: tuple[Estimator, ...] = (
     PerfectRecovery(),
 )
 for _estimator in BUILT_IN:
-    register(_estimator)
+    register(_estimator, built_in=True)
 
 
 def estimates(

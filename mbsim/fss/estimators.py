@@ -19,10 +19,9 @@ own::
                 yield study.unknown(one.ensemble.labels, fss.note("no student succeeds"))
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -36,6 +35,7 @@ from mbsim.fss.interval import Label
 from mbsim.fss.reasons import Reason, because, distinct
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.summaries import Summary, summarise
+from mbsim.registry import RegistrationError, Registry, needs_function
 
 
 @dataclass(frozen=True)
@@ -148,16 +148,20 @@ class FunctionEstimator:
         return self.function(study)
 
 
-_REGISTERED: dict[str, Estimator] = {}
-ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(_REGISTERED)
+ESTIMATORS: Registry[Estimator] = names.REGISTRY
 """Every estimator that is registered, by key, in order."""
 
 
-def register(estimator: Estimator) -> None:
+def register(estimator: Estimator, *, built_in: bool = False) -> None:
     """Make an estimator known.
 
+    Args:
+        estimator: an object with the parts of `Estimator`.
+        built_in: whether mbsim brings it; such a one is not forgotten.
+
     Raises:
-        DatasetError: it lacks a part, or its key or short name is taken.
+        RegistrationError: it lacks a part, its key or short name is taken, or its title has another place than
+            {order_parameter}.
 
     >>> class Middle:
     ...     "m_c = (m_1 + m_n) / 2."
@@ -173,18 +177,32 @@ def register(estimator: Estimator) -> None:
         parts = [
             part for part in ("key", "title", "short", "needs", "records") if not hasattr(estimator, part)
         ]
-        raise DatasetError(f"{type(estimator).__name__} is no estimator: it has no {', '.join(parts)}")
-    names.name(estimator.key, estimator.title, estimator.short)
-    _REGISTERED[estimator.key] = estimator
+        raise RegistrationError(f"{type(estimator).__name__} is no estimator: it has no {', '.join(parts)}")
+    key = estimator.key
+    try:
+        estimator.title.format(order_parameter="")
+    except (KeyError, IndexError, ValueError):
+        raise RegistrationError(
+            f"estimator {key!r}: title = {estimator.title!r}: the only place allowed is {{order_parameter}}"
+        ) from None
+    for other, known in ESTIMATORS.items():
+        if known.short == estimator.short and other != key:
+            raise RegistrationError(
+                f"estimator {key!r}: the short name {known.short!r} is taken, by {other!r}"
+            )
+    ESTIMATORS.add(key, estimator, built_in=built_in)
 
 
 def unregister(key: str) -> None:
     """Forget an estimator, so that its key is free again, as when a cell of a notebook runs twice.
 
+    Raises:
+        RegistrationError: it is built in.
+
     >>> unregister("not_there")  # nothing happens
     """
-    names.forget(key)
-    _REGISTERED.pop(key, None)
+    if key in ESTIMATORS:
+        ESTIMATORS.remove(key)
 
 
 def estimator(
@@ -199,7 +217,7 @@ def estimator(
         needs: variables that the dataset must hold beside the order parameter.
 
     Raises:
-        DatasetError: the key or the short name is taken.
+        RegistrationError: the key or the short name is taken, or what is registered is no function.
 
     >>> from mbsim import fss
     >>> @fss.estimator("largest_step", title="largest step of {order_parameter}", short="largest step")
@@ -214,6 +232,7 @@ def estimator(
     """
 
     def registered(function: Callable[[Study], Iterable[Critical]]) -> FunctionEstimator:
+        needs_function("estimator", key, function)
         made = FunctionEstimator(key, title, short, tuple(needs), function)
         register(made)
         return made

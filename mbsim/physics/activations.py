@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsim.lazy import Array, jax, jnp
-from mbsim.physics.registry import RegistrationError, Registry, needs_function
+from mbsim.registry import RegistrationError, Registry, needs_function
 
 Function = Callable[[Array], Array]
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from mbsim.lazy import Array, jnp
 from mbsim.physics.problem import Problem, Teacher
-from mbsim.physics.registry import RegistrationError, Registry, needs_function
 from mbsim.physics.rules import axes
+from mbsim.registry import RegistrationError, Registry, needs_function
 
 ERROR_CEILING = 1e9  # an error above it, or one that overflows, is given as this
 

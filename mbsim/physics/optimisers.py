@@ -12,8 +12,8 @@ import numpy as np
 
 from mbsim.lazy import jax, jnp, optax
 from mbsim.physics.problem import Problem
-from mbsim.physics.registry import RegistrationError, Registry, needs_function
 from mbsim.physics.students import fan_in, fan_out
+from mbsim.registry import RegistrationError, Registry, needs_function
 
 Maker = Callable[..., Any]
 """From a learning rate (a number, or a traced one) to an `optax.GradientTransformation`."""

@@ -10,7 +10,7 @@ from mbsim.errors import ConfigError
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.optimisers import OPTIMISERS
-from mbsim.physics.registry import Registry
+from mbsim.registry import Registry
 from mbsim.plan.tasks import task_of, work_of
 from mbsim.plan.units import Unit
 

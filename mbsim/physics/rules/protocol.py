@@ -8,8 +8,8 @@ import numpy as np
 from mbsim.lazy import Array
 from mbsim.physics.keys import Key
 from mbsim.physics.problem import Problem, Teacher, Weights
-from mbsim.physics.registry import Registry
 from mbsim.physics.world import Moment, World
+from mbsim.registry import Registry
 
 
 class Words(NamedTuple):

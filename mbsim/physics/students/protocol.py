@@ -8,8 +8,8 @@ import numpy as np
 from mbsim.lazy import Array, jnp
 from mbsim.physics.keys import Key
 from mbsim.physics.problem import Problem, Weights
-from mbsim.physics.registry import Registry
 from mbsim.physics.world import World
+from mbsim.registry import Registry
 from mbsim.sampling.streams import threefry
 
 

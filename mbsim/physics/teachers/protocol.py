@@ -4,7 +4,7 @@ from typing import Protocol
 
 from mbsim.lazy import Array
 from mbsim.physics.problem import Problem, Teacher
-from mbsim.physics.registry import Registry
+from mbsim.registry import Registry
 
 
 class TeacherKind(Protocol):

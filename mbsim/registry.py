@@ -1,8 +1,8 @@
-"""Registries: the places where teachers, students, rules and observables are known by name.
+"""Registries: the places where teachers, students, rules, observables, engines and estimators are known by name.
 
 A registered object is used by everything that follows from it: the configuration that may name it, the help,
-the engines, the variables of the dataset, the analysis and the report. `observable`, `activation` and
-`optimizer` are for users: they register what a script of their own defines.
+the engines, the variables of the dataset, the analysis and the report. `mbsim.observable`, `activation`,
+`optimizer` and `fss.estimator` are for users: they register what a script of their own defines.
 """
 
 import re
