@@ -9,22 +9,21 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+
+class Later(ModuleType):
+    """Stands for a module until something is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
 if TYPE_CHECKING:
     import jax
     import jax.numpy as jnp
     import optax
     from jax import Array, lax
 
-    __all__ = ["Array", "jax", "jnp", "lax", "optax"]
+    __all__ = ["Array", "Later", "jax", "jnp", "lax", "optax"]
 else:
-
-    class _Later(ModuleType):
-        """Stands for a module until something is asked of it."""
-
-        def __getattr__(self, name: str) -> Any:
-            found = getattr(importlib.import_module(self.__name__), name)
-            setattr(self, name, found)  # so that it is looked up once
-            return found
-
-    jax, jnp, lax, optax = map(_Later, ("jax", "jax.numpy", "jax.lax", "optax"))
+    jax, jnp, lax, optax = map(Later, ("jax", "jax.numpy", "jax.lax", "optax"))
     Array = Any
