@@ -14,6 +14,7 @@ import xarray as xr
 import mbsim.accessor  # noqa: F401 (registers ds.mbsim)
 from mbsim.config.configuration import Config, load_config
 from mbsim.data import dataset as datasets
+from mbsim.data import export as exports
 from mbsim.errors import ConfigError, DatasetError, RunFolderError
 from mbsim.running.progress import Progress
 
@@ -29,13 +30,14 @@ def run(
     report: Report | None = None,
     dask: str | None = None,
     engine: str | None = None,
+    part: str | None = None,
 ) -> xr.Dataset:
     """Train the whole grid of a configuration, or what is missing of it, and return its dataset.
 
     Args:
         config: the path of a TOML file, a dict of the same shape, or a `Config`.
-        out: the run folder. If it holds part of the same run, only what is missing is computed. None: nothing
-            is written.
+        out: the run folder. If it holds part of the same run, or one whose grid this one contains, only what is
+            missing is computed. None: nothing is written.
         overrides: "key=value" texts, such as "grid.d=[3,5]", that take the place of what `config` says.
         progress: whether to show how it goes, on standard error: a bar on a terminal and in a notebook, and
             elsewhere a line every ten seconds. False is silent.
@@ -43,6 +45,8 @@ def run(
         dask: address of a dask scheduler, such as "tcp://head:8786", whose workers compute the work units; by
             default this process does, on all its devices.
         engine: which engine trains, "reference" for one; by default the fastest that is right here.
+        part: "i/n", to compute part i of n, each a process that writes to the same `out`; "auto" asks Slurm or PBS.
+            The dataset has what all parts have done so far.
 
     Returns:
         The dataset that `open_run(out)` gives: dimensions N, d, m, teacher, replica, time.
@@ -58,6 +62,7 @@ def run(
     >>> dict(ds.status.sizes)
     {'N': 1, 'd': 1, 'm': 1, 'teacher': 1, 'replica': 2}
     """
+    from mbsim.plan.parts import part_of
     from mbsim.running import runner
 
     if isinstance(config, xr.Dataset | xr.DataArray):
@@ -66,21 +71,24 @@ def run(
     settings = load_config(config, overrides)
     if engine is not None:
         settings = load_config(settings, [f"run.engine={engine}"], "engine")
+    share = None if part is None else part_of(part)
     if not progress:
-        return runner.run(settings, out, report=report, dask=dask)
+        return runner.run(settings, out, report=report, dask=dask, part=share)
     with _shown(report) as tell:
-        return runner.run(settings, out, report=tell, dask=dask)
+        return runner.run(settings, out, report=tell, dask=dask, part=share)
 
 
-def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
+def open_run(path: str | os.PathLike[str], lazy: bool | None = None) -> xr.Dataset:
     """All that is done of a run, as one labelled dataset.
 
     Dimensions are N, d, m, teacher, replica and time, and the other axes that `[grid]` lists. Where a
-    combination was not asked for, or has not run, floats are NaN and `status` is 0. Every file's checksum is
-    verified; a damaged one counts as not run, with a warning that names it.
+    combination was not asked for, or has not run, floats are NaN and `status` is 0. Checksums are verified; what is
+    damaged counts as not run, with a warning that names it.
 
     Args:
         path: a run folder, finished or not, also while it is being written.
+        lazy: whether dask reads numbers when they are asked for (what is damaged is an error then); by default if the
+            dataset takes more than 2 GiB.
 
     Raises:
         RunFolderError: `path` is no run folder.
@@ -90,7 +98,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     """
     if not isinstance(path, str | os.PathLike):
         raise RunFolderError(f"path: must be the path of a run folder, not {_a(path)}")
-    return datasets.open_run(path)
+    return datasets.open_run(path, lazy)
 
 
 def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
@@ -98,7 +106,8 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
 
     Args:
         dataset: what `open_run` or `run` gave, or part of it.
-        path: where to; its ending says as what. .nc, .netcdf, .h5: netCDF-4. .zarr: a Zarr v3 store.
+        path: where to; its ending says as what. .nc, .netcdf, .h5: netCDF-4. .zarr: a Zarr v3 store. No ending: a
+            run folder, with which `run` goes on.
 
     Raises:
         DatasetError: the ending is another, something is at `path` already, or it cannot be written.
@@ -111,7 +120,7 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
         raise DatasetError(f"dataset: must be an xarray.Dataset, not {_a(dataset)}{hint}")
     if not isinstance(path, str | os.PathLike):
         raise DatasetError(f"path: must be the path of a file to write, not {_a(path)}")
-    datasets.export(dataset, path)
+    exports.export(dataset, path)
 
 
 def _a(thing: object) -> str:

@@ -15,13 +15,16 @@ from mbsim.cli import terminal
 from mbsim.cli.drawing import DrawingError, picture
 from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.config.configuration import Config, RelativeM
+from mbsim.data.configs import CONFIG, differences, read_config
 from mbsim.data.dataset import open_run
 from mbsim.data.files import write_atomically
-from mbsim.data.store import CONFIG, RunFolder
+from mbsim.data.store import RunFolder
 from mbsim.errors import RunFolderError
+from mbsim.plan.boxes import extends
 from mbsim.plan.notes import without_effect
-from mbsim.plan.units import Unit, units
-from mbsim.running import runner
+from mbsim.plan.parts import Part
+from mbsim.plan.units import Unit, units, work_of
+from mbsim.running import runner, status
 from mbsim.running.display import best_display
 from mbsim.running.interrupts import Interrupted
 from mbsim.running.progress import Progress
@@ -36,8 +39,9 @@ MOST_VALUES = 6  # of a dimension, to name one by one
 class Watch:
     """Listens to a run: says at first what will be done, then shows how it goes."""
 
-    def __init__(self, config: Config, path: Path):
-        self.config, self.path = config, path
+    def __init__(self, config: Config, path: Path, part: Part | None = None):
+        self.config, self.path, self.part = config, path, part
+        self.grown = grown_from(config, path)
         self.first: Progress | None = None
         self.newest: Progress | None = None
         self.display = best_display()
@@ -48,7 +52,7 @@ class Watch:
         self.newest = progress
         if self.first is None:
             self.first = progress
-            say_plan(self.config, self.path, progress, dry=False)
+            say_plan(self.config, self.path, progress, dry=False, part=self.part, grown=self.grown)
         if self.first.units_done < self.first.units:
             self.display.show(progress)
 
@@ -69,7 +73,9 @@ class Watch:
         return f"trained {trained} in {elapsed}{rate}"
 
 
-def train(config: Config, path: Path, command: Sequence[str], dask: str | None = None) -> int:
+def train(
+    config: Config, path: Path, command: Sequence[str], dask: str | None = None, part: Part | None = None
+) -> int:
     """Run the configuration into the folder `path`, then print m_c; returns the exit code.
 
     Args:
@@ -77,19 +83,26 @@ def train(config: Config, path: Path, command: Sequence[str], dask: str | None =
         path: the run folder.
         command: the words of the command that goes on from here.
         dask: address of the scheduler whose workers compute, if not this process.
+        part: which of the units this process computes, if not all.
     """
-    watch = Watch(config, path)
+    watch = Watch(config, path, part)
     failures: tuple[str, ...] = ()
     try:
         try:
-            dataset = runner.run(config, path, report=watch, dask=dask, label="--dask")
+            runner.train(config, path, report=watch, dask=dask, label="--dask", part=part)
         except runner.UnitsFailed as error:
             failures = error.lines
-            dataset = open_run(path)
         finally:
             watch.display.close()
         terminal.say(watch.summary())
-        say_results(dataset, path, draw=bool(watch.summary()))
+        left = [] if part is None else RunFolder.open(path).missing()
+        if left:
+            units = counted(len(left), "unit")
+            terminal.say(
+                f"{part} is done; {units} of other parts are not, and the last part to end prints m_c"
+            )
+        else:
+            say_results(open_run(path), path, draw=bool(watch.summary()))
     except Interrupted as error:
         return _interrupted(f"interrupted by {error.reason}", watch, command)
     except runner.DiskFull:
@@ -117,22 +130,44 @@ def _interrupted(reason: str, watch: Watch, command: Sequence[str]) -> int:
     return INTERRUPTED
 
 
-def rehearse(config: Config, path: Path) -> None:
+def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     """Say what `train` would do, or raise what it would raise before it computes; writes nothing."""
     runner.check(config)
-    todo: Sequence[Unit] = units(config)
-    damaged = 0
+    everything: Sequence[Unit] = units(config)
+    damaged, grown = 0, None
     if (path / CONFIG).exists():
         folder = RunFolder.create_or_open(path, config)
-        todo = folder.missing(todo)
-        damaged = sum(folder.unit_path(unit).exists() for unit in todo)
+        everything, grown = folder.units, grown_from(config, path)
+        mine = everything if part is None else part.of(everything)
+        todo: Sequence[Unit] = folder.missing(mine)
+        damaged = folder.damaged(todo)
     elif path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir())):
         raise RunFolderError(f"{path} is there but holds no run: choose an empty or a new folder")
-    say_plan(config, path, runner.outset(config, todo, damaged), dry=True)
+    else:
+        todo = mine = everything if part is None else part.of(everything)
+    say_plan(config, path, runner.outset(config, mine, todo, damaged), dry=True, part=part, grown=grown)
+    if rate := status.rate(RunFolder.open(path)) if grown is not None or len(todo) < len(mine) else None:
+        left = sum(work_of(unit, config) for unit in todo)
+        terminal.say(f"at the rate of what is done, about {duration(left / rate)}")
     terminal.say("nothing was computed or written (--dry-run)")
 
 
-def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
+def grown_from(config: Config, path: Path) -> Config | None:
+    """The smaller configuration of the folder, which this one extends; None if it does not, or there is none."""
+    if not (path / CONFIG).exists():
+        return None
+    there = read_config(path / CONFIG)
+    return there if there.hash != config.hash and extends(config, there) else None
+
+
+def say_plan(
+    config: Config,
+    path: Path,
+    progress: Progress,
+    dry: bool,
+    part: Part | None = None,
+    grown: Config | None = None,
+) -> None:
     """Model and grid, how much work that is, and what of it is to be done, where."""
     grid = config.grid
     if isinstance(grid.m, RelativeM):
@@ -148,9 +183,10 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
     terminal.say(f"{config.name}: {named}, {'; '.join(dimensions)}")
     rule, work = config.rule, counted(progress.units, "unit")
     students = counted(sum(unit.students for unit in units(config)), "student")
+    share = "" if part is None else f", of which {part} has"
     teachers = counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
     terminal.say(
-        f"{students} of {teachers}, {config.dynamics.length:,} {rule.time.many}: "
+        f"{students} of {teachers}, {config.dynamics.length:,} {rule.time.many}{share}: "
         f"{si(progress.proposals)} {rule.work.many} in {work} of work"
     )
     if progress.units_done == progress.units:
@@ -159,6 +195,8 @@ def say_plan(config: Config, path: Path, progress: Progress, dry: bool) -> None:
     state = "a new run"
     if progress.units_done or progress.damaged:
         state = f"{progress.units_done} of {work} are done, {progress.units - progress.units_done} to go"
+    if grown is not None:
+        state = "grows by " + "; ".join(differences(grown, config)) + f": {state}"
     if progress.damaged:
         state += f", {progress.damaged} of them because the file was damaged"
     terminal.say(f"{path}: {state}" + ("" if dry else f", on {_devices()}"))

@@ -1,59 +1,57 @@
-"""From units of work to the one labelled dataset that users analyse, and from there to one file.
+"""From work units to the one labelled dataset that users analyse.
 
 Dimensions are those of `variables.dims`, less the rule's axes where `[grid]` does not list them (they stay as
-scalar coordinates). The join is outer: where a combination was not asked for, or
-has not run, floats are NaN and `status` is 0. Arrays are allocated whole and filled unit by unit, so that
-opening a run takes the memory of its dataset and of one unit.
+scalar coordinates). The join is outer: where a combination was not asked for, or has not run, floats are NaN and
+`status` is 0. What is small is read whole, unit by unit, into arrays of the final size. A larger run is opened
+lazily: dask reads and verifies blocks of teachers when their numbers are asked for.
 """
 
 import os
-import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from mbsim.config.configuration import Config
+from mbsim.data import netcdf_units
 from mbsim.data import provenance as prov
-from mbsim.data.files import must_be_new, netcdf_bytes, one_line_errors, sync
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import Contents, contents_of, dims, labelled, unit_arrays, unit_labels
+from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.errors import DatasetError, RunFolderError
 from mbsim.physics.observables import order_parameter
+from mbsim.plan.memory import dataset_bytes
 from mbsim.plan.units import Unit, units
 
 Block = tuple[Unit, Mapping[str, np.ndarray], Mapping[str, str]]  # unit, its arrays, its provenance
+EAGER_BYTES = 2**31  # a dataset of so many bytes is read at once
+LAZY_TEACHERS = 1024  # of one block of a lazy dataset, at least
 
 
-def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
-    """All finished units of a run folder as one dataset in memory.
+def open_run(path: str | os.PathLike[str], lazy: bool | None = None) -> xr.Dataset:
+    """All finished units of a run folder as one dataset.
 
-    Every file's checksum is verified. A damaged file counts as not run, with a warning that names it.
+    Checksums are verified of all that is read. A damaged unit counts as not run, with a warning that names it; in a
+    lazy dataset it is an error, when its numbers are asked for.
 
     Args:
         path: a run folder, finished or not, also while it is being written.
+        lazy: whether numbers are read when they are asked for; by default if they take more than 2 GiB.
 
     Raises:
         RunFolderError: `path` is no run folder.
     """
     folder = RunFolder.open(path)
-
-    def finished() -> Iterator[Block]:
-        for unit in units(folder.config):
-            try:
-                arrays, provenance = folder.read_arrays(unit)
-            except FileNotFoundError:
-                continue
-            except RunFolderError as error:
-                warnings.warn(str(error), stacklevel=5)  # at the caller of mbsim.open_run
-                continue
-            yield unit, arrays, provenance
-
-    contents = folder.contents(units(folder.config)[0])
-    return _joined(folder.config, folder.config_hash, folder.times(), finished(), contents)
+    if netcdf_units.is_old(folder.path):
+        old = netcdf_units.OldUnits(folder.path, folder.config, folder.times, folder.contents)
+        return _joined(
+            folder.config, folder.times, _sound(old, old.read_arrays), folder.contents, units(folder.config)
+        )
+    if lazy if lazy is not None else dataset_bytes(folder.config) > EAGER_BYTES:
+        return _lazy(folder)
+    blocks = _sound(folder.units, folder.read_arrays)
+    return _joined(folder.config, folder.times, blocks, folder.contents, folder.units)
 
 
 def from_results(
@@ -68,95 +66,129 @@ def from_results(
         provenance: a text for each of `provenance.FIELDS`.
     """
     times = np.asarray(times)
+    everything = units(config)
     blocks = ((unit, unit_arrays(unit, result, times), provenance) for unit, result in results.items())
-    return _joined(config, config.hash, times, blocks, contents_of(units(config)[0]))
+    return _joined(config, times, blocks, contents_of(everything[0]), everything)
 
 
-def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write a dataset as one file or store: .nc, .netcdf, .h5 netCDF-4, .zarr Zarr v3; whole or not at all.
-
-    Raises:
-        DatasetError: the ending is another, something is at `path` already, or it cannot be written.
-        OSError: the disk is full.
-    """
-    path = Path(path)
-    write = WRITERS.get(path.suffix.lower())
-    if write is None:
-        raise DatasetError(f"{path}: the ending must be one of {', '.join(WRITERS)}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with one_line_errors(DatasetError, f"{path} cannot be written"):
-        must_be_new(path)
+def _sound(some: Iterable[Unit], read: Any) -> Iterator[Block]:
+    """The units that are there and verify."""
+    for unit in some:
         try:
-            write(dataset.drop_encoding(), temporary)
-            for entry in [*temporary.rglob("*"), temporary]:
-                sync(entry)
-            os.rename(temporary, path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.unlink(missing_ok=True)
-            raise
-        sync(path.parent)
+            arrays, provenance = read(unit)
+        except FileNotFoundError:
+            continue
+        except RunFolderError as error:
+            warnings.warn(str(error), stacklevel=6)  # at the caller of mbsim.open_run
+            continue
+        yield unit, arrays, provenance
 
 
 def _joined(
-    config: Config, config_hash: str, times: np.ndarray, blocks: Iterable[Block], contents: Contents
+    config: Config, times: np.ndarray, blocks: Iterable[Block], contents: Contents, everything: Sequence[Unit]
 ) -> xr.Dataset:
-    labels = _all_labels(config, times)
-    whole: dict[str, np.ndarray] = {
-        name: np.full([len(labels[dim]) for dim in variable.dims], variable.empty, variable.dtype)
-        for name, variable in contents.variables().items()
-    }
+    labels = all_labels(everything, times)
+    variables = contents.variables()
+    sizes = {dim: len(values) for dim, values in labels.items()}
+    whole = {name: _empty(variable, sizes) for name, variable in variables.items()}
     provenances = []
     for unit, arrays, provenance in blocks:
-        place = _place(unit, labels)
+        own = unit_labels(unit, times)
+        places = {
+            some: _place({dim: own[dim] for dim in some}, labels)
+            for some in {variable.dims for variable in variables.values()}
+        }
         for name, array in arrays.items():
-            whole[name][place[: array.ndim]] = array
+            whole[name][places[variables[name].dims]] = array
         provenances.append(provenance)
+    return _dataset(config, whole, labels, prov.joined(provenances), contents)
+
+
+def _lazy(folder: RunFolder) -> xr.Dataset:
+    """The dataset of a folder in blocks, one for each (N, d) and some thousand teachers, that dask reads."""
+    try:
+        import dask.array as da
+    except ImportError:
+        raise DatasetError(
+            f"{folder.path} is too large to be read at once, and dask is not installed: pip install 'dask[array]'"
+        ) from None
+    labels = all_labels(folder.units, folder.times)
+    most = max(unit.teachers for unit in folder.units)
+    teachers = -(-LAZY_TEACHERS // most) * most
+    cuts = {dim: len(values) for dim, values in labels.items()} | {"N": 1, "d": 1, "teacher": teachers}
+    whole = {}
+    for name, variable in folder.contents.variables().items():
+        shape = [len(labels[dim]) for dim in variable.dims]
+        blocks = da.core.normalize_chunks([cuts[dim] for dim in variable.dims], shape)
+
+        def read(block_info: Any, name: str = name, variable: Variable = variable) -> np.ndarray:
+            location = block_info[None]["array-location"]
+            here = {
+                dim: labels[dim][begin:end] for dim, (begin, end) in zip(variable.dims, location, strict=True)
+            }
+            return _region(folder, name, variable, here)
+
+        whole[name] = da.map_blocks(
+            read, chunks=blocks, dtype=variable.dtype, meta=np.empty((0,) * len(shape), variable.dtype)
+        )
+    return _dataset(folder.config, whole, labels, folder.provenance(), folder.contents)
+
+
+def _region(folder: RunFolder, name: str, variable: Variable, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One variable where dimensions have these labels, in one (N, d)."""
+    whole = _empty(variable, {dim: len(values) for dim, values in labels.items()})
+    [N], [d], teachers = labels["N"], labels["d"], labels["teacher"]
+    for unit in folder.units:
+        if (unit.N, unit.d) != (N, d) or unit.first_teacher > teachers[-1]:
+            continue
+        if unit.first_teacher + unit.teachers <= teachers[0]:
+            continue
+        try:
+            arrays, _ = folder.read_arrays(unit, [name])
+        except FileNotFoundError:
+            continue
+        own = unit_labels(unit, folder.times)
+        inside = np.isin(own["teacher"], teachers)
+        axis = variable.dims.index("teacher")
+        own["teacher"] = own["teacher"][inside]
+        place = _place({dim: own[dim] for dim in variable.dims}, labels)
+        whole[place] = np.compress(inside, arrays[name], axis=axis)
+    return whole
+
+
+def _dataset(
+    config: Config,
+    whole: Mapping[str, Any],
+    labels: Mapping[str, np.ndarray],
+    provenance: Mapping[str, str],
+    contents: Contents,
+) -> xr.Dataset:
     names = [one.name for one in contents.observables]
     main = order_parameter(config.model.weights, config.model.output == "scalar", names)
-    attrs = prov.of_config(config, config_hash) | prov.joined(provenances) | {"order_parameter": main}
+    attrs = prov.of_config(config, config.hash) | dict(provenance) | {"order_parameter": main}
     dataset = labelled(whole, labels, attrs, contents)
     single = [dim for dim in config.axes if getattr(config.grid, dim) is None]
     return dataset.squeeze(single)
 
 
-def _all_labels(config: Config, times: np.ndarray) -> dict[str, np.ndarray]:
-    """The ascending values of each dimension over all units of the run."""
-    found: dict[str, list[np.ndarray]] = {dim: [] for dim in dims(tuple(config.axes))}
-    for unit in units(config):
+def all_labels(everything: Iterable[Unit], times: np.ndarray) -> dict[str, np.ndarray]:
+    """The ascending values of each dimension over some units."""
+    found: dict[str, set[Any]] = {}
+    for unit in everything:
         for dim, values in unit_labels(unit, times).items():
-            found[dim].append(values)
-    return {dim: np.unique(np.concatenate(values)) for dim, values in found.items()}
+            found.setdefault(dim, set()).update(values.tolist())
+    return {dim: np.array(sorted(values)) for dim, values in found.items()}
 
 
-def _place(unit: Unit, labels: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
-    """The index of the unit's block. Its m may lie among those of other (N, d); the rest is dense."""
-    place: dict[str, Any] = dict.fromkeys(dims(tuple(unit.axes)), slice(None))
-    for dim, value in (("N", unit.N), ("d", unit.d), ("teacher", unit.teacher)):
-        i = int(np.searchsorted(labels[dim], value))
-        place[dim] = slice(i, i + 1)
-    place["m"] = np.searchsorted(labels["m"], unit.m)
-    return tuple(place.values())
+def _empty(variable: Variable, sizes: Mapping[str, int]) -> np.ndarray:
+    return np.full([sizes[dim] for dim in variable.dims], variable.empty, variable.dtype)
 
 
-def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:
-    path.write_bytes(netcdf_bytes(dataset))
-
-
-def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
-    import zarr  # here, for it takes a while
-
-    # In memory first: zarr's writers, when one meets a full disk, go on in the background and leave files.
-    parts: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        # Consolidated metadata, an addition to Zarr v3 that other readers ignore, make zarr warn here;
-        # without them xarray warns at every opening.
-        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
-        store = zarr.storage.MemoryStore(parts)
-        dataset.to_zarr(store, mode="w-", zarr_format=3, consolidated=True)
-    for name, part in parts.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(part.to_bytes())
-
-
-WRITERS = {".nc": _write_netcdf, ".netcdf": _write_netcdf, ".h5": _write_netcdf, ".zarr": _write_zarr}
+def _place(own: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
+    """The index of labels in the whole: a slice for each dimension in which they follow one another, as all do but m
+    and axes that differ between (N, d); arrays for all otherwise.
+    """
+    found = {dim: np.searchsorted(labels[dim], values) for dim, values in own.items()}
+    if all(len(index) == index[-1] - index[0] + 1 for index in found.values()):
+        return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in found.values())
+    return tuple(np.ix_(*found.values()))

@@ -32,18 +32,42 @@ def netcdf_bytes(dataset: xr.Dataset) -> bytes:
 
 def write_atomically(path: Path, *parts: bytes) -> None:
     """Write, sync, rename, sync the folder; on any error `path` is as it was and nothing else is left."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
+    put(path, b"".join(parts), path.parent, durable=True)
+    sync(path.parent)
+
+
+def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None:
+    """Write under a temporary name in the folder `beside`, of the same file system, and rename: `path` has the whole
+    content or what it had before, and on any error nothing else is left.
+
+    durable: whether to wait until the disk has it (some milliseconds), so that it survives a power cut as well.
+    """
+    temporary = beside / f"{TEMPORARY}{platform.node()}-{os.getpid()}-{path.name}"
     try:
         with temporary.open("wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
         raise
-    sync(path.parent)
+
+
+def put_new(path: Path, content: bytes) -> None:
+    """As `write_atomically`, but what another process wrote there first stays."""
+    temporary = path.with_name(f"{TEMPORARY}new-{platform.node()}-{os.getpid()}-{path.name}")
+    write_atomically(temporary, content)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        sync(path.parent)
 
 
 def must_be_new(path: Path) -> None:
@@ -69,8 +93,11 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; `RunFolderError` when another process holds it."""
+def locked(folder: Path, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of a folder; `RunFolderError` when another process holds it.
+
+    shared: with others that share it. Such processes do not wait for each other, and go on where there are no locks.
+    """
     try:
         import fcntl
     except ImportError:  # not on Windows: there, keeping a second writer away is left to the user
@@ -80,7 +107,7 @@ def locked(folder: Path) -> Iterator[None]:
         file = (folder / LOCK).open("a+")
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             owner = file.read().strip() or "another process"
@@ -88,10 +115,11 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder} is being written by {owner}: wait until it ends, or stop it"
             ) from None
         except OSError as error:  # some network file systems have no locks
-            text = f"{folder} cannot be locked ({error.strerror}): start no second run there"
-            warnings.warn(text, stacklevel=3)
+            if not shared:
+                text = f"{folder} cannot be locked ({error.strerror}): start no second run there"
+                warnings.warn(text, stacklevel=3)
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.write("processes that share it" if shared else f"process {os.getpid()} on {platform.node()}")
         file.flush()
         yield
 

@@ -1,70 +1,64 @@
-r"""A run as a folder: each unit of work is one file, which either verifies or counts as not computed.
+"""A run as a folder: a Zarr v3 hierarchy that xarray opens, and beside it what is done.
 
-    config.toml        the resolved configuration, under a header with its hash; written once
-    <unit.stem>.nc     a finished unit: a self-contained netCDF-4 file, a block of the dataset, then a seal
-    registered.json    what it uses of a user's own observables, activations and optimisers, if anything
-    .lock              locked (flock) by the one process that writes
-    .tmp-*             being written, or left over by a process that was killed
+    config.toml          the resolved configuration, under a header with its hash
+    config.1.toml, ...   those that it grew from, oldest first (`mbsim.plan.boxes`)
+    zarr.json, N64-d3/   the data (`layout`)
+    done/                a record of each finished work unit (`records`)
+    registered.json      what it uses of a user's own observables, activations and optimisers, if anything
+    .lock                locked (flock): by the one process that writes, or shared by the parts of a job array
+    .tmp-*               being written, or left over by a process that was killed
 
-The seal is the last `SEAL_SIZE` bytes of a unit's file, "\nmbsim sha256 <64 hexadecimal digits>\n": the
-SHA-256 of all bytes before it and of the unit's identity (`RunFolder.identity`: the configuration's hash and
-the labels). netCDF and HDF5 readers ignore bytes after the end that the file itself records. A checksum in a
-second file would need two renames with a moment between them, and a copy can part it from its data; with a
-seal, one rename makes both appear at once. Thanks to the identity, a sound file under a wrong name or from
-another run fails just as a flipped bit does.
-
-A file is made in memory, written under a temporary name, synced, renamed, and its folder synced: SIGKILL or a
-power cut leaves the state before or the state after. Files hold no times of day: the same numbers give the
-same bytes.
+Whatever is written appears by a rename, whole. A unit's record comes last, and holds the checksums of its chunks:
+a process that is killed, a full disk, a flipped bit or a lost chunk leave a unit that is not done, which is found and
+computed again, never numbers that are wrong. Only configurations are waited for until they are on the disk. The rest
+is not, since that would cost more than the training of small units: should the power fail, chunks of the last seconds
+may not be what their records say, and are computed again as well. Files hold no times of day: the same numbers give
+the same bytes.
 """
 
-import hashlib
-import io
-import json
 import os
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-import h5py
 import numpy as np
 import xarray as xr
 
-from mbsim.config import Config, stored_config
+from mbsim.config import Config
+from mbsim.data import chunks, layout, records
 from mbsim.data import provenance as prov
-from mbsim.data.files import LOCK, TEMPORARY, locked, netcdf_bytes, one_line_errors, sync, write_atomically
+from mbsim.data.configs import CONFIG, differences, earlier_name, read_config, write_config
+from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
+from mbsim.data.netcdf_units import is_old
 from mbsim.data.registered import REGISTERED, as_json, changed, described
 from mbsim.data.variables import Contents, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.errors import RunFolderError
-from mbsim.plan.units import Unit, measurement_times
-
-CONFIG = "config.toml"
-SEAL = re.compile(rb"\nmbsim sha256 ([0-9a-f]{64})\n")
-SEAL_SIZE = 79
-HEADER = """\
-# Written by mbsim, and part of every result in this folder: for another configuration use another folder.
-# config_hash = {config_hash}
-# sha256 of what follows = {sha256}
-"""
-HEADER_PATTERN = re.compile(re.sub(r"\\{\w+\\}", "([0-9a-f]{64})", re.escape(HEADER)))
+from mbsim.plan.boxes import extends
+from mbsim.plan.times import measurement_times
+from mbsim.plan.units import Unit, units
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run on disk, by `create_or_open` or `open`. Results are tied to `config_hash`."""
+    """A run on disk, by `create_or_open` or `open`.
+
+    history: its configurations, oldest first: more than one if its grid has grown.
+    written: how many of them are on the disk.
+    """
 
     path: Path
-    config: Config
-    config_hash: str
+    history: tuple[Config, ...]
+    written: int
     registered: bytes = b""  # the content of `REGISTERED`
 
     @classmethod
     def create_or_open(cls, path: str | os.PathLike[str], config: Config) -> Self:
-        """The run folder at `path`, made where there is none, for this configuration and no other.
+        """The run folder at `path`, made where there is none, for this configuration, for one that its grid contains,
+        and for no other. `prepare` makes it ready for writing.
 
         Raises:
             RunFolderError: when `path` is a file, holds something else, holds another configuration (the line
@@ -75,14 +69,18 @@ class RunFolder:
         with _usable(path):
             if not (path / CONFIG).exists():
                 _create(path, config)
-        folder = cls.open(path)
-        differing = _differences(folder.config, config) or changed(folder.registered, config)
-        if differing:
+        if is_old(path):
             raise RunFolderError(
-                f"{path} holds a run of another configuration; choose another folder, or make equal: "
-                + "; ".join(differing)
+                f"{path} holds a run of an older mbsim, one file a unit: mbsim export {path} NEW, then go on there"
             )
-        return folder
+        folder = cls.open(path)
+        if differing := changed(folder.registered, config):
+            raise _another(path, differing)
+        if folder.config.hash == config.hash:
+            return folder
+        if extends(config, folder.config):
+            return replace(folder, history=(*folder.history, config))
+        raise _another(path, differences(folder.config, config))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -93,50 +91,101 @@ class RunFolder:
                 raise RunFolderError(f"{path} does not exist: no run folder there")
             if not (path / CONFIG).exists():
                 raise RunFolderError(f"{path} is not an mbsim run folder: it holds no {CONFIG}")
-            text = (path / CONFIG).read_bytes().decode(errors="replace")
-        header = HEADER_PATTERN.match(text)
-        if header is None:
-            raise RunFolderError(f"{path} is not an mbsim run folder: its {CONFIG} was not written by a run")
-        body = text[header.end() :]
-        if header[2] != hashlib.sha256(body.encode()).hexdigest():
-            # Results of the old and the new configuration would be mixed unnoticed.
-            raise RunFolderError(
-                f"{path / CONFIG} was changed since the run began: put it back, or use another folder"
-            )
-        own = (path / REGISTERED).read_bytes() if (path / REGISTERED).exists() else b""
-        return cls(path, stored_config(tomllib.loads(body)), header[1], own)
+            config = read_config(path / CONFIG)
+            own = (path / REGISTERED).read_bytes() if (path / REGISTERED).exists() else b""
+            older: list[Config] = []
+            while (earlier := path / earlier_name(len(older) + 1)).exists():
+                older.append(read_config(earlier))
+        # A process that was killed while the run grew has left the configuration in both places.
+        history = (*(one for one in older if one.hash != config.hash), config)
+        return cls(path, history, len(history), own)
 
-    def contents(self, unit: Unit) -> Contents:
-        """What the unit's variables are."""
-        return contents_of(unit, described(self.registered))
+    @property
+    def config(self) -> Config:
+        """The configuration: the last and largest."""
+        return self.history[-1]
 
-    def unit_path(self, unit: Unit) -> Path:
-        """Where the unit's file is or will be."""
-        return self.path / f"{unit.stem}.nc"
+    @property
+    def config_hash(self) -> str:
+        """Its hash."""
+        return self.config.hash
 
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """All units of the run."""
+        return units(self.history)
+
+    @cached_property
     def times(self) -> np.ndarray:
         """The measured times of this run, in sweeps or steps, shape (time,)."""
         return measurement_times(self.config.dynamics.length, self.config.measure.measurements)
 
-    def identity(self, unit: Unit) -> bytes:
-        """What the unit's file claims to be: the configuration's hash and the values of each dimension."""
-        labels = {dim: values.tolist() for dim, values in unit_labels(unit, self.times()).items()}
-        return json.dumps([self.config_hash, labels], separators=(",", ":")).encode()
+    @cached_property
+    def contents(self) -> Contents:
+        """What the variables of the run are."""
+        return contents_of(self.units[0], described(self.registered))
+
+    @cached_property
+    def _identities(self) -> records.Identities:
+        return records.identities(self.config, self.times)
+
+    def lock(self, shared: bool = False) -> AbstractContextManager[None]:
+        """Keep other processes from writing this folder; or share it with those that share it, the parts of a job
+        array. The system frees the lock of a process that dies.
+
+        Raises:
+            RunFolderError: when another process holds it, or the folder cannot be written.
+        """
+        return locked(self.path, shared)
+
+    def prepare(self, alone: bool = True) -> None:
+        """Make the folder ready for the chunks of all units: what it grows to is written, and metadata that is
+        missing or damaged. The caller holds `lock`; if alone, what killed processes left half-written is removed.
+        """
+        if alone:
+            for path in self.path.glob(f"{TEMPORARY}*"):
+                path.unlink(missing_ok=True)
+        with one_line_errors(RunFolderError, f"{self.path} cannot be written"):
+            if self.written < len(self.history):
+                write_atomically(self.path / earlier_name(self.written), (self.path / CONFIG).read_bytes())
+                write_config(self.path, self.config)
+            (self.path / records.FOLDER).mkdir(exist_ok=True)
+            attributes = prov.of_config(self.config, self.config_hash)
+            groups = {name: list(some) for name, some in groupby(self.units, key=lambda unit: unit.group)}
+            for name, content in layout.metadata(groups, self.times, self.contents, attributes).items():
+                path = self.path / name
+                if not path.is_file() or path.read_bytes() != content:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    put(path, content, self.path)
+
+    def record_path(self, unit: Unit) -> Path:
+        """Where the unit's record is or will be."""
+        return self.path / records.FOLDER / f"{unit.stem}.json"
+
+    def chunk_path(self, unit: Unit, variable: str) -> Path:
+        """Where one chunk of the unit is or will be."""
+        dims = len(self.contents.variables()[variable].dims)
+        return self.path / unit.group / variable / layout.chunk_name(unit, dims)
 
     def done(self, unit: Unit) -> bool:
-        """Whether the unit's file is there and verifies."""
+        """Whether the unit is there, and verifies."""
         try:
-            self._verified(unit)
+            for _ in self._verified(unit):
+                pass
         except (FileNotFoundError, RunFolderError):
             return False
         return True
 
-    def missing(self, units: Iterable[Unit]) -> list[Unit]:
-        """The units that are not done, in the order given."""
-        return [unit for unit in units if not self.done(unit)]
+    def missing(self, units: Iterable[Unit] | None = None) -> list[Unit]:
+        """The units that are not done, in the order given; all units of the run by default."""
+        return [unit for unit in (self.units if units is None else units) if not self.done(unit)]
+
+    def damaged(self, todo: Iterable[Unit]) -> int:
+        """How many of some units that are not done were so once."""
+        return sum(self.record_path(unit).exists() for unit in todo)
 
     def write(self, unit: Unit, result: Mapping[str, Any], times: Any, provenance: Mapping[str, str]) -> None:
-        """Write the unit's file, whole or not at all. The caller holds `lock`.
+        """Write the unit. The caller holds `lock`, and has called `prepare`.
 
         Args:
             unit: what was computed.
@@ -145,63 +194,98 @@ class RunFolder:
             provenance: a text for each of `provenance.FIELDS`.
 
         Raises:
-            OSError: when the disk is full or fails; the temporary file is gone then.
+            OSError: when the disk is full or fails; the unit is not done then.
             ValueError: when the result is not this unit's.
         """
-        times = np.asarray(times)
-        if not np.array_equal(times, self.times()):
-            raise ValueError(f"the measured times of {unit.stem} are not those of the configuration")
-        contents = self.contents(unit)
-        arrays, labels = unit_arrays(unit, result, times, contents), unit_labels(unit, times)
-        attrs = prov.of_config(self.config, self.config_hash) | prov.joined([provenance])
-        payload = netcdf_bytes(labelled(arrays, labels, attrs, contents))
-        seal = f"\nmbsim sha256 {_digest(payload, self.identity(unit))}\n".encode()
-        write_atomically(self.unit_path(unit), payload, seal)
+        if not np.array_equal(np.asarray(times), self.times):
+            raise ValueError(f"the measured times of {unit} are not those of the configuration")
+        arrays = unit_arrays(unit, result, self.times, self.contents)
+        full = self._chunk_sizes(unit)
+        kept: dict[str, tuple[int, int]] = {}
+        for name, variable in self.contents.variables().items():
+            shape = [full[dim] for dim in variable.dims]
+            chunk = chunks.encoded(arrays[name], shape, variable.empty)
+            put(self.chunk_path(unit, name), chunk, self.path)
+            kept[name] = len(chunk), int.from_bytes(chunk[-chunks.CRC_BYTES :], "little")
+        record = records.Record(self._identities.of(unit), kept, prov.joined([provenance]))
+        put(self.record_path(unit), record.content(), self.path)
 
     def read(self, unit: Unit) -> xr.Dataset:
-        """The unit's block of the dataset, with all dimensions of the unit.
+        """The unit's block of the dataset, with all dimensions.
 
         Raises:
-            FileNotFoundError: when the unit has no file.
-            RunFolderError: when its file does not verify.
+            FileNotFoundError: when the unit has no record.
+            RunFolderError: when something of it does not verify.
         """
         arrays, provenance = self.read_arrays(unit)
-        attrs = prov.of_config(self.config, self.config_hash) | provenance
-        return labelled(arrays, unit_labels(unit, self.times()), attrs, self.contents(unit))
+        attrs = prov.of_config(self.config, self.config_hash) | dict(provenance)
+        return labelled(arrays, unit_labels(unit, self.times), attrs, self.contents)
 
-    def read_arrays(self, unit: Unit) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        """As `read`, but plain arrays and the provenance: ten times faster, for hundreds of units."""
-        with h5py.File(io.BytesIO(self._verified(unit)), "r") as file:
-            arrays = {name: file[name][...] for name in self.contents(unit).variables() if name in file}
-            return arrays, prov.joined([{field: str(file.attrs.get(field, "")) for field in prov.FIELDS}])
+    def read_arrays(
+        self, unit: Unit, names: Sequence[str] | None = None
+    ) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+        """As `read`, but plain arrays of some variables, all by default, and the provenance."""
+        own = {dim: len(values) for dim, values in unit_labels(unit, self.times).items()}
+        full = self._chunk_sizes(unit)
+        arrays: dict[str, np.ndarray] = {}
+        for name, chunk in self._verified(unit, names):
+            variable = self.contents.variables()[name]
+            array = chunks.decoded(chunk, np.dtype(variable.dtype), [full[dim] for dim in variable.dims])
+            arrays[name] = array[tuple(slice(own[dim]) for dim in variable.dims)]
+        return arrays, self._record(unit).provenance
 
-    def clean_temporaries(self) -> None:
-        """Remove what killed processes left half-written. The caller holds `lock`."""
-        for path in self.path.glob(f"{TEMPORARY}*"):
-            path.unlink(missing_ok=True)
+    def provenance(self) -> dict[str, str]:
+        """What computed the units that are there."""
+        found = []
+        for unit in self.units:
+            try:
+                found.append(self._record(unit).provenance)
+            except (FileNotFoundError, RunFolderError):
+                continue
+        return prov.joined(found)
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Keep other processes from writing this folder. The system frees the lock of a process that dies.
+    def _chunk_sizes(self, unit: Unit) -> dict[str, int]:
+        """The lengths of a whole chunk of the unit's group: those of its first unit."""
+        first = self._first_units[unit.group]
+        return {dim: len(values) for dim, values in unit_labels(first, self.times).items()}
 
-        Raises:
-            RunFolderError: when another process holds it, or the folder cannot be written.
-        """
-        return locked(self.path)
+    @cached_property
+    def _first_units(self) -> dict[str, Unit]:
+        found: dict[str, Unit] = {}
+        for unit in self.units:
+            found.setdefault(unit.group, unit)
+        return found
 
-    def _verified(self, unit: Unit) -> bytes:
-        """The bytes of the unit's file; `RunFolderError` when they are not what was written."""
-        path = self.unit_path(unit)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise
-        except OSError as error:  # a bad sector, a folder of that name
-            raise RunFolderError(f"{path} is unreadable ({error.strerror}): run again to recompute") from None
-        payload = memoryview(content)[:-SEAL_SIZE]
-        seal = SEAL.fullmatch(content[-SEAL_SIZE:])
-        if seal is None or seal[1].decode() != _digest(payload, self.identity(unit)):
+    def _record(self, unit: Unit) -> records.Record:
+        path = self.record_path(unit)
+        record = records.Record.parsed(_content(path))
+        if record is None or record.identity != self._identities.of(unit):
             raise RunFolderError(f"{path} is damaged, its checksum does not match: run again to recompute")
-        return content
+        return record
+
+    def _verified(self, unit: Unit, names: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Names and chunks of a unit; `RunFolderError` at the first that is not what was written."""
+        record = self._record(unit)
+        for name in self.contents.variables() if names is None else names:
+            path = self.chunk_path(unit, name)
+            try:
+                chunk = _content(path)
+            except FileNotFoundError:
+                raise RunFolderError(f"{path} is missing: run again to recompute") from None
+            if record.chunks.get(name) != (len(chunk), chunks.checksum(chunk)):
+                raise RunFolderError(
+                    f"{path} is damaged, its checksum does not match: run again to recompute"
+                )
+            yield name, chunk
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # a bad sector, a folder of that name
+        raise RunFolderError(f"{path} is unreadable ({error.strerror}): run again to recompute") from None
 
 
 def _create(path: Path, config: Config) -> None:
@@ -209,51 +293,23 @@ def _create(path: Path, config: Config) -> None:
     if path.exists():
         if not path.is_dir():
             raise RunFolderError(f"{path} is a file, not a folder: choose another name for the run")
-        left = (
-            LOCK,
-            TEMPORARY,
-            REGISTERED,
-        )  # all that is there when a run was killed before it wrote its configuration
+        # All that is there when a run was killed before it wrote its configuration.
+        left = (LOCK, TEMPORARY, REGISTERED)
         if strangers := sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(left)):
             raise RunFolderError(f"{path} holds {strangers[0]} but no run: choose an empty or a new folder")
     path.mkdir(parents=True, exist_ok=True)
     sync(path.parent)
-    body = config.to_toml()
-    header = HEADER.format(config_hash=config.hash, sha256=hashlib.sha256(body.encode()).hexdigest())
-    with locked(path):
-        if not (path / CONFIG).exists():
-            if own := as_json(config):
-                write_atomically(path / REGISTERED, own)
-            write_atomically(path / CONFIG, header.encode(), body.encode())
+    # No lock: the parts of a job array may all begin at once.
+    if own := as_json(config):
+        write_atomically(path / REGISTERED, own)
+    write_config(path, config, new=True)
 
 
-def _differences(there: Config, here: Config) -> list[str]:
-    """One text for each key whose values differ."""
-    old, new = _flat(there.identity()), _flat(here.identity())
-    return [
-        f"{key} is {_short(old, key)} there and {_short(new, key)} here"
-        for key in dict.fromkeys([*old, *new])
-        if old.get(key) != new.get(key)
-    ]
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat
-
-
-def _short(values: Mapping[str, Any], key: str) -> str:
-    text = json.dumps(values[key]) if key in values else "not set"
-    return text if len(text) <= 80 else f"{text[:60]} ... {text[-15:]}"
-
-
-def _digest(payload: bytes | memoryview, identity: bytes) -> str:
-    digest = hashlib.sha256(payload)
-    digest.update(identity)
-    return digest.hexdigest()
+def _another(path: Path, differing: Sequence[str]) -> RunFolderError:
+    return RunFolderError(
+        f"{path} holds a run of another configuration; choose another folder, or make equal: "
+        + "; ".join(differing)
+    )
 
 
 def _usable(path: Path) -> AbstractContextManager[None]:

@@ -121,8 +121,12 @@ def variables_of(unit: Unit) -> dict[str, Variable]:
 
 def unit_labels(unit: Unit, times: np.ndarray) -> dict[str, np.ndarray]:
     """The unit's values of each of its dimensions, in order."""
-    single = {"N": [unit.N], "d": [unit.d], **unit.axes, "m": unit.m, "teacher": [unit.teacher]}
-    values: dict[str, Any] = {**single, "replica": range(unit.replicas), "time": times}
+    values: dict[str, Any] = {
+        **{"N": [unit.N], "d": [unit.d], **unit.axes, "m": unit.m},
+        "teacher": unit.first_teacher + np.arange(unit.teachers),
+        "replica": unit.first_replica + np.arange(unit.replicas),
+        "time": times,
+    }
     return {dim: np.array(values[dim], coordinates()[dim][2]) for dim in dims(tuple(unit.axes))}
 
 
@@ -133,7 +137,7 @@ def unit_arrays(
 
     Args:
         unit: what was computed.
-        result: for each of its variables an array, shape (axes, m, replica[, time]).
+        result: for each of its variables an array, shape (axes, m, teacher, replica[, time]).
         times: the measured times.
         contents: of the run; by default what follows from the unit.
 
@@ -143,14 +147,14 @@ def unit_arrays(
     variables = (contents or contents_of(unit)).variables()
     if result.keys() != variables.keys():
         wrong = sorted(result.keys() ^ variables.keys())
-        raise ValueError(f"missing or unknown variables in the result of {unit.stem}: {', '.join(wrong)}")
+        raise ValueError(f"missing or unknown variables in the result of {unit}: {', '.join(wrong)}")
     sizes = {dim: len(values) for dim, values in unit_labels(unit, times).items()}
     arrays: dict[str, np.ndarray] = {}
     for name, variable in variables.items():
         array = np.asarray(result[name])
-        shape = tuple(sizes[dim] for dim in variable.dims if dim not in ("N", "d", "teacher"))
+        shape = tuple(sizes[dim] for dim in variable.dims if dim not in ("N", "d"))
         if array.shape != shape:
-            raise ValueError(f"{name} of {unit.stem} has shape {array.shape}, not {shape}")
+            raise ValueError(f"{name} of {unit} has shape {array.shape}, not {shape}")
         block = tuple(sizes[dim] for dim in variable.dims)
         arrays[name] = array.astype(variable.dtype, casting="same_kind").reshape(block)
     return arrays

@@ -4,7 +4,7 @@ The reference engine (`reference.py`) repeats the physics as it is written; the 
 it: bit for bit with ±1 weights, within rounding with real ones.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +26,11 @@ class Students(NamedTuple):
     m: np.ndarray
     replica: np.ndarray
     axes: Mapping[str, np.ndarray]
+
+    def part(self, students: slice) -> "Students":
+        """Some of them."""
+        axes = {name: values[students] for name, values in self.axes.items()}
+        return Students(self.teacher[students], self.m[students], self.replica[students], axes)
 
 
 class Task(NamedTuple):
@@ -63,6 +68,14 @@ class Trained(NamedTuple):
         series = {name: values[students] for name, values in self.series.items()}
         v = None if self.v is None else self.v[students]
         return Trained(series, self.diverged[students], self.w[students], v)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Trained]") -> "Trained":
+        """Students that were trained apart, one after the other."""
+        series = {name: np.concatenate([one.series[name] for one in parts]) for name in parts[0].series}
+        diverged, w = (np.concatenate([getattr(one, name) for one in parts]) for name in ("diverged", "w"))
+        v = None if parts[0].v is None else np.concatenate([one.v for one in parts if one.v is not None])
+        return cls(series, diverged, w, v)
 
 
 class Engine(Protocol):

@@ -50,8 +50,8 @@ def check_memory(units: Iterable[Unit], bytes_per_unit: Callable[[Unit], int], a
     Raises:
         ConfigError: one line with the estimate, what is available, and how many replicas would fit.
     """
-    # Teachers differ in no size, and there may be thousands of them.
-    sizes = {replace(unit, teacher=0): None for unit in units}
+    # Which teachers they are makes no difference, and there may be thousands of units.
+    sizes = {replace(unit, first_teacher=0, first_replica=0, group="", place=(0, 0)): None for unit in units}
     if not sizes:
         return
     unit = max(sizes, key=bytes_per_unit)

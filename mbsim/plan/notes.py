@@ -2,16 +2,15 @@
 
 from mbsim.config import Config
 from mbsim.physics.optimisers import multipliers
-from mbsim.plan.tasks import problem_of
-from mbsim.plan.units import units
+from mbsim.plan.problems import problem_of
 
 
 def without_effect(config: Config) -> list[str]:
     """Settings that have no effect in this run, as `key = value: why`."""
     found = []
     if config.dynamics.options.get("lr_multipliers") == "mup":
-        sizes = {(unit.N, unit.d): unit for unit in units(config)}.values()
-        if all(multipliers(problem_of(unit, config)) == (1.0, 1.0) for unit in sizes):
+        problems = [problem_of(config, N, d) for N in config.grid.N for d in config.grid.d]
+        if all(multipliers(problem) == (1.0, 1.0) for problem in problems):
             found.append(
                 'dynamics.lr_multipliers = "mup": no effect, for the layers of the student are equally wide: '
                 "all multipliers are one"

@@ -1,71 +1,38 @@
-"""From a work unit to the task that an engine is handed: what the configuration says, in the words of physics."""
+"""From work units to the task that an engine is handed: what the configuration says, in the words of physics."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from mbsim.config import Config
 from mbsim.engines import Students, Task
 from mbsim.physics.observables import OBSERVABLES
-from mbsim.physics.problem import Problem
-from mbsim.plan.units import Unit, measurement_times
+from mbsim.plan.problems import problem_of
+from mbsim.plan.times import measurement_times
+from mbsim.plan.units import MOST_STUDENTS, MOST_TEACHERS, Unit, work_of
 
-LAUNCH_WORK = 4e9
-"""Proposals or steps, of all students of one launch: a few seconds of a machine."""
-LAUNCH_STUDENTS = 2**16
-LAUNCH_UNITS = 512
-"""Teachers of one launch: each takes a register at least, however few its students are, and room for its counts."""
 ALWAYS = ("overlap", "generalization_error")  # what success is told by, whatever is kept
 
 
-def problem_of(unit: Unit, config: Config) -> Problem:
-    """Sizes and kinds of a work unit's teacher and student."""
-    model = config.model
-    kinds = {}
-    if model.real:
-        kinds = {
-            "activation": model.activation,
-            "teacher_activation": model.teacher_activation or model.activation,
-            "scaling": model.scaling,
-            "inputs": model.inputs,
-            "teacher_weights": model.teacher_weights,
-            "noise": model.noise,
-        }
-    return Problem(
-        N=unit.N,
-        K=unit.K,
-        M=unit.M,
-        d=unit.d,
-        student_hidden=model.student_hidden or unit.K,
-        teacher=model.teacher_kind,
-        student=model.student_kind,
-        train_output=model.train_output,
-        rule=config.rule.name,
-        options=config.dynamics.options,
-        sampling=None if config.data is None else config.data.sampling,
-        **kinds,
-    )
-
-
 def task_of(launch: Unit | Sequence[Unit], config: Config) -> Task:
-    """What an engine trains for some work units that differ in the teacher only; students in C order over
-    (unit, axes, m, replica).
+    """What an engine trains for some work units that differ in their teachers only: the students of one after those
+    of another, each in C order over (axes, m, teacher, replica).
     """
     some = [launch] if isinstance(launch, Unit) else list(launch)
     unit = some[0]
-    teacher, *values, m, replica = np.meshgrid(
-        np.array([one.teacher for one in some]),
-        *unit.axes.values(),
-        np.array(unit.m),
-        np.arange(unit.replicas),
-        indexing="ij",
-    )
-    axes = {name: grid.ravel() for name, grid in zip(unit.axes, values, strict=True)}
+    columns = []
+    for one in some:
+        teachers = one.first_teacher + np.arange(one.teachers)
+        replicas = one.first_replica + np.arange(one.replicas)
+        grids = np.meshgrid(*one.axes.values(), np.array(one.m), teachers, replicas, indexing="ij")
+        columns.append([grid.ravel() for grid in grids])
+    *values, m, teacher, replica = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     assert config.measure.test_size is not None  # filled in when the configuration was loaded
     return Task(
-        problem=problem_of(unit, config),
-        students=Students(teacher.ravel(), m.ravel(), replica.ravel(), axes),
+        problem=problem_of(config, unit.N, unit.d),
+        students=Students(teacher, m, replica, dict(zip(unit.axes, values, strict=True))),
         times=measurement_times(config.dynamics.length, config.measure.measurements),
         seed=config.run.seed,
         test_size=config.measure.test_size,
@@ -74,23 +41,41 @@ def task_of(launch: Unit | Sequence[Unit], config: Config) -> Task:
     )
 
 
-def launches(todo: Sequence[Unit], config: Config) -> Iterator[list[Unit]]:
-    """Work units that are trained together, in order: those that differ in the teacher only, as many as are a few
-    seconds of work, for what is trained is written when all of it is done.
+class Limits(NamedTuple):
+    """Of what is trained together: proposals or steps, students, and teachers."""
+
+    work: float
+    students: float
+    teachers: float
+
+
+LIMITS = {"cpu": Limits(4e9, MOST_STUDENTS, MOST_TEACHERS)}
+OF_ACCELERATORS = Limits(4e11, 2**19, 2**14)  # seconds of work there; what does not fit is halved
+
+
+def launches(todo: Sequence[Unit], config: Config, most: Limits = LIMITS["cpu"]) -> Iterator[list[Unit]]:
+    """Work units that are trained together, in order: those that differ in their teachers only, up to `most`, for
+    what is trained is written when all of it is done.
     """
     some: list[Unit] = []
+    total = Limits(0, 0, 0)
     for unit in todo:
-        work, cost = work_of(unit, config), len(some) + 1
-        alike = bool(some) and replace(unit, teacher=some[0].teacher) == some[0]
-        fits = work * cost <= LAUNCH_WORK and unit.students * cost <= LAUNCH_STUDENTS and cost <= LAUNCH_UNITS
-        if alike and fits:
-            some.append(unit)
+        own = Limits(work_of(unit, config), unit.students, unit.teachers)
+        together = Limits(*(a + b for a, b in zip(total, own, strict=True)))
+        fits = all(value <= limit for value, limit in zip(together, most, strict=True))
+        if some and fits and shape_of(unit) == shape_of(some[0]):
+            some, total = [*some, unit], together
             continue
         if some:
             yield some
-        some = [unit]
+        some, total = [unit], own
     if some:
         yield some
+
+
+def shape_of(unit: Unit) -> Unit:
+    """The unit without what tells its teachers: equal for those that one compiled program trains."""
+    return replace(unit, first_teacher=0, teachers=1, place=(unit.place[0], 0))
 
 
 def measured(names: tuple[str, ...], finite: bool) -> tuple[str, ...]:
@@ -99,8 +84,3 @@ def measured(names: tuple[str, ...], finite: bool) -> tuple[str, ...]:
     for name in names:
         wanted += OBSERVABLES[name].needs if name in OBSERVABLES else ()
     return tuple(name for name in OBSERVABLES if name in wanted and OBSERVABLES[name].value is not None)
-
-
-def work_of(unit: Unit, config: Config) -> int:
-    """How much work a unit is, in what its rule counts, all students together."""
-    return config.rule.steps_of_work(problem_of(unit, config)) * config.dynamics.length * unit.students

@@ -1,39 +1,58 @@
-"""Cuts a configuration into work units, and chooses the times of measurement.
+"""Cuts the boxes of a run into work units, by what the configuration says and by nothing of the machine.
 
-A unit is one (N, d, teacher) with a block of mini-batch sizes m, all replicas, and all values of the other
-axes (initial overlaps and temperatures with ±1 weights, learning rates with real ones): one launch, one file,
-computed and resumed whole. Blocks of m go by powers of two, so that a small m does not pay for the words of a
-large one: m ≤ 32, then 33 to 64, 65 to 128, ...
+A unit is some teachers of one (N, d), with all values of m (or, where one teacher is much work, with some), all
+replicas, and all values of the other axes: trained and written whole. Cuts change no number, since random numbers
+follow from labels.
 
-The students of a unit lie in C order over (axes, m, replica). Times are in sweeps or steps.
+A run is cut into units of about 1/32 of it, but of at least `LEAST_COST`, so that handing one out costs nothing, and
+of at most `MOST_COST`, some seconds, or 1/2048 of the run, so that there are never very many. Results of a unit are
+kept within `MOST_BYTES`.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-
-import numpy as np
+from functools import lru_cache
 
 from mbsim.config.configuration import Config
+from mbsim.physics.students import fan_in
+from mbsim.plan.boxes import Box, boxes
+from mbsim.plan.problems import problem_of, student_work
 
-NARROWEST_BLOCK = 5  # log2 of the largest m of the first block: one 32-bit word
+LEAST_COST, MOST_COST = (
+    1e8,
+    2e9,
+)  # of a unit, in proposals: a fraction of a second, and some seconds of two cores
+PARTS, MOST_PARTS = 32, 2048  # about so many units make a run, and at most about so many
+MOST_BYTES = 2**25
+MOST_STUDENTS = 2**16
+MOST_TEACHERS = 512  # of a unit: each takes room for a register of its own, however few its students are
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit of work: N inputs, K hidden units, M outputs, in-degree d, and which teacher (from 0)."""
+    """One unit of work: N inputs, K hidden units, M outputs, in-degree d, and the labels of its students.
+
+    Teachers are `first_teacher`, ... and replicas `first_replica`, ..., so many of each.
+
+    group: the name of its box. place: which block of m, and of teachers, it is there.
+    """
 
     N: int
     K: int
     M: int
     d: int
-    teacher: int
     m: tuple[int, ...]
+    teachers: int
     replicas: int
+    first_teacher: int = 0
+    first_replica: int = 0
     axis_values: tuple[tuple[str, tuple[float, ...]], ...] = ()  # of the rule, in the order of the dataset
     examples: int | None = None  # in the training set; None: always fresh ones
     rule: str = "metropolis"
     observables: tuple[str, ...] = ()
+    group: str = ""
+    place: tuple[int, int] = (0, 0)
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
@@ -42,8 +61,8 @@ class Unit:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes, and of (m, replica)."""
-        return *(len(values) for values in self.axes.values()), len(self.m), self.replicas
+        """Lengths of the axes, and of (m, teacher, replica): students lie in C order over these."""
+        return *(len(values) for values in self.axes.values()), len(self.m), self.teachers, self.replicas
 
     @property
     def students(self) -> int:
@@ -52,66 +71,90 @@ class Unit:
 
     @property
     def stem(self) -> str:
-        """Name of the unit's file without its ending; no other unit of the run has it."""
-        size = f"N{self.N:05d}-d{self.d:03d}-t{self.teacher:04d}"
-        return f"{size}-m{self.m[0]:05d}-{self.m[-1]:05d}"
+        """A short name, which no other unit of the run has."""
+        return f"{self.group}.m{self.place[0]}.t{self.place[1]}"
+
+    def __str__(self) -> str:
+        """Its labels, in words."""
+        m = f"{self.m[0]}" + (f" to {self.m[-1]}" if len(self.m) > 1 else "")
+        last = self.first_teacher + self.teachers - 1
+        one = last == self.first_teacher
+        teachers = f"teacher {last}" if one else f"teachers {self.first_teacher} to {last}"
+        return f"N = {self.N}, d = {self.d}, m = {m}, {teachers}"
 
 
-def units(config: Config) -> tuple[Unit, ...]:
-    """All units of a run, ascending in N, d, teacher, m: every student of the grid is in exactly one."""
-    return tuple(
-        Unit(
-            N=N,
-            K=config.model.hidden_units(N),
-            M=config.model.outputs(N),
-            d=d,
-            teacher=teacher,
-            m=tuple(block),
-            replicas=config.grid.replicas,
-            examples=config.training_set(N, d),
-            rule=config.rule.name,
-            observables=config.observables,
-            axis_values=tuple(config.axes.items()),
-        )
-        for N in config.grid.N
-        for d in config.grid.d
-        for teacher in range(config.grid.teachers)
-        for _, block in groupby(config.m_values(N, d), key=_block)
-    )
+def units(history: Config | Sequence[Config]) -> tuple[Unit, ...]:
+    """All units of a run: every student of the grid is in exactly one.
 
-
-def _block(m: int) -> int:
-    return max(NARROWEST_BLOCK, (m - 1).bit_length())
-
-
-def measurement_times(sweeps: int, measurements: int) -> np.ndarray:
-    """When a run of `sweeps` sweeps or steps is measured: at 0, at log-spaced times, and evenly over the last
-    quarter.
-
-    The tail, a quarter of the measurements but eight at least, is spaced evenly over t > 3/4 sweeps and ends
-    at `sweeps`; the moments of a student are taken over it. The times before it grow by one common factor, as
-    nearly as different integers can.
-
-    Returns:
-        (at most `measurements`,) int64, strictly increasing, the first 0, the last `sweeps`.
-
-    Raises:
-        ValueError: sweeps < 32 or measurements < 12.
-
-    >>> measurement_times(300, 12)
-    array([  0,   1,   6,  38, 235, 244, 254, 263, 272, 282, 291, 300])
+    Args:
+        history: the configuration, or, of a run that has grown, its configurations, oldest first.
     """
-    if sweeps < 32 or measurements < 12:
-        raise ValueError(f"sweeps = {sweeps} must be at least 32, measurements = {measurements} at least 12")
-    if measurements > sweeps:
-        return np.arange(sweeps + 1, dtype=np.int64)
-    tail_length = min(max(8, measurements // 4), sweeps // 4)
-    tail = [sweeps - j * sweeps // (4 * tail_length) for j in reversed(range(tail_length))]
-    times = [0, 1]
-    # Each factor is taken anew from what is left, since small integers cannot be a common factor apart.
-    for left in range(measurements - tail_length - 1, 1, -1):
-        factor = (tail[0] / times[-1]) ** (1 / left)
-        if (time := max(times[-1] + 1, round(times[-1] * factor))) >= tail[0]:
-            break
-        times.append(time)
-    return np.array(times + tail, dtype=np.int64)
+    some = (history,) if isinstance(history, Config) else tuple(history)
+    return tuple(unit for box, config in boxes(some) for unit in units_of(box, config))
+
+
+def units_of(box: Box, config: Config) -> Iterator[Unit]:
+    """The units of one box, by blocks of teachers, then of m."""
+    sizes, teachers = cut(box, config)
+    for t, first in enumerate(range(0, len(box.teachers), teachers)):
+        some = box.teachers[first : first + teachers]
+        for i, begin in enumerate(range(0, len(box.m), sizes)):
+            yield Unit(
+                N=box.N,
+                K=config.model.hidden_units(box.N),
+                M=config.model.outputs(box.N),
+                d=box.d,
+                m=box.m[begin : begin + sizes],
+                teachers=len(some),
+                replicas=len(box.replicas),
+                first_teacher=some[0],
+                first_replica=box.replicas[0],
+                axis_values=box.axis_values,
+                examples=config.training_set(box.N, box.d),
+                rule=config.rule.name,
+                observables=config.observables,
+                group=box.name,
+                place=(i, t),
+            )
+
+
+@lru_cache(maxsize=4096)
+def cut(box: Box, config: Config) -> tuple[int, int]:
+    """How many values of m, and how many teachers, a unit of this box has; the last may have fewer."""
+    times = min(config.measure.measurements, config.dynamics.length + 1)
+    each = 4 * (len(config.observables) + 1) * times + 100  # bytes of one student's results
+    students = math.prod(len(values) for _, values in box.axis_values) * len(box.replicas)
+    cost = students * _cost(config, box.N, box.d, box.m) / len(box.m)  # of one m of one teacher
+    most = min(_goal(config) / cost, MOST_BYTES / (students * each), MOST_STUDENTS / students)
+    if (teachers := int(most / len(box.m))) >= 1:
+        return len(box.m), _even(len(box.teachers), min(teachers, MOST_TEACHERS))
+    return _even(len(box.m), max(1, int(most))), 1
+
+
+@lru_cache(maxsize=64)
+def _goal(config: Config) -> float:
+    """The cost that a unit aims at."""
+    grid = config.grid
+    students = grid.teachers * grid.replicas * math.prod(map(len, config.axes.values()))
+    total = students * sum(_cost(config, N, d, config.m_values(N, d)) for N in grid.N for d in grid.d)
+    return max(min(max(total / PARTS, LEAST_COST), MOST_COST), total / MOST_PARTS)
+
+
+def _cost(config: Config, N: int, d: int, m: tuple[int, ...]) -> float:
+    """About how many proposals could be made while one student is trained at each of these m."""
+    work, problem = student_work(config, N, d), problem_of(config, N, d)
+    if problem.binary:
+        return float(work * len(m))
+    hidden, outputs = fan_in(problem)
+    links = problem.student_hidden * hidden + problem.M * outputs
+    return float(work * links * sum(m))  # a step reads and moves every weight for every example
+
+
+def _even(total: int, most: int) -> int:
+    """The size of parts, at most `most`, that are as equal as can be."""
+    return math.ceil(total / math.ceil(total / most))
+
+
+def work_of(unit: Unit, config: Config) -> int:
+    """How much work a unit is, in what its rule counts, all students together."""
+    return student_work(config, unit.N, unit.d) * unit.students

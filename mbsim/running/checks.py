@@ -10,9 +10,9 @@ from mbsim.errors import ConfigError
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.optimisers import OPTIMISERS
+from mbsim.plan.tasks import task_of
+from mbsim.plan.units import Unit, work_of
 from mbsim.registry import Registry
-from mbsim.plan.tasks import task_of, work_of
-from mbsim.plan.units import Unit
 
 MOST_BATCHES = 2**32  # their numbers label random numbers of 32 bits
 MOST_OUTPUTS = 2**31  # of all examples of a batch or a test, counted in 32 bits
@@ -59,7 +59,9 @@ def registered(config: Config) -> None:
 
 def engine(config: Config, unit: Unit) -> None:
     """Refuse an engine that cannot do what is asked, and observables that give no number."""
-    task = task_of(replace(unit, replicas=1), config)  # what an engine can do, it can do for any number
+    task = task_of(
+        replace(unit, replicas=1, teachers=1), config
+    )  # what an engine can do, it can do for any number
     choose(task, config.run.engine, here=config.run.engine is not None)
     if any(not OBSERVABLES.built_in(name) for name in task.observables):
         try_observables(task)

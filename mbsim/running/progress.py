@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from mbsim.plan.tasks import shape_of
 from mbsim.plan.units import Unit
 
 
@@ -65,12 +66,9 @@ class Reporter:
         """Tell which units come next; if none before had their shape, something is compiled first."""
         self._before_launch = self.now.proposals_done
         unit, last = launch[0], launch[-1]
-        m = f"m = {unit.m[0]}" + (f" to {unit.m[-1]}" if len(unit.m) > 1 else "")
-        teacher = (
-            f"teacher {unit.teacher}" if len(launch) == 1 else f"teachers {unit.teacher} to {last.teacher}"
-        )
-        self._place = f"N = {unit.N}, d = {unit.d}, {m}, {teacher}"
-        if (shape := replace(unit, teacher=0)) in self._shapes:
+        span = last.first_teacher + last.teachers - unit.first_teacher
+        self._place = str(replace(unit, teachers=span))
+        if (shape := shape_of(unit)) in self._shapes:
             self._tell(doing=f"training {self._place}")
         else:
             self._shapes.add(shape)

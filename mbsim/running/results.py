@@ -11,30 +11,33 @@ from mbsim.config import Config
 from mbsim.data.variables import MOMENTS, contents_of
 from mbsim.engines import Trained
 from mbsim.physics.observables import Observable
-from mbsim.plan.tasks import task_of
+from mbsim.physics.students import STUDENTS
+from mbsim.plan.problems import problem_of
+from mbsim.plan.times import measurement_times
 from mbsim.plan.units import Unit
 
 TAIL = 0.75  # moments are taken over measured times later than this part of the run
 FINISHED, DIVERGED = 1, 2  # of `status`
-GUESS = {"binary": 0.5, "real": 1.0}  # the error of a guess
 
 
 def variables(unit: Unit, config: Config, trained: Trained) -> dict[str, np.ndarray]:
-    """The unit's arrays, as `variables.unit_arrays` takes them: shape (axes, m, replica[, time]).
+    """The unit's arrays, as `variables.unit_arrays` takes them: shape (axes, m, teacher, replica[, time]).
 
-    A student of real weights has learned when its error is at most the threshold, and not once it has diverged.
-    Moments of its error are those of min(error, 1), 1 being that of the best constant answer: what explodes or
-    diverges has failed, and by how much must not weigh on a mean.
+    Whether a student has learned, its kind says; none has that has diverged. Moments of its error are those of
+    min(error, 1), 1 being that of the best constant answer: what explodes or diverges has failed, and by how much
+    must not weigh on a mean.
     """
-    contents, times = contents_of(unit), task_of(unit, config).times
-    guess = GUESS[contents.rule.weights]
-    series = with_derived(trained.series, contents.series, guess)
-    tail_of = dict(series)
-    if contents.rule.weights == "real":
-        error = np.minimum(series["generalization_error"], 1)
-        tail_of["generalization_error"] = np.where(trained.diverged, 1, error)
-    tail_of = with_derived(tail_of, contents.tails, guess)
-    found = series | moments(tail_of, contents.tails, times) | success(unit, config, trained, times)
+    contents, times = (
+        contents_of(unit),
+        measurement_times(config.dynamics.length, config.measure.measurements),
+    )
+    kind = STUDENTS[config.model.student_kind]
+    series = with_derived(trained.series, contents.series, kind.guess)
+    error = np.where(trained.diverged, 1, np.minimum(series["generalization_error"], 1))
+    tail_of = with_derived(series | {"generalization_error": error}, contents.tails, kind.guess)
+    problem = problem_of(config, unit.N, unit.d)
+    learned = kind.learned(problem, trained.series, config.measure.success_threshold) & ~trained.diverged
+    found = series | moments(tail_of, contents.tails, times) | success(learned, trained.diverged, times)
     result = {}
     for name, variable in contents.variables().items():
         values, over_time = found[name], "time" in variable.dims
@@ -66,23 +69,11 @@ def moments(
     }
 
 
-def learned(unit: Unit, config: Config, trained: Trained) -> np.ndarray:
-    """Whether each student has learned at each time: ±1 weights and a vector output, an overlap of exactly one,
-    the same function up to gauge; a scalar output, no error on the test; real weights, an error at most
-    `success_threshold`.
-    """
-    if config.model.real:
-        below = trained.series["generalization_error"] <= config.measure.success_threshold
-        return below & ~trained.diverged
-    return trained.series["generalization_error"] == 0 if unit.M == 1 else trained.series["overlap"] == 1
-
-
-def success(unit: Unit, config: Config, trained: Trained, times: np.ndarray) -> dict[str, np.ndarray]:
+def success(learned: np.ndarray, diverged: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
     """Whether a student has learned at the end, when it first had, and how it ended."""
-    right = learned(unit, config, trained)
-    first = np.where(right.any(axis=1), times[right.argmax(axis=1)].astype(float), np.nan)
+    first = np.where(learned.any(axis=1), times[learned.argmax(axis=1)].astype(float), np.nan)
     return {
-        "success": right[:, -1].astype(np.int8),
+        "success": learned[:, -1].astype(np.int8),
         "success_time": first,
-        "status": np.where(trained.diverged[:, -1], DIVERGED, FINISHED).astype(np.int8),
+        "status": np.where(diverged[:, -1], DIVERGED, FINISHED).astype(np.int8),
     }

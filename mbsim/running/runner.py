@@ -1,14 +1,13 @@
 """Runs a configuration: units of work one after the other, written as they finish, whatever interrupts.
 
-A unit that is in the run folder and verifies is done; the rest is computed. A unit that fails (out of memory
-on the device, say) is reported and the others go on. A signal (`interrupts`) and a full disk end the run in
+A unit that is in the run folder and verifies is done; the rest is computed. A unit that fails is reported and the
+others go on. A signal (`interrupts`) and a full disk end the run in
 good order: what is finished is safe, and the same command goes on from there. Importing this starts no JAX.
 """
 
 import errno
 import functools
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,10 +20,12 @@ from mbsim.data import dataset, provenance
 from mbsim.data.store import RunFolder
 from mbsim.engines import choose
 from mbsim.engines.choice import FASTEST
-from mbsim.errors import MbsimError
+from mbsim.errors import ConfigError, MbsimError
 from mbsim.plan.memory import check_dataset, check_memory, host_memory
-from mbsim.plan.tasks import launches, task_of, work_of
-from mbsim.plan.units import Unit, measurement_times, units
+from mbsim.plan.parts import Part
+from mbsim.plan.tasks import LIMITS, OF_ACCELERATORS, launches, task_of
+from mbsim.plan.times import measurement_times
+from mbsim.plan.units import Unit, units, work_of
 from mbsim.running import checks, training
 from mbsim.running import cluster as distributed
 from mbsim.running.interrupts import raise_if_asked
@@ -52,55 +53,75 @@ def run(
     overrides: tuple[str, ...] = (),
     report: Report | None = None,
     dask: str | None = None,
-    label: str = "dask",
+    part: Part | None = None,
 ) -> xr.Dataset:
     """`mbsim.run` without a display: see there for arguments, result and errors. `Interrupted` is raised by a
     signal within `interrupts.interruptible`.
     """
     settings = load_config(config, overrides)
+    if out is not None:
+        train(settings, out, report=report, dask=dask, part=part)
+        return dataset.open_run(out)
+    if part is not None:
+        raise ConfigError(f"part {part.index}/{part.count}: parts meet in a run folder; name one as out")
     check(settings)
-    if dask is None:
-        return _run(settings, out, report, _compute)
-    with distributed.cluster(dask, label) as client:
-        return _run(settings, out, report, functools.partial(_compute_on_cluster, client))
-
-
-def _run(
-    settings: Config, out: str | os.PathLike[str] | None, report: Report | None, compute: Compute
-) -> xr.Dataset:
+    check_dataset(settings, host_memory())
     everything = units(settings)
     times = measurement_times(settings.dynamics.length, settings.measure.measurements)
-    if out is None:
-        results: dict[Unit, dict[str, np.ndarray]] = {}
-        origins: list[dict[str, str]] = []
+    results: dict[Unit, dict[str, np.ndarray]] = {}
+    origins: list[dict[str, str]] = []
 
-        def hold(unit: Unit, result: dict[str, np.ndarray], origin: dict[str, str]) -> None:
-            results[unit] = result
-            origins.append(origin)
+    def hold(unit: Unit, result: dict[str, np.ndarray], origin: dict[str, str]) -> None:
+        results[unit] = result
+        origins.append(origin)
 
-        reporter = Reporter(outset(settings, everything), report)
+    reporter = Reporter(outset(settings, everything, everything), report)
+    with _computer(dask) as compute:
         _raise_failed(compute(settings, everything, hold, reporter))
-        return dataset.from_results(settings, results, times, provenance.joined(origins))
-    with _disk_full_is_told(out):
-        folder = RunFolder.create_or_open(out, settings)
-        with folder.lock():
-            folder.clean_temporaries()
-            todo = folder.missing(everything)
-            damaged = sum(folder.unit_path(unit).exists() for unit in todo)
-            reporter = Reporter(outset(settings, todo, damaged), report)
+    return dataset.from_results(settings, results, times, provenance.joined(origins))
+
+
+def train(
+    config: Config,
+    out: str | os.PathLike[str],
+    *,
+    report: Report | None = None,
+    dask: str | None = None,
+    label: str = "dask",
+    part: Part | None = None,
+) -> RunFolder:
+    """Train what is missing of a run folder, or of one part of it, and write it as it is finished.
+
+    Args:
+        config: what the folder holds, or what it is to grow to.
+        out: the folder.
+        report: called with a `Progress` now and then.
+        dask: address of a scheduler whose workers compute.
+        label: what errors call that address.
+        part: which units this process takes, if not all; of several hosts of one JAX program, each takes its own.
+    """
+    check(config)
+    part = part or _part_of_host()
+    with _computer(dask, label) as compute, _disk_full_is_told(out):
+        folder = RunFolder.create_or_open(out, config)
+        with folder.lock(shared=part is not None):
+            folder.prepare(alone=part is None)
+            mine = folder.units if part is None else part.of(folder.units)
+            todo = folder.missing(mine)
+            reporter = Reporter(outset(config, mine, todo, folder.damaged(todo)), report)
             failed = compute(
-                settings,
+                config,
                 todo,
-                lambda unit, result, origin: folder.write(unit, result, times, origin),
+                lambda unit, result, origin: folder.write(unit, result, folder.times, origin),
                 reporter,
             )
     _raise_failed(failed)
-    return dataset.open_run(out)
+    return folder
 
 
 def check(config: Config) -> None:
-    """Refuse a run whose counts exceed integers, which exceeds the memory, or names what is not registered, before
-    anything is written.
+    """Refuse a run whose counts exceed integers, of which a unit exceeds the memory, or which names what is not
+    registered, before anything is written.
 
     Raises ConfigError, one line with what would fit.
     """
@@ -108,19 +129,34 @@ def check(config: Config) -> None:
     checks.counts(config, everything)
     checks.registered(config)
     checks.engine(config, everything[0])
-    available = host_memory()
-    check_dataset(config, available)
-    check_memory(everything, lambda unit: training.unit_bytes(unit, config), available)
+    check_memory(everything, lambda unit: training.unit_bytes(unit, config), host_memory())
 
 
-def outset(config: Config, todo: Sequence[Unit], damaged: int = 0) -> Progress:
+def outset(config: Config, everything: Sequence[Unit], todo: Sequence[Unit], damaged: int = 0) -> Progress:
     """How far a run is when it begins and has the units `todo` to compute, `damaged` of them again."""
-    everything = units(config)
     total = sum(work_of(unit, config) for unit in everything)
     left = sum(work_of(unit, config) for unit in todo)
     counted = config.rule.work.many
     done = len(everything) - len(todo), len(everything), total - left, total, damaged
     return Progress(*done, counted=counted)
+
+
+def _part_of_host() -> Part | None:
+    """The share of this host, where a program has joined several with `jax.distributed.initialize`."""
+    import jax
+
+    if not jax.distributed.is_initialized() or jax.process_count() == 1:
+        return None
+    return Part(jax.process_index() + 1, jax.process_count())
+
+
+@contextmanager
+def _computer(dask: str | None, label: str = "dask") -> Iterator[Compute]:
+    if dask is None:
+        yield _compute
+        return
+    with distributed.cluster(dask, label) as client:
+        yield functools.partial(_compute_on_cluster, client)
 
 
 def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporter) -> dict[Unit, str]:
@@ -142,21 +178,17 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     reporter.begin(f"checking known answers of the {named}")
     training.self_check(config, todo[0], reporter.begin)
     here = training.origin(config, todo[0])
+    most = LIMITS.get(jax.default_backend(), OF_ACCELERATORS)
     failed: dict[Unit, str] = {}
-    waiting = deque(launches(todo, config))
-    while waiting:
-        launch = waiting.popleft()
+    for launch in launches(todo, config, most):
         raise_if_asked()
         reporter.begin_launch(launch)
         try:
             found = training.train_units(launch, config, advance)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             reporter.launch_failed()
-            if len(launch) > 1:  # what does not fit together may do so apart
-                half = len(launch) // 2
-                waiting.extendleft((launch[half:], launch[:half]))
-            else:
-                failed[launch[0]] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            failed |= dict.fromkeys(launch, reason)
             continue
         for unit, result in zip(launch, found, strict=True):
             keep(unit, result, here)
@@ -194,4 +226,4 @@ def _disk_full_is_told(out: str | os.PathLike[str]) -> Iterator[None]:
 
 def _raise_failed(failed: Mapping[Unit, str]) -> None:
     if failed:
-        raise UnitsFailed(*(f"{unit.stem}: {reason}" for unit, reason in failed.items()))
+        raise UnitsFailed(*(f"{unit}: {reason}" for unit, reason in failed.items()))

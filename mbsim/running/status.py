@@ -1,7 +1,7 @@
 """What is done of a run on disk, and how long the rest may take; JAX is not started, nothing is written.
 
-A unit is "done" if its file verifies, "damaged" if it does not, "left" if there is none. Files hold no times
-of day, so the time left is read off the times at which the file system says that they were written.
+A unit is "done" if it verifies, "damaged" if it has a record but does not, "left" if it has none. Files hold no times
+of day, so the time left is read off the times at which the file system says that records were written.
 """
 
 import shlex
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Literal
 
-from mbsim.data.store import CONFIG, RunFolder
-from mbsim.plan.tasks import work_of
-from mbsim.plan.units import Unit, units
+from mbsim.data import netcdf_units
+from mbsim.data.configs import CONFIG
+from mbsim.data.store import RunFolder
+from mbsim.plan.units import Unit, work_of
 from mbsim.text import aligned, counted, duration
 
 State = Literal["done", "damaged", "left"]
@@ -20,6 +21,11 @@ State = Literal["done", "damaged", "left"]
 
 def text(folder: RunFolder) -> str:
     """What `mbsim status` prints."""
+    if netcdf_units.is_old(folder.path):
+        return (
+            f"{folder.path} holds a run of an older mbsim, one file a unit; read and analyse it as it is; to go on: "
+            f"mbsim export {shlex.quote(str(folder.path))} NEW, then mbsim run {folder.path / CONFIG} --out NEW"
+        )
     found = states(folder)
     number = counts(found)
     config = folder.config
@@ -46,14 +52,14 @@ def text(folder: RunFolder) -> str:
 
 
 def states(folder: RunFolder) -> dict[Unit, State]:
-    """The state of every unit of the run; every file is read and its checksum verified."""
+    """The state of every unit of the run; everything is read and its checksum verified."""
 
     def state(unit: Unit) -> State:
         if folder.done(unit):
             return "done"
-        return "damaged" if folder.unit_path(unit).exists() else "left"
+        return "damaged" if folder.record_path(unit).exists() else "left"
 
-    return {unit: state(unit) for unit in units(folder.config)}
+    return {unit: state(unit) for unit in folder.units}
 
 
 def counts(found: Mapping[Unit, State]) -> dict[str, int]:
@@ -64,22 +70,26 @@ def counts(found: Mapping[Unit, State]) -> dict[str, int]:
     }
 
 
-def seconds_left(folder: RunFolder, found: Mapping[Unit, State]) -> float | None:
-    """An estimate of what the units that are not done will take, None where nothing is known.
+def rate(folder: RunFolder) -> float | None:
+    """How much work was done in a second, by the times of the records; None before two units are done.
 
-    A unit took at most the time since the file before it was written. The median rate of work over all
-    units leaves out pauses and interruptions.
+    A unit took at most the time since the one before was written. The median over all units leaves out pauses and
+    interruptions.
     """
     written = sorted(
-        (folder.unit_path(unit).stat().st_mtime, work_of(unit, folder.config))
-        for unit, state in found.items()
-        if state == "done"
+        (path.stat().st_mtime, work_of(unit, folder.config))
+        for unit in folder.units
+        if (path := folder.record_path(unit)).exists()
     )
     rates = [work / (end - begin) for (begin, _), (end, work) in pairwise(written) if end > begin]
-    if not rates:
-        return None
+    return statistics.median(rates) if rates else None
+
+
+def seconds_left(folder: RunFolder, found: Mapping[Unit, State]) -> float | None:
+    """An estimate of what the units that are not done will take, None where nothing is known."""
     left = sum(work_of(unit, folder.config) for unit, state in found.items() if state != "done")
-    return left / statistics.median(rates)
+    speed = rate(folder)
+    return left / speed if speed else None
 
 
 def being_written(folder: RunFolder) -> bool:

@@ -7,7 +7,8 @@ import numpy as np
 
 from mbsim.config import Config
 from mbsim.data import provenance
-from mbsim.engines import choose, distrust, remembered
+from mbsim.engines import Engine, Task, Trained, choose, distrust, remembered
+from mbsim.engines.settings import pinned
 from mbsim.errors import MbsimError
 from mbsim.plan.tasks import task_of
 from mbsim.plan.units import Unit
@@ -23,27 +24,64 @@ class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
 def unit_bytes(unit: Unit, config: Config) -> int:
     """Estimate of the host's memory for one unit: records and final weights, and what trains."""
     # Engines launch so many students at a time at most, and a task of many more takes seconds to make.
-    task = task_of(replace(unit, replicas=min(unit.replicas, MOST_REPLICAS)), config)
+    few = replace(unit, replicas=min(unit.replicas, MOST_REPLICAS), teachers=min(unit.teachers, 8))
+    task = task_of(few, config)
     records = unit.students * len(task.times) * 8 * 8
     weights = unit.students * 2 * (unit.K * unit.d + unit.M * task.problem.output_degree)
     return records + weights + choose(task, config.run.engine, here=False).engine.host_bytes(task)
 
 
+@pinned()
 def train_units(
     launch: Sequence[Unit], config: Config, progress: Callable[[int], None] = lambda work: None
 ) -> list[dict[str, np.ndarray]]:
-    """Train the students of some units that differ in the teacher only, on all devices; for each unit its arrays, as
-    `variables.unit_arrays` takes them.
+    """Train the students of some units that differ in their teachers only, on all devices; for each unit its arrays,
+    as `variables.unit_arrays` takes them.
     """
     task = task_of(launch, config)
-    trained = choose(task, config.run.engine).engine.train(task, progress)
-    each = launch[0].students
-    return [
-        results.variables(unit, config, trained.part(slice(i * each, (i + 1) * each)))
-        for i, unit in enumerate(launch)
+    trained = train_halving(choose(task, config.run.engine).engine, task, progress)
+    found, begin = [], 0
+    for unit in launch:
+        found.append(results.variables(unit, config, trained.part(slice(begin, begin + unit.students))))
+        begin += unit.students
+    return found
+
+
+def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -> Trained:
+    """Train a task; where it is too large for the memory, one half after the other, and so on.
+
+    Raises:
+        MemoryError, JaxRuntimeError: not even one student fits.
+    """
+    import jax
+
+    done = 0
+
+    def count(work: int) -> None:
+        nonlocal done
+        done += work
+        progress(work)
+
+    try:
+        return engine.train(task, count)
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        if len(task.students.m) == 1 or not too_large(error):
+            raise
+        progress(-done)
+    middle = len(task.students.m) // 2
+    halves = [
+        train_halving(engine, task._replace(students=task.students.part(half)), progress)
+        for half in (slice(None, middle), slice(middle, None))
     ]
+    return Trained.joined(halves)
 
 
+def too_large(error: Exception) -> bool:
+    """Whether an error says that memory has run out, on the host or on a device."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+@pinned()
 def self_check(config: Config, unit: Unit, say: Callable[[str], None] = lambda line: None) -> None:
     """See to it that what trains a unit gives its known answers on this device: an engine that does not is named and
     passed over.

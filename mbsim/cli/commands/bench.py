@@ -23,6 +23,7 @@ def command(
     from mbsim.cli import terminal
     from mbsim.data.files import must_be_new, one_line_errors, write_atomically
     from mbsim.engines.devices import use_all_cores
+    from mbsim.engines.settings import pinned
     from mbsim.errors import DatasetError
 
     if file is not None:
@@ -31,7 +32,8 @@ def command(
     from mbsim.running import bench
 
     cases = bench.FULL if full else bench.QUICK
-    measured = list(bench.measure(cases, progress=lambda case: terminal.note(f"timing {case}")))
+    with pinned():
+        measured = list(bench.measure(cases, progress=lambda case: terminal.note(f"timing {case}")))
     terminal.print_table(bench.table(measured))
     if file is not None:
         with one_line_errors(DatasetError, f"{file} cannot be written"):

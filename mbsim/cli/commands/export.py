@@ -1,4 +1,4 @@
-"""`mbsim export`: the dataset as one netCDF file or Zarr store."""
+"""`mbsim export`: the dataset as one netCDF file or Zarr store, or as a new run folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +13,26 @@ def command(
     folder: Folder,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="netCDF-4 (.nc, .h5) or Zarr v3 (.zarr).", show_default=False),
+        typer.Argument(
+            metavar="FILE",
+            help="netCDF-4 (.nc, .h5), Zarr v3 (.zarr), or without an ending a new run folder.",
+            show_default=False,
+        ),
     ],
 ) -> int:
-    """Write the whole dataset as one netCDF file or Zarr store, which xarray opens anywhere."""
+    """Write the whole dataset as one netCDF file or Zarr store, which xarray opens anywhere.
+
+    A name without an ending becomes a new run folder, with which `mbsim run` goes on: of a run that an older mbsim
+    wrote, for one.
+    """
     from mbsim.cli import terminal
-    from mbsim.data import dataset
+    from mbsim.data import dataset, export
     from mbsim.data.store import RunFolder
     from mbsim.plan.units import units
     from mbsim.text import counted
 
     found = dataset.open_run(folder)
-    dataset.export(found, file)
+    export.export(found, file)
     sizes = ", ".join(f"{name} {size}" for name, size in found.sizes.items())
     terminal.say(f"{file}: {len(found)} variables over {sizes}")
     asked = sum(unit.students for unit in units(RunFolder.open(folder).config))

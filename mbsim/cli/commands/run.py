@@ -33,6 +33,14 @@ def command(
             show_default=False,
         ),
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Compute part I of N, each a process that writes to the same DIR; auto asks Slurm or PBS.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, and stop.")
     ] = False,
@@ -44,10 +52,13 @@ def command(
     settings = load_config(config, chosen, "--set")
     folder = Path("runs") / settings.name if out is None else out
     from mbsim.cli import training
+    from mbsim.plan.parts import part_of
 
+    share = None if part is None else part_of(part, "--part")
     if dry_run:
-        training.rehearse(settings, folder)
+        training.rehearse(settings, folder, share)
         return DONE
     words = [word for text in chosen for word in ("--set", text)] + (["--dask", dask] if dask else [])
+    words += ["--part", part] if part else []
     again = ["mbsim", "run", str(config), "--out", str(folder), *words]
-    return training.train(settings, folder, again, dask)
+    return training.train(settings, folder, again, dask, share)
