@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mbsim.sampling import streams
+from mbsim.sampling.examples import by_example, in_rows
 from mbsim.sampling.streams import Key, Purpose
 
 
@@ -45,25 +46,26 @@ def test_every_label_changes_every_key():
     assert len(set().union(*variants)) == sum(len(v) for v in variants) == 28
 
 
-def test_words_do_not_depend_on_the_shape_of_the_draw():
-    halves = [jnp.arange(5, dtype=jnp.uint32), jnp.arange(5, dtype=jnp.uint32) + 9]
-    wide = np.asarray(streams.input_words(Key(*halves), 7, 4))
-    alone = np.asarray(streams.input_words(Key(*(k[2:3] for k in halves)), 7, 4))
-    np.testing.assert_array_equal(wide[:, :, 2:3], alone)
-    np.testing.assert_array_equal(wide[:, 1:3], np.asarray(streams.input_words(Key(*halves), 7, 2, 1)))
-    np.testing.assert_array_equal(wide[:3], np.asarray(streams.input_words(Key(*halves), 3, 4)))
+def test_inputs_do_not_depend_on_the_shape_of_the_draw():
+    key = Key(jnp.uint32(5), jnp.uint32(9))
+    wide = np.asarray(in_rows(key, 100, 7))
+    np.testing.assert_array_equal(wide[:40], np.asarray(in_rows(key, 40, 7)))
+    np.testing.assert_array_equal(wide[:, :3], np.asarray(in_rows(key, 100, 3)))
+    numbers = jnp.arange(100, dtype=jnp.uint32)
+    for kind in ("sign", "normal"):
+        wide = np.asarray(by_example(key, numbers, 70, kind))
+        np.testing.assert_array_equal(wide[31:33], np.asarray(by_example(key, numbers[31:33], 70, kind)))
+        np.testing.assert_array_equal(wide[:, :40], np.asarray(by_example(key, numbers, 40, kind)))
 
 
 def test_inputs_are_fair_and_uncorrelated():
     """Means and pair correlations of 2^16 examples of 8 inputs within 5.5 standard errors (false alarm below
     1e-5 in all).
     """
-    words = np.asarray(streams.input_words(Key(*(jnp.full(1, 3, jnp.uint32),) * 2), 8, 2**11))[:, :, 0]
-    bits = (words[:, :, None] >> np.arange(32, dtype=np.uint32)) & 1
-    spins = 1.0 - 2.0 * bits.reshape(8, -1)
-    bound = 5.5 / np.sqrt(spins.shape[1])
-    gram = spins @ spins.T / spins.shape[1]
-    assert np.abs(spins.mean(axis=1)).max() < bound
+    spins = np.asarray(in_rows(Key(jnp.uint32(3), jnp.uint32(3)), 2**16, 8), float)
+    bound = 5.5 / np.sqrt(len(spins))
+    gram = spins.T @ spins / len(spins)
+    assert np.abs(spins.mean(axis=0)).max() < bound
     assert np.abs(gram - np.eye(8)).max() < bound
 
 

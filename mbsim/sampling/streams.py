@@ -95,19 +95,6 @@ def uniform(bits: Array) -> Array:
     return (bits >> np.uint32(8)).astype(jnp.float32) * np.float32(2.0**-24)
 
 
-def input_words(key: Key, rows: int, words: int, first_word: Array | int = 0) -> Array:
-    """Random words (rows, words, students) of ±1 inputs, from word `first_word` on; `key` has halves of shape
-    (students,).
-
-    Word j of input i is the first half of threefry on the counter (i, j). (Both halves would do for two
-    words, but XLA:CPU computes the cipher once for each use, so nothing would be saved.)
-    """
-    row = jnp.arange(rows, dtype=jnp.uint32)[:, None, None]
-    word = (jnp.arange(words, dtype=jnp.uint32) + jnp.asarray(first_word).astype(jnp.uint32))[None, :, None]
-    students = Key(key.first[None, None, :], key.second[None, None, :])
-    return threefry(students, row, word)[0]
-
-
 def folded(seed: int, *labels: np.ndarray | int) -> Key:
     """The key of `seed` with the labels folded in, one after the other, on the host; halves have the labels'
     common shape.

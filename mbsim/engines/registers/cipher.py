@@ -94,7 +94,7 @@ def row_filler(bits: int):
     """Compile fill(rows, row, words, first_word, keys).
 
     It writes words `first_word`, first_word + 1, ... (`words` of them, in words of 32 bits for 64) of input
-    number `row`, drawn under the folded keys, to that row: `streams.input_words`.
+    number `row`, drawn under the folded keys, to that row: the bits of `examples.in_rows`.
     """
     groups, students = groups_of(bits), students_in(bits)
     within, apiece = students // groups, 2 if bits == 64 else 1
