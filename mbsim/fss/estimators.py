@@ -26,6 +26,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss import names
@@ -36,6 +37,23 @@ from mbsim.fss.reasons import Reason, because, distinct
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.summaries import Summary, summarise
 from mbsim.registry import RegistrationError, Registry, needs_function
+
+
+class Found(Protocol):
+    """What a search on a curve gives: a place with its resamples, or None, and `because` says why there is none.
+
+    half_gap: how far the place may be off because the grid steps over what is sought. systematic: how far it moves,
+    (down, up), with what the data do not settle.
+    """
+
+    @property
+    def place(self) -> Resampled | None: ...  # noqa: D102
+    @property
+    def half_gap(self) -> float: ...  # noqa: D102
+    @property
+    def systematic(self) -> tuple[float, float]: ...  # noqa: D102
+    @property
+    def because(self) -> tuple[Reason, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -64,6 +82,28 @@ class Study:
         for one in self.curves:
             if one.ensemble.labels[size] in ends and one.ensemble.others(size).items() <= labels.items():
                 yield from one.ensemble.because
+
+    def on_curves(
+        self, quantity: str, find: Callable[[NDArray[np.float64], Resampled, str], Found]
+    ) -> Iterator[Critical]:
+        """A record for each combination of labels, of what `find(m, curve, name of the control)` gives.
+
+        Args:
+            quantity: whose curve against the control is searched, a key of `Summary.quantities`.
+            find: m has shape (point,), and the curve is resampled over the same points.
+        """
+        control = self.design.control
+        for one in self.curves:
+            labels, m = one.ensemble.labels, one.ensemble.m
+            if quantity not in one.quantities:
+                yield self.unknown(labels, because("no_data", control=control))
+                continue
+            found = find(m, one.quantities[quantity], control)
+            if found.place is None:
+                yield self.unknown(labels, *found.because)
+            else:
+                ends = (float(m[0]), float(m[-1]))
+                yield self.record(labels, found.place, ends, found.half_gap, found.systematic)
 
     def record(
         self,

@@ -28,7 +28,8 @@ class Peak(NamedTuple):
     """place and height, with resamples; None, and `because` says why, where there is no peak.
 
     half_gap: how far the place may be off because the grid steps over the peak; 0 where it is resolved.
-    resolved: whether the height is that of the peak, and not of the point that happens to be next to it.
+    resolved: whether the height is that of the peak, and not of the point that happens to be next to it. systematic:
+    none is known.
     """
 
     place: Resampled | None
@@ -36,6 +37,7 @@ class Peak(NamedTuple):
     half_gap: float
     resolved: bool
     because: tuple[Reason, ...] = ()
+    systematic: tuple[float, float] = (0.0, 0.0)
 
 
 def peak(x: Array, curve: Resampled, control: str) -> Peak:
@@ -81,17 +83,7 @@ class Susceptibility:
 
     def records(self, study: Study) -> Iterator[Critical]:
         """One for each combination of labels."""
-        control = study.design.control
-        for one in study.curves:
-            labels, m = one.ensemble.labels, one.ensemble.m
-            if "susceptibility" not in one.quantities:
-                yield study.unknown(labels, because("no_data", control=control))
-                continue
-            found = peak(m, one.quantities["susceptibility"], control)
-            if found.place is None:
-                yield study.unknown(labels, *found.because)
-            else:
-                yield study.record(labels, found.place, (m[0], m[-1]), found.half_gap)
+        return study.on_curves("susceptibility", peak)
 
 
 def _none(reason: Reason) -> Peak:

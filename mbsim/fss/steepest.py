@@ -129,15 +129,4 @@ class SteepestSlope:
 
     def records(self, study: Study) -> Iterator[Critical]:
         """One for each combination of labels."""
-        control = study.design.control
-        for one in study.curves:
-            labels, m = one.ensemble.labels, one.ensemble.m
-            if "mean" not in one.quantities:
-                yield study.unknown(labels, because("no_data", control=control))
-                continue
-            found = Slope(m, one.quantities["mean"], control)
-            if found.place is None:
-                yield study.unknown(labels, *found.because)
-            else:
-                ends = (float(m[0]), float(m[-1]))
-                yield study.record(labels, found.place, ends, found.half_gap, found.systematic)
+        return study.on_curves("mean", Slope)
