@@ -1,5 +1,7 @@
 """Small runs on disk without training: configurations, made-up results of their units, folders filled with them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ from mbsim.config import Config, load_config
 from mbsim.data import provenance as prov
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import variables_of
-from mbsim.plan.units import Unit, units
+from mbsim.plan import units as plan
+from mbsim.plan.units import Unit
 
 
 def trained(model: str, m: list[int], hot: float) -> dict:
@@ -28,13 +31,14 @@ PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
 
 
 def small_config(**grid) -> Config:
-    table = {"N": [9], "d": [3], "m": [4, 6, 40], "teachers": 2, "replicas": 3} | grid
+    """Four work units, one for each (N, d)."""
+    table = {"N": [9, 11], "d": [3, 5], "m": [4, 6, 40], "teachers": 2, "replicas": 3} | grid
     return load_config({"model": "sparse-vector", "grid": table, "dynamics": {"sweeps": 32}})
 
 
 def result_of(unit: Unit, times: int, salt: int = 0) -> dict[str, np.ndarray]:
     """Random numbers that follow from the unit's labels, with some NaN."""
-    random = np.random.default_rng([unit.N, unit.d, unit.teacher, unit.m[0], salt])
+    random = np.random.default_rng([unit.N, unit.d, unit.first_teacher, unit.m[0], salt])
     result: dict[str, np.ndarray] = {}
     for name, variable in variables_of(unit).items():
         if name in ("success", "status"):
@@ -48,9 +52,22 @@ def result_of(unit: Unit, times: int, salt: int = 0) -> dict[str, np.ndarray]:
 
 
 def fill(folder: RunFolder, todo=None, salt: int = 0) -> None:
-    times = folder.times()
-    for unit in units(folder.config) if todo is None else todo:
-        folder.write(unit, result_of(unit, len(times), salt), times, PROVENANCE)
+    folder.prepare()
+    for unit in folder.units if todo is None else todo:
+        folder.write(unit, result_of(unit, len(folder.times), salt), folder.times, PROVENANCE)
+
+
+@contextmanager
+def finely_cut(teachers: int = 1) -> Iterator[None]:
+    """Work units of few teachers, however little work they are."""
+    before = plan.MOST_TEACHERS
+    plan.MOST_TEACHERS = teachers
+    plan.cut.cache_clear()
+    try:
+        yield
+    finally:
+        plan.MOST_TEACHERS = before
+        plan.cut.cache_clear()
 
 
 def contents(path: Path) -> dict[str, bytes]:

@@ -13,18 +13,20 @@ from small_runs import PROVENANCE, fill, result_of, small_config
 
 import mbsim
 from mbsim.config.configuration import Config, load_config
-from mbsim.data import dataset as datasets
+from mbsim.data import export as exports
 from mbsim.data import provenance as prov
-from mbsim.data.dataset import export, from_results, open_run
+from mbsim.data.dataset import from_results, open_run
+from mbsim.data.export import export
 from mbsim.data.store import RunFolder
 from mbsim.errors import DatasetError, RunFolderError
+from mbsim.plan.times import measurement_times
 from mbsim.plan.units import units
 
 UNEVEN = {"N": [9, 15], "d": [3, 5], "m": {"unit": "N*d", "values": [0.1, 0.5, 1.0]}, "replicas": 2}
 
 
 def in_memory(config: Config, todo=None) -> xr.Dataset:
-    times = RunFolder(Path(), config, config.hash).times()
+    times = measurement_times(config.dynamics.length, config.measure.measurements)
     results = {unit: result_of(unit, len(times)) for unit in todo or units(config)}
     return from_results(config, results, times, PROVENANCE)
 
@@ -46,12 +48,12 @@ def folder(uneven, tmp_path) -> RunFolder:
 def test_every_number_is_at_its_labels_and_nothing_else(uneven):
     ds = open_run(uneven.path)
     assert ds.sizes == {
-        "N": 2, "d": 2, "m": 9, "teacher": 2, "replica": 2, "time": len(uneven.times())
+        "N": 2, "d": 2, "m": 9, "teacher": 2, "replica": 2, "time": len(uneven.times)
     }  # fmt: skip
     found = 0
     for unit in units(uneven.config):
         result = result_of(unit, ds.sizes["time"])
-        block = ds.sel(N=unit.N, d=unit.d, teacher=unit.teacher, m=list(unit.m))
+        block = ds.sel(N=unit.N, d=unit.d, m=list(unit.m))
         for name, values in result.items():
             np.testing.assert_array_equal(block[name].values, values[0, 0])
         found += unit.students
@@ -82,7 +84,7 @@ def test_lists_in_the_grid_become_dimensions():
     assert (both.sizes["init_overlap"], both.sizes["temperature"]) == (2, 3)
     assert set(both.sizes) == {"N", "d", "m", "teacher", "replica", "time", "init_overlap", "temperature"}
     unit = units(small_config(init_overlap=[0.0, 1.0], temperature=[0.0, 0.5, 2.0]))[0]
-    expected = result_of(unit, both.sizes["time"])["overlap"][1, 2, 0, 1]
+    expected = result_of(unit, both.sizes["time"])["overlap"][1, 2, 0, 0, 1]
     student = both.overlap.sel(init_overlap=1.0, temperature=2.0, N=9, d=3, m=4, teacher=0, replica=1)
     np.testing.assert_array_equal(student, expected)
 
@@ -90,12 +92,12 @@ def test_lists_in_the_grid_become_dimensions():
 def test_unfinished_runs_open(folder):
     config, everything = folder.config, units(folder.config)
     for unit in everything[3:]:
-        folder.unit_path(unit).unlink()
+        folder.record_path(unit).unlink()
     part = open_run(folder.path)
     xr.testing.assert_identical(part, in_memory(config, everything[:3]))
     assert int((part.status != 0).sum()) == sum(unit.students for unit in everything[:3])
     for unit in everything[:3]:
-        folder.unit_path(unit).unlink()
+        folder.record_path(unit).unlink()
     none = open_run(folder.path)
     assert none.sizes == part.sizes
     assert (none.status == 0).all()
@@ -106,7 +108,7 @@ def test_unfinished_runs_open(folder):
 
 def test_damaged_files_are_named_and_left_out(folder):
     everything = units(folder.config)
-    path = folder.unit_path(everything[2])
+    path = folder.chunk_path(everything[2], "overlap")
     path.write_bytes(path.read_bytes()[:-100] + b"x" * 100)
     with pytest.warns(UserWarning, match="run again to recompute") as caught:
         opened = mbsim.open_run(folder.path)
@@ -132,7 +134,7 @@ def test_everything_is_labelled(uneven):
 
 
 def test_attributes_say_where_the_numbers_come_from(folder):
-    everything, times = units(folder.config), folder.times()
+    everything, times = units(folder.config), folder.times
     elsewhere = PROVENANCE | {"device_kind": "another device", "git_commit": ""}
     folder.write(everything[0], result_of(everything[0], len(times)), times, elsewhere)
     attrs = open_run(folder.path).attrs
@@ -183,8 +185,12 @@ def test_zarr_is_version_3(uneven, tmp_path):
     [
         ("there.nc", "exists already"),
         ("there.zarr", "exists already"),
-        ("a.csv", r"a\.csv: the ending must be one of \.nc, \.netcdf, \.h5, \.zarr"),
-        ("a", "the ending must be"),
+        (
+            "a.csv",
+            r"a\.csv: the ending must be one of \.nc, \.netcdf, \.h5, \.zarr, or none for a run folder",
+        ),
+        ("there", "exists already"),
+        ("nowhere/a", "is no folder"),
         ("nowhere/a.nc", "is no folder"),
         ("nowhere/a.zarr", "is no folder"),
         ("there.nc/a.nc", "is no folder|Not a directory"),
@@ -193,6 +199,7 @@ def test_zarr_is_version_3(uneven, tmp_path):
 def test_export_refuses_in_one_line(tmp_path, name, words):
     (tmp_path / "there.nc").write_text("x")
     (tmp_path / "there.zarr").mkdir()
+    (tmp_path / "there").mkdir()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(DatasetError, match=words) as caught:
         export(in_memory(small_config()), tmp_path / name)
@@ -206,10 +213,28 @@ def test_export_that_fails_leaves_nothing(tmp_path, monkeypatch, name):
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(datasets, "sync", full)
+    monkeypatch.setattr(exports, "sync", full)
     with pytest.raises(OSError, match="No space left"):
         export(in_memory(small_config()), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exported_run_folder_goes_on(uneven, folder, tmp_path):
+    export(open_run(uneven.path), tmp_path / "whole")
+    again = RunFolder.open(tmp_path / "whole")
+    assert again.config == uneven.config
+    assert again.missing() == []
+    xr.testing.assert_identical(open_run(again.path), open_run(uneven.path))
+    folder.record_path(folder.units[1]).unlink()  # of an unfinished run, what is whole is taken
+    export(open_run(folder.path), tmp_path / "part")
+    part = RunFolder.open(tmp_path / "part")
+    assert part.missing() == [part.units[1]]
+    with pytest.raises(DatasetError, match="lacks overlap of its configuration"):
+        export(open_run(uneven.path).drop_vars("overlap"), tmp_path / "lacking")
+    with pytest.raises(DatasetError, match="a run folder needs a dataset with its configuration"):
+        export(open_run(uneven.path).drop_attrs(), tmp_path / "bare")
+    assert not (tmp_path / "lacking").exists()
+    assert not (tmp_path / "bare").exists()
 
 
 # -- provenance

@@ -2,7 +2,8 @@
 
 import os
 import re
-from itertools import product
+import tracemalloc
+from itertools import groupby, product
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from mbsim.config.configuration import load_config
 from mbsim.errors import ConfigError
 from mbsim.plan.memory import GIB, check_dataset, check_memory, dataset_bytes, host_memory
-from mbsim.plan.units import Unit, measurement_times, units
+from mbsim.plan.times import measurement_times
+from mbsim.plan.units import units, work_of
 
 
 def configured(model="sparse-vector", overrides=(), **grid):
@@ -30,16 +32,21 @@ CONFIGURATIONS = [
 ]
 
 
+def students_of(unit):
+    teachers = range(unit.first_teacher, unit.first_teacher + unit.teachers)
+    return product([(unit.N, unit.d)], unit.m, teachers)
+
+
 @pytest.mark.parametrize("config", CONFIGURATIONS)
 def test_units_cover_the_grid_exactly_once(config):
     asked = [
-        (N, d, teacher, m)
+        ((N, d), m, teacher)
         for N, d in product(config.grid.N, config.grid.d)
-        for teacher in range(config.grid.teachers)
         for m in config.m_values(N, d)
+        for teacher in range(config.grid.teachers)
     ]
-    given = [(unit.N, unit.d, unit.teacher, m) for unit in units(config) for m in unit.m]
-    assert given == asked  # both ascending, so equality also says that nothing comes twice
+    given = [student for unit in units(config) for student in students_of(unit)]
+    assert sorted(given) == asked
     assert len(set(given)) == len(given)
 
 
@@ -49,37 +56,75 @@ def test_every_unit_carries_all_its_students_and_sizes(config):
         assert unit.replicas == config.grid.replicas
         assert unit.axes == config.axes
         assert (unit.K, unit.M) == (config.model.hidden_units(unit.N), config.model.outputs(unit.N))
-        students = list(product(*unit.axes.values(), unit.m, range(unit.replicas)))
+        students = list(product(*unit.axes.values(), unit.m, range(unit.teachers), range(unit.replicas)))
         assert unit.students == len(students) == np.prod(unit.shape)
 
 
 @pytest.mark.parametrize("config", CONFIGURATIONS)
-def test_a_block_of_m_shares_its_power_of_two(config):
-    for N, d in product(config.grid.N, config.grid.d):
-        blocks = [unit.m for unit in units(config) if (unit.N, unit.d, unit.teacher) == (N, d, 0)]
-        tops = [next(2**k for k in range(5, 30) if block[-1] <= 2**k) for block in blocks]
-        assert len(set(tops)) == len(tops)
-        for block, top in zip(blocks, tops, strict=True):
-            assert block[0] > top // 2 or top == 32
-
-
-def test_blocks_of_one_system():
-    blocks = [unit.m for unit in units(configured(N=[8], d=[3], teachers=1))]
-    assert blocks == [(2, 31, 32), (33, 64), (65,), (200,)]
-
-
-@pytest.mark.parametrize("config", CONFIGURATIONS)
-def test_no_two_units_share_a_file(config):
+def test_no_two_units_share_a_place(config):
     stems = [unit.stem for unit in units(config)]
     assert len({stem.lower() for stem in stems}) == len(stems)
-    assert all(re.fullmatch("[A-Za-z0-9-]+", stem) for stem in stems)
+    assert all(re.fullmatch("[A-Za-z0-9.-]+", stem) for stem in stems)
 
 
-def test_the_stem_reads_and_sorts():
-    unit = Unit(64, 64, 64, 3, 0, (10, 16), 2, (("init_overlap", (0.0,)), ("temperature", (0.0,))))
-    assert unit.stem == "N00064-d003-t0000-m00010-00016"
-    stems = [unit.stem for unit in units(configured())]
-    assert sorted(stems) == stems
+MANY = {"N": [16, 64], "d": [3], "m": [4, 8, 12, 16]}
+
+
+def test_a_unit_is_some_seconds_of_work_or_a_small_part_of_the_run():
+    """Whatever the size of the run: see `mbsim.plan.units` for the limits."""
+    for teachers, replicas, sweeps in ((1, 2, 32), (200, 4, 300), (10_000, 2, 32), (40, 512, 20_000)):
+        config = configured(
+            **MANY | {"teachers": teachers, "replicas": replicas}, overrides=[f"dynamics.sweeps={sweeps}"]
+        )
+        some = units(config)
+        total = sum(work_of(unit, config) for unit in some)
+        largest = max(work_of(unit, config) for unit in some)
+        one_m = max(work_of(unit, config) / len(unit.m) / unit.teachers for unit in some)
+        assert largest <= max(2e9, 1.01 * total / 2048, one_m)
+        assert len(some) <= 4096
+        assert max(unit.students for unit in some) <= max(2**16, replicas)
+        if total > 1e10:
+            assert len(some) >= 32  # so that many workers have something to do
+
+
+def test_places_are_those_of_a_regular_grid_of_chunks():
+    """All units of a group are of one size, but for those at its end."""
+    config = configured(**MANY | {"teachers": 1000, "replicas": 64}, overrides=["dynamics.sweeps=3000"])
+    for _, some in groupby(units(config), key=lambda unit: unit.group):
+        group = list(some)
+        teachers, sizes = group[0].teachers, len(group[0].m)
+        assert [unit.first_teacher for unit in group] == [unit.place[1] * teachers for unit in group]
+        ends = {axis: max(unit.place[axis] for unit in group) for axis in (0, 1)}
+        for unit in group:
+            assert unit.teachers == teachers or unit.place[1] == ends[1]
+            assert len(unit.m) == sizes or unit.place[0] == ends[0]
+
+
+def test_one_teacher_that_is_much_work_is_cut_by_m():
+    config = configured(
+        N=[64], d=[3], m=[4, 8, 12, 16, 20], replicas=2000, teachers=2, overrides=["dynamics.sweeps=10000"]
+    )
+    assert [(unit.m, unit.first_teacher, unit.teachers) for unit in units(config)] == [
+        ((m,), teacher, 1) for teacher in (0, 1) for m in (4, 8, 12, 16, 20)
+    ]
+
+
+def test_cuts_follow_from_the_configuration_that_asked_first():
+    """A unit that is done is found again, however large the grid has grown."""
+    small = configured(**MANY | {"teachers": 100, "replicas": 4})
+    large = configured(**MANY | {"teachers": 10_000, "replicas": 64})
+    assert units([small, large])[: len(units(small))] != units(large)[: len(units(small))]
+    assert set(units(small)) <= set(units([small, large]))
+
+
+def test_ten_million_teachers_are_planned_in_little_memory():
+    config = configured(N=[64], d=[3], m=[4, 8], replicas=2, teachers=2**20, overrides=["dynamics.sweeps=32"])
+    tracemalloc.start()
+    number = len(units(config))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert number >= 2048
+    assert peak < 2**24
 
 
 # Times of measurement
@@ -166,7 +211,7 @@ def one_line(error):
 
 
 def test_a_dataset_too_large_is_refused_with_the_estimate_before_anything_is_listed():
-    config = configured(teachers=2**20, replicas=2**20)  # 10^13 students: the list of units must not be made
+    config = configured(teachers=2**20, replicas=2**20)  # 10^13 students
     with pytest.raises(ConfigError) as error:
         check_dataset(config, 16 * GIB)
     line = one_line(error)
@@ -183,7 +228,7 @@ def bytes_per_unit(unit):
 
 
 def test_a_run_that_fits_is_not_refused():
-    every = units(configured())
+    every = units(configured(teachers=1))
     largest = max(map(bytes_per_unit, every))
     check_memory(every, bytes_per_unit, largest)
     check_memory((), bytes_per_unit, 0)
@@ -192,7 +237,7 @@ def test_a_run_that_fits_is_not_refused():
 
 
 def test_the_largest_unit_is_named_with_the_replicas_that_fit():
-    every = units(configured(N=[8, 16], d=[3], m=[4, 10], replicas=1000))
+    every = units(configured(N=[8, 16], d=[3], m=[4, 10], replicas=1000, teachers=1))
     with pytest.raises(ConfigError) as error:
         check_memory(every, bytes_per_unit, 10**7)
     line = one_line(error)
@@ -201,7 +246,7 @@ def test_the_largest_unit_is_named_with_the_replicas_that_fit():
     )
     fits = int(re.search(r"at most (\d+) replicas fit", line).group(1))
     for replicas, allowed in ((fits, True), (fits + 1, False)):
-        some = units(configured(N=[8, 16], d=[3], m=[4, 10], replicas=replicas))
+        some = units(configured(N=[8, 16], d=[3], m=[4, 10], replicas=replicas, teachers=1))
         assert (max(map(bytes_per_unit, some)) <= 10**7) is allowed
 
 

@@ -7,15 +7,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import xarray as xr
-from small_runs import CONFIG, SCALAR, result_of
+from small_runs import CONFIG, SCALAR, finely_cut, result_of
 
 import mbsim
 from mbsim.config.configuration import load_config
+from mbsim.engines import choose
 from mbsim.engines import known_answers as selfcheck
 from mbsim.errors import ConfigError
 from mbsim.plan import tasks
-from mbsim.plan.tasks import task_of, work_of
-from mbsim.plan.units import units
+from mbsim.plan.memory import dataset_bytes
+from mbsim.plan.tasks import Limits, task_of
+from mbsim.plan.units import units, work_of
 from mbsim.running import interrupts, progress, runner, training
 from mbsim.running.progress import Progress, Reporter
 
@@ -30,7 +32,8 @@ def no_self_check():
     """The self-check has its own tests, and takes seconds to compile."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selfcheck, "passes", lambda *case, **_: True)
-        yield
+        with finely_cut():
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,9 @@ def trained(tmp_path_factory, reports) -> xr.Dataset:
 @pytest.fixture(scope="module")
 def scalar() -> xr.Dataset:
     return mbsim.run(SCALAR)
+
+
+ONE_UNIT = Limits(1e12, 10**6, 1)  # a teacher at a time
 
 
 @pytest.fixture
@@ -159,6 +165,7 @@ def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
 
 
 def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
+    monkeypatch.setitem(tasks.LIMITS, "cpu", ONE_UNIT)
     train = training.train_units
     broken = units(load_config(CONFIG))[1]
 
@@ -170,10 +177,10 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
     monkeypatch.setattr(training, "train_units", out_of_memory)
     with pytest.raises(runner.UnitsFailed) as caught:
         mbsim.run(CONFIG, tmp_path / "run")
-    assert caught.value.lines == (f"{broken.stem}: RESOURCE_EXHAUSTED: out of memory",)
+    assert caught.value.lines == (f"{broken}: RESOURCE_EXHAUSTED: out of memory",)
     status = mbsim.open_run(tmp_path / "run").status
     assert int((status == 0).sum()) == broken.students
-    assert (status.sel(teacher=broken.teacher, m=list(broken.m)) == 0).all()
+    assert (status.sel(teacher=broken.first_teacher, m=list(broken.m)) == 0).all()
 
     monkeypatch.setattr(training, "train_units", train)
     told: list[Progress] = []
@@ -182,13 +189,52 @@ def test_one_failing_unit_spoils_no_other(tmp_path, monkeypatch, quick):
     assert (ds.status == 1).all()
 
 
-@pytest.mark.parametrize("available", [10_000, 100_000])  # too little for the dataset, then for a unit
-def test_what_does_not_fit_is_refused_with_the_estimate(tmp_path, monkeypatch, available):
-    monkeypatch.setattr(runner, "host_memory", lambda: available)
+def test_what_does_not_fit_is_refused_with_the_estimate(tmp_path, monkeypatch):
+    wanted = {**CONFIG, "grid": {"N": [101], "d": [3], "m": [4], "replicas": 64}}
+    needed = dataset_bytes(load_config(wanted))
+    monkeypatch.setattr(runner, "host_memory", lambda: 100_000)  # too little for a unit
     with pytest.raises(ConfigError, match=r"grid.replicas = .* about .* GiB of memory") as caught:
-        mbsim.run({**CONFIG, "grid": {"N": [101], "d": [3], "m": [4], "replicas": 64}}, tmp_path / "run")
+        mbsim.run(wanted, tmp_path / "run")
     assert len(caught.value.lines) == 1
     assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(runner, "check_memory", lambda *_: None)
+    monkeypatch.setattr(
+        runner, "host_memory", lambda: needed - 1
+    )  # too little for the whole dataset in memory
+    with pytest.raises(ConfigError, match=r"grid.replicas = 64: the dataset .* needs about .* GiB of memory"):
+        mbsim.run(wanted)
+
+
+def test_what_is_too_large_for_the_memory_is_halved():
+    """Down to what fits, with the numbers of all together; what one student alone cannot do is an error."""
+    task = task_of(units(load_config(CONFIG)), load_config(CONFIG))
+    engine = choose(task).engine
+    sizes: list[int] = []
+
+    class Small:
+        most = 20
+
+        def host_bytes(self, task):
+            return 0
+
+        def train(self, task, progress):
+            sizes.append(len(task.students.m))
+            progress(10)
+            if sizes[-1] > self.most:
+                raise MemoryError
+            return engine.train(task, lambda work: None)
+
+    told: list[int] = []
+    trained = training.train_halving(Small(), task, told.append)
+    assert sizes == [48, 24, 12, 12, 24, 12, 12]
+    assert sum(told) == 40  # of what was done twice, nothing counts twice
+    whole = engine.train(task, lambda work: None)
+    for name, values in whole.series.items():
+        np.testing.assert_array_equal(trained.series[name], values)
+    np.testing.assert_array_equal(trained.w, whole.w)
+    Small.most = 0
+    with pytest.raises(MemoryError):
+        training.train_halving(Small(), task, told.append)
 
 
 def test_counts_stay_exact(tmp_path):
@@ -227,13 +273,13 @@ def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch,
     train = training.train_units
 
     def interrupted(launch, config, advance):
-        if launch[0].teacher == 1:
+        if launch[0].first_teacher == 1:
             Finalised()
             HalfMade()
         return train(launch, config, advance)
 
     monkeypatch.setattr(training, "train_units", interrupted)
-    monkeypatch.setattr(tasks, "LAUNCH_STUDENTS", 1)  # a unit at a time
+    monkeypatch.setitem(tasks.LIMITS, "cpu", ONE_UNIT)
     reported: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
 
@@ -245,7 +291,7 @@ def test_a_dropped_signal_ends_the_run_at_the_next_report(tmp_path, monkeypatch,
 
     with pytest.raises(interrupts.Interrupted, match="SIGTERM"), interrupts.interruptible():
         run()
-    assert len(list((tmp_path / "run").glob("*.nc"))) == 1
+    assert len(list((tmp_path / "run" / "done").iterdir())) == 1
     assert capsys.readouterr().err == ""
     assert reported == []
     signal.raise_signal(signal.SIGINT)

@@ -79,7 +79,7 @@ def _sound(some: Iterable[Unit], read: Any) -> Iterator[Block]:
         except FileNotFoundError:
             continue
         except RunFolderError as error:
-            warnings.warn(str(error), stacklevel=6)  # at the caller of mbsim.open_run
+            warnings.warn(str(error), stacklevel=5)  # at the caller of mbsim.open_run
             continue
         yield unit, arrays, provenance
 

@@ -15,9 +15,9 @@ from mbsim.config import stored_config
 from mbsim.data import provenance as prov
 from mbsim.data.files import must_be_new, netcdf_bytes, one_line_errors, sync
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import unit_labels
+from mbsim.data.variables import contents_of, unit_labels
 from mbsim.errors import DatasetError
-from mbsim.plan.units import Unit
+from mbsim.plan.units import Unit, units
 
 
 def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
@@ -68,11 +68,11 @@ def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
     if path.exists() or not path.parent.is_dir():
         must_be_new(path)
     config = stored_config(json.loads(dataset.attrs["config"]))
-    folder = RunFolder.create_or_open(path, config)
-    origin = {field: str(dataset.attrs.get(field, "")) for field in prov.FIELDS}
-    variables = folder.contents.variables()
+    variables = contents_of(units(config)[0]).variables()
     if lacking := [name for name in variables if name not in dataset]:
         raise DatasetError(f"{path}: the dataset lacks {', '.join(lacking)} of its configuration")
+    origin = {field: str(dataset.attrs.get(field, "")) for field in prov.FIELDS}
+    folder = RunFolder.create_or_open(path, config)
     with folder.lock():
         folder.prepare()
         for unit in folder.units:

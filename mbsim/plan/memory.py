@@ -40,7 +40,8 @@ def check_dataset(config: Config, available: int) -> None:
 
 
 def check_memory(units: Iterable[Unit], bytes_per_unit: Callable[[Unit], int], available: int) -> None:
-    """Refuses a run whose largest unit does not fit; units run one after another, so the largest decides.
+    """Refuses a run of which the students of one teacher do not fit; units run one after another, so the largest
+    decides.
 
     Args:
         units: the units of the run.
@@ -50,8 +51,9 @@ def check_memory(units: Iterable[Unit], bytes_per_unit: Callable[[Unit], int], a
     Raises:
         ConfigError: one line with the estimate, what is available, and how many replicas would fit.
     """
-    # Which teachers they are makes no difference, and there may be thousands of units.
-    sizes = {replace(unit, first_teacher=0, first_replica=0, group="", place=(0, 0)): None for unit in units}
+    # Which teachers they are makes no difference, nor how many: what is too large for the memory is halved.
+    one = {"first_teacher": 0, "teachers": 1, "first_replica": 0, "group": "", "place": (0, 0)}
+    sizes = {replace(unit, **one): None for unit in units}  # type: ignore[arg-type]  # each of its own type
     if not sizes:
         return
     unit = max(sizes, key=bytes_per_unit)

@@ -10,6 +10,7 @@ from mbsim.data import provenance
 from mbsim.engines import Engine, Task, Trained, choose, distrust, remembered
 from mbsim.engines.settings import pinned
 from mbsim.errors import MbsimError
+from mbsim.plan.memory import host_memory
 from mbsim.plan.tasks import task_of
 from mbsim.plan.units import Unit
 from mbsim.running import results
@@ -24,7 +25,7 @@ class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
 def unit_bytes(unit: Unit, config: Config) -> int:
     """Estimate of the host's memory for one unit: records and final weights, and what trains."""
     # Engines launch so many students at a time at most, and a task of many more takes seconds to make.
-    few = replace(unit, replicas=min(unit.replicas, MOST_REPLICAS), teachers=min(unit.teachers, 8))
+    few = replace(unit, replicas=min(unit.replicas, MOST_REPLICAS))
     task = task_of(few, config)
     records = unit.students * len(task.times) * 8 * 8
     weights = unit.students * 2 * (unit.K * unit.d + unit.M * task.problem.output_degree)
@@ -63,6 +64,8 @@ def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -
         progress(work)
 
     try:
+        if engine.host_bytes(task) > host_memory():
+            raise MemoryError("the host's memory does not hold these students")
         return engine.train(task, count)
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         if len(task.students.m) == 1 or not too_large(error):
