@@ -15,6 +15,8 @@ from mbsim.cli import main
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.optimisers import OPTIMISERS
+from mbsim.physics.students import STUDENTS
+from mbsim.physics.students.dense import Dense
 
 GRID = {"N": [9], "d": [3], "m": [4, 8], "teachers": 2, "replicas": 2}
 RUN = {"grid": GRID, "measure": {"measurements": 12, "test_size": 64}}
@@ -24,7 +26,7 @@ RUN = {"grid": GRID, "measure": {"measurements": 12, "test_size": 64}}
 def forgotten():
     """Nothing that a test registers outlives it."""
     yield
-    for registry in (OBSERVABLES, ACTIVATIONS, OPTIMISERS):
+    for registry in (OBSERVABLES, ACTIVATIONS, OPTIMISERS, STUDENTS):
         for name in [name for name in registry if not registry.built_in(name)]:
             registry.remove(name)
 
@@ -243,6 +245,30 @@ def test_a_script_of_a_user(tmp_path):
     )
     assert done.stdout.strip() == "True"
     assert "agreement" in mbsim.open_run(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_student_is_one_object_from_its_weights_to_what_success_means():
+    class Small(Dense):
+        """Weights that start a thousand times smaller."""
+
+        name, title, guess = "small", "dense network that starts small", 2.0
+
+        def init(self, world):
+            weights = super().init(world)
+            return weights._replace(w=1e-3 * weights.w)
+
+        def learned(self, problem, series, threshold):
+            return series["overlap"] > 0.5
+
+    STUDENTS.add("small", Small())
+    model = {"output": "scalar", "student": "small", "weights": "real", "hidden": 3}
+    ds = mbsim.run({"model": model, **RUN, "dynamics": {"steps": 40, "lr": 0.01}}, progress=False)
+    assert ds.attrs["engine"] == "reference"
+    first = ds.isel(time=0)
+    assert abs(first.generalization_error - 1).max() < 0.1  # answers are next to nothing
+    assert np.array_equal(ds.success == 1, ds.overlap.isel(time=-1) > 0.5)
+    assert np.allclose(ds.output_overlap_mean, 1 - ds.generalization_error_mean / 2, atol=1e-6)
 
 
 def test_parity_is_the_product_of_its_inputs():

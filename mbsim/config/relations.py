@@ -55,12 +55,13 @@ def relation_problems(config: Tables) -> list[Problem]:
 
 def _binary_weights(config: Tables) -> Iterator[Problem]:
     model = config.model
-    if model.student == "dense":
-        text = 'must be "sparse" with ±1 weights; a dense student needs model.weights = "real"'
+    if model.student != "sparse":
+        text = f'must be "sparse" with ±1 weights; a {model.student} student needs model.weights = "real"'
         yield Problem("model.student", model.student, text)
+    real = {key.name for kind in STUDENTS.values() if kind.weights == "real" for key in kind.keys}
     for name in model_keys():
         value = getattr(model, name)
-        if value is not None and any(name == key.name for key in STUDENTS["dense"].keys):
+        if value is not None and name in real:
             yield Problem(f"model.{name}", value, only_for("real"))
     yield from _zero_sums(model, config.grid)
 
@@ -100,7 +101,7 @@ def _teacher(model: Model) -> Iterator[Problem]:
     if model.teacher is None or model.teacher not in TEACHERS:  # one that only a folder knows
         return
     learners = TEACHERS[model.teacher].students
-    if model.student_kind not in learners:
+    if learners and model.student_kind not in learners:
         kinds = " or a ".join(STUDENTS[kind].title for kind in learners)
         text = f'is learnt by a {kinds}: set model.student = "{learners[0]}" and model.weights = "real"'
         yield Problem("model.teacher", model.teacher, text)

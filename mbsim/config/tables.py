@@ -66,6 +66,17 @@ def model_keys() -> dict[str, Key]:
     return {key.name: key for student in STUDENTS.values() for key in student.keys} | {"teacher": TEACHER}
 
 
+def real_student(name: str) -> str:
+    """The name of a kind of student with real weights; with ±1 weights there is one kind, that of the links "sparse".
+
+    Raises:
+        ValueError: no such kind is registered.
+    """
+    if name in STUDENTS and STUDENTS[name].weights == "real":
+        return name
+    raise ValueError("not registered")
+
+
 class ModelTable(Table):
     """`[model]`: what teacher and student are. `hidden` None means K = N, `student_hidden` None as many hidden
     units as the teacher, `teacher` None the sparse one, `teacher_activation` None the student's; `train_output`
@@ -73,7 +84,7 @@ class ModelTable(Table):
     """
 
     output: Literal["vector", "scalar"] = Field(description='"vector" or "scalar"')
-    student: Literal["sparse", "dense"] = Field(
+    student: Annotated[str, Field(strict=True), AfterValidator(real_student)] = Field(
         default="sparse", description='"sparse", or "dense" with real weights'
     )
     weights: Literal["binary", "real"] = Field(default="binary", description='"binary" or "real"')

@@ -20,14 +20,17 @@ class Batched:
 
     name: str = "batched"
     title: str = "batched products of XLA"
+    accelerated: bool = False
 
     def refuses(self, task: Task) -> str:
-        """±1 weights; teachers, activations, optimisers and observables that it does not know."""
+        """±1 weights; students, teachers, activations, optimisers and observables that it does not know."""
         problem = task.problem
         if problem.binary:
             return "it trains real weights"
         if problem.rule != "sgd":
             return f'"{problem.rule}" is not among its rules'
+        if problem.student not in ("dense", "sparse"):
+            return f'it has no student "{problem.student}"'
         if problem.teacher != "sparse":
             return f'it has no teacher "{problem.teacher}"'
         if problem.teacher_activation != problem.activation:
@@ -38,7 +41,7 @@ class Batched:
             return f'it has no optimizer "{problem.options["optimizer"]}"'
         return unmeasured(task, MEASURED)
 
-    def unavailable(self) -> str:
+    def unavailable(self, task: Task) -> str:
         """Nothing: it runs on every device."""
         return ""
 

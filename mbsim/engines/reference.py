@@ -20,7 +20,7 @@ from mbsim.physics.optimisers import OPTIMISERS
 from mbsim.physics.problem import Labels, Problem, Teacher, Weights, labels_of
 from mbsim.physics.rules import RULES
 from mbsim.physics.rules.protocol import Prepared
-from mbsim.physics.students import STUDENTS, output_weights
+from mbsim.physics.students import STUDENTS, fan_in, output_weights
 from mbsim.physics.teachers import TEACHERS
 from mbsim.physics.world import Batch, Moment, World
 
@@ -197,9 +197,8 @@ def student_bytes(task: Task, m: int) -> int:
     problem = task.problem
     slots = max(m, task.test_size)
     widest = max(problem.N, problem.K, problem.M, problem.student_hidden)
-    links = problem.K * problem.d + problem.M * problem.output_degree
-    if problem.student == "dense":
-        links = problem.student_hidden * (problem.N + problem.M)
+    hidden, output = fan_in(problem)
+    links = problem.student_hidden * hidden + problem.M * output
     gathered = problem.K * problem.d + problem.M * problem.output_degree
     return 4 * (slots * (6 * widest + 2 * gathered) + 6 * links)
 
@@ -217,6 +216,7 @@ class Reference:
 
     name: str = "reference"
     title: str = "the law as it is written, mapped by JAX"
+    accelerated: bool = False
 
     def refuses(self, task: Task) -> str:
         """Nothing."""
@@ -235,7 +235,7 @@ class Reference:
         """It is what the others are compared with."""
         return True
 
-    def unavailable(self) -> str:
+    def unavailable(self, task: Task) -> str:
         """Nothing: it runs on every device."""
         return ""
 

@@ -157,7 +157,7 @@ def best_matches(student: Measured, teacher: Teacher) -> Array:
     def spread(weights: Array) -> Array:
         return jnp.zeros((problem.K, problem.N)).at[unit, teacher.hidden_sources].set(weights)
 
-    own = student.w if problem.student == "dense" else spread(student.w)
+    own = student.w if student.w.shape[1] == problem.N else spread(student.w)
     own = own / jnp.maximum(jnp.abs(own).max(axis=1, keepdims=True), 1e-30)  # squares then cannot overflow
     true = spread(teacher.w)
     lengths = jnp.sqrt((own * own).sum(axis=1)), jnp.sqrt((true * true).sum(axis=1))

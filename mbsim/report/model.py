@@ -16,7 +16,7 @@ from mbsim.fss.estimators import ESTIMATORS
 from mbsim.fss.records import START, start_text
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.rules import RULES, Rule, rules_for
-from mbsim.physics.students import STUDENTS
+from mbsim.physics.students import STUDENTS, StudentKind
 from mbsim.physics.teachers import TEACHERS
 from mbsim.report.findings import configuration
 
@@ -48,6 +48,11 @@ def rule(ds: xr.Dataset) -> str:
     return str(named or (defaults[0] if defaults else ""))
 
 
+def student_of(model: Mapping[str, Any]) -> StudentKind | None:
+    """The kind of student that a table `[model]` names; None where it names none that is known here."""
+    return STUDENTS.get("binary" if model.get("weights") == "binary" else model.get("student", ""))
+
+
 def formulas(critical: Sequence[Critical]) -> list[tuple[str, str]]:
     """The estimators that gave a record, each by its short name, with its formula."""
     keys = dict.fromkeys(one.estimator for one in critical)
@@ -64,8 +69,7 @@ def _formula(estimator: Any) -> str:
 def _network(ds: xr.Dataset, model: Mapping[str, Any]) -> list[Paragraph]:
     if not model:
         return []
-    kind = "binary" if model.get("weights") == "binary" else model.get("student", "")
-    student, teacher = STUDENTS.get(kind), TEACHERS.get(model.get("teacher", "sparse"))
+    student, teacher = student_of(model), TEACHERS.get(model.get("teacher", "sparse"))
     if student is None or teacher is None:
         return []
     outputs = "one output" if model.get("output") == "scalar" else "as many outputs as inputs"
@@ -73,10 +77,10 @@ def _network(ds: xr.Dataset, model: Mapping[str, Any]) -> list[Paragraph]:
     text = f"The teacher is {teacher.title} of in-degree d with {outputs}, the student a {student.title}"
     text += "".join(f", {one}" for one in told if one) + "."
     fixed = "" if model.get("train_output", True) else " The output weights v are fixed to one."
-    real = kind != "binary"
+    real = student.weights == "real"
     equations = {
-        "teacher": getattr(teacher, "equation", "") if real else "",
-        "student" if real else "both": getattr(student, "equation", ""),
+        "teacher": teacher.equation if real else "",
+        "student" if real else "both": student.equation,
     }
     lines = tuple(f"{name}:  {one}" if real else one for name, one in equations.items() if one)
     inputs = (
@@ -86,10 +90,10 @@ def _network(ds: xr.Dataset, model: Mapping[str, Any]) -> list[Paragraph]:
 
 
 def _start(ds: xr.Dataset, model: Mapping[str, Any], dynamics: Mapping[str, Any]) -> list[Paragraph]:
-    kind = "binary" if model.get("weights") == "binary" else model.get("student", "")
-    if kind not in STUDENTS:
+    student = student_of(model)
+    if student is None:
         return []
-    text = inspect.getdoc(STUDENTS[kind].init) or ""
+    text = inspect.getdoc(student.init) or ""
     starts = ds[START].to_numpy().ravel().tolist() if START in ds.coords else []
     starts = starts or ([dynamics[START]] if START in dynamics else [])
     named = [f"{start_text(START, one) or 'a start'} (q0 = {one:g})" for one in starts]

@@ -17,7 +17,7 @@ from mbsim.fss.over_time import OverTime
 from mbsim.fss.records import START, labels_text, start_text
 from mbsim.physics.rules import RULES, axes
 from mbsim.report.findings import configuration
-from mbsim.report.model import rule
+from mbsim.report.model import rule, student_of
 
 TAGS = {
     "first": "first order",
@@ -175,12 +175,11 @@ def success(ds: xr.Dataset) -> str:
     """What success of a student is in this run, as a clause; empty where the dataset does not tell."""
     config = configuration(ds)
     model = config.get("model", {})
-    if not model:
+    student = student_of(model)
+    if student is None:
         return ""
-    if model.get("weights") != "binary":
-        threshold = config.get("measure", {}).get("success_threshold", 1e-2)
-        return f"the error on fresh examples is at most {threshold:g}"
-    return "no test example fails" if model.get("output") == "scalar" else "every weight is right"
+    threshold = config.get("measure", {}).get("success_threshold", 1e-2)
+    return student.success(model.get("output") == "scalar", threshold)
 
 
 def critical_caption(ds: xr.Dataset, discontinuous: str) -> str:

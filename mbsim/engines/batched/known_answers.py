@@ -1,4 +1,4 @@
-"""Known answers of gradient descent, for the device at hand: as `selfcheck`, for real weights.
+"""Known answers of gradient descent, for the device at hand: as `engines.known_answers`, for real weights.
 
 A few students of a fixed teacher are trained, and their errors and overlaps must be those below, which a
 plain NumPy simulation in float64 found from the same random numbers (`tests/test_sgd_selfcheck.py` makes them

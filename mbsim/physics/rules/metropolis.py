@@ -43,7 +43,7 @@ class Flips(FlipRule):
 
     def init(self, world: World) -> State:
         """Each weight is the teacher's with probability (1 + q0)/2."""
-        return State(STUDENTS["binary"].init(world), jnp.zeros((), jnp.int32))
+        return State(STUDENTS[world.problem.student].init(world), jnp.zeros((), jnp.int32))
 
     def propose(self, world: World, now: Network, rows: Rows, link: Array, u: Array) -> tuple[Network, Array]:
         """One proposal: flip weight `link`, and keep it if the random number u, below 2^24, is below 2^24 P(ΔE).

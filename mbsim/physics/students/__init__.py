@@ -11,11 +11,10 @@ it is for one student; shapes as in `problem`.
 
 from mbsim.physics.students.binary import Binary
 from mbsim.physics.students.dense import Dense
-from mbsim.physics.students.protocol import STUDENTS, StudentKind, output_weights
-from mbsim.physics.students.real import factors, fan_in, fan_out
+from mbsim.physics.students.protocol import STUDENTS, StudentKind, fan_in, fan_out, output_weights
 from mbsim.physics.students.sparse import Sparse
 
 for _student in (Binary(), Sparse(), Dense()):
     STUDENTS.add(_student.name, _student, built_in=True)
 
-__all__ = ["STUDENTS", "StudentKind", "factors", "fan_in", "fan_out", "output_weights"]
+__all__ = ["STUDENTS", "StudentKind", "fan_in", "fan_out", "output_weights"]

@@ -10,7 +10,7 @@ import numpy as np
 from mbsim.lazy import Array
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.keys import LARGEST, Key, Whole
-from mbsim.physics.problem import Weights
+from mbsim.physics.problem import Problem, Weights
 from mbsim.physics.students.protocol import output_weights
 from mbsim.physics.students.real import REAL_KEYS, RealStudent, factors, normal_layer
 from mbsim.physics.world import World
@@ -30,6 +30,14 @@ class Dense(RealStudent):
     title: str = "dense network with real weights"
     equation: str = "h_k = φ( s Σ_n w_kn x_n ),  y_o = t Σ_k v_ok h_k"
     keys: tuple[Key, ...] = (STUDENT_HIDDEN, *REAL_KEYS)
+
+    def fan_in(self, problem: Problem) -> tuple[int, int]:
+        """All inputs, and all hidden units."""
+        return problem.N, problem.student_hidden
+
+    def fan_out(self, problem: Problem) -> tuple[int, int]:
+        """All hidden units, and all outputs."""
+        return problem.student_hidden, problem.M
 
     def init(self, world: World) -> Weights:
         """Normal weights; drawn input by input, so number i of a layer is that of the transposed matrix."""

@@ -28,6 +28,12 @@ class StudentKind(Protocol):
     keys: tuple[Key, ...]
     guess: float
 
+    def fan_in(self, problem: Problem) -> tuple[int, int]:
+        """In-degrees of hidden units and of outputs."""
+
+    def fan_out(self, problem: Problem) -> tuple[int, int]:
+        """Links out of an input and out of a hidden unit."""
+
     def init(self, world: World) -> Weights:
         """Weights at time 0."""
 
@@ -48,17 +54,28 @@ class StudentKind(Protocol):
             (students, times) bool.
         """
 
+    def success(self, scalar: bool, threshold: float) -> str:
+        """What `learned` asks, as a clause for the report."""
+
 
 STUDENTS: Registry[StudentKind] = Registry("student")
 
 
+def fan_in(problem: Problem) -> tuple[int, int]:
+    """In-degrees of the student's hidden units and outputs."""
+    return STUDENTS[problem.student].fan_in(problem)
+
+
+def fan_out(problem: Problem) -> tuple[int, int]:
+    """Links out of an input and out of a hidden unit of the student."""
+    return STUDENTS[problem.student].fan_out(problem)
+
+
 def output_weights(world: World, weights: Weights) -> Array:
     """V (M, D): the trained output weights, or ones."""
-    problem = world.problem
     if weights.v is not None:
         return weights.v
-    width = problem.student_hidden if problem.student == "dense" or problem.scalar else problem.d
-    return jnp.ones((problem.M, width), weights.w.dtype)
+    return jnp.ones((world.problem.M, fan_in(world.problem)[1]), weights.w.dtype)
 
 
 def words_of_layer(world: World, layer: int, links: int) -> Array:

@@ -14,7 +14,7 @@ from mbsim.lazy import Array
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.keys import Key, OneOf, Real
 from mbsim.physics.problem import Problem
-from mbsim.physics.students.protocol import words_of_layer
+from mbsim.physics.students.protocol import fan_in, words_of_layer
 from mbsim.physics.world import World
 from mbsim.sampling.streams import normal
 
@@ -49,25 +49,15 @@ class RealStudent:
         """⟨|y − y*|²⟩ / var(y*) ≤ `success_threshold`."""
         return series["generalization_error"] <= threshold
 
+    def success(self, scalar: bool, threshold: float) -> str:
+        """What `learned` asks."""
+        return f"the error on fresh examples is at most {threshold:g}"
+
 
 def factors(problem: Problem) -> tuple[float, float]:
     """The factors s and t of a student with real weights."""
     inner, outer = (n**-0.5 if problem.scaling == "ntk" else 1.0 for n in fan_in(problem))
     return inner, outer if problem.train_output else problem.output_degree**-0.5
-
-
-def fan_in(problem: Problem) -> tuple[int, int]:
-    """In-degrees of the student's hidden units and outputs."""
-    if problem.student == "dense":
-        return problem.N, problem.student_hidden
-    return problem.d, problem.output_degree
-
-
-def fan_out(problem: Problem) -> tuple[int, int]:
-    """Links out of an input and out of a hidden unit of the student, in the mean rounded up."""
-    if problem.student == "dense":
-        return problem.student_hidden, problem.M
-    return -(-problem.K * problem.d // problem.N), -(-problem.M * problem.output_degree // problem.K)
 
 
 def normal_layer(world: World, layer: int, rows: int, columns: int) -> Array:

@@ -10,13 +10,14 @@ import numpy as np
 from mbsim.lazy import Array
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.problem import Weights
+from mbsim.physics.students.links import TeachersLinks
 from mbsim.physics.students.protocol import output_weights
 from mbsim.physics.students.real import RealStudent, factors, normal_layer
 from mbsim.physics.teachers import linked
 from mbsim.physics.world import World
 
 
-class Sparse(RealStudent):
+class Sparse(TeachersLinks, RealStudent):
     """Real weights on the teacher's links."""
 
     name: str = "sparse"

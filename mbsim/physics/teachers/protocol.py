@@ -11,8 +11,8 @@ class TeacherKind(Protocol):
     """A law by which teachers are drawn and answer.
 
     name: key of the registry, `[model] teacher = "NAME"`. title, equation: for the report, what it is in words and
-    what it answers. students: the kinds of students (`students.STUDENTS`) that can learn from it. activated: whether
-    hidden units have an activation.
+    what it answers. students: the kinds of students (`students.STUDENTS`) that can learn from it, empty for all.
+    activated: whether hidden units have an activation.
     """
 
     name: str

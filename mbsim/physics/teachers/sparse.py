@@ -22,7 +22,7 @@ class Sparse:
     name: str = "sparse"
     title: str = "a sparse random network"
     equation: str = "h_k = φ( s Σ_b w_kb x_in(k,b) ),  y_o = ψ( t Σ_a v_oa h_in(o,a) )"
-    students: tuple[str, ...] = ("binary", "sparse", "dense")
+    students: tuple[str, ...] = ()
     activated: bool = True
 
     def draw(self, problem: Problem, seed: int, label: int) -> Teacher:
