@@ -34,6 +34,7 @@ import torch_sgd  # noqa: E402
 from torch_sgd import PROGRAMS, Case, Row, arithmetic  # noqa: E402
 
 from mbsim.engines.batched import ensemble as sgd_ensemble  # noqa: E402
+from mbsim.engines.batched import programs as compiled  # noqa: E402
 from mbsim.engines.batched.programs import programs  # noqa: E402
 from mbsim.engines.batched.setting import tables_of  # noqa: E402
 from mbsim.engines.mesh import student_mesh  # noqa: E402
@@ -119,7 +120,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, nargs="+", default=sizes)
     options = parser.parse_args()
     jax.config.update("jax_platforms", options.device)
-    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if options.tf32 else "highest")
+    compiled.PRECISION = "tensorfloat32" if options.tf32 else "highest"
+    jax.config.update("jax_default_matmul_precision", compiled.PRECISION)
     torch.set_float32_matmul_precision("high" if options.tf32 else "highest")
     torch_sgd.check(options.device)
     rows, shares = [], []

@@ -2,7 +2,7 @@
 
 import sys
 
-from mbsim.cli.app import main
+from mbsim.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,10 +9,8 @@ Results go to standard output, everything else to standard error. What a user ca
 
 import errno
 import sys
-import threading
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +22,6 @@ from mbsim.cli.help_texts import HELP, run_help
 from mbsim.cli.terminal import speak_plainly
 from mbsim.cli.usage import UsageFault, nearest
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
-from mbsim.running.interrupts import Interrupted, interruptible
 
 
 class Commands(TyperGroup):
@@ -86,18 +83,13 @@ for name, command, short_help, kind in (
     app.command(name, cls=kind, short_help=short_help)(command)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+def main(words: Sequence[str]) -> int:
+    """Run the command of these words; returns the exit code. Signals are `mbsim.cli.main`'s."""
     speak_plainly()
-    main_thread = threading.current_thread() is threading.main_thread()
-    with interruptible() if main_thread else nullcontext(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            return _dispatch(words)
-        except (Interrupted, KeyboardInterrupt):
-            print("interrupted", file=sys.stderr)
-            return INTERRUPTED
+            return _dispatch(list(words))
         except (ConfigError, DatasetError, RunFolderError, UsageFault) as error:
             return _complain(USAGE, *error.lines)
         except MbsimError as error:

@@ -1,4 +1,4 @@
-"""Devices: all cores, decided before JAX starts, and the memory of one.
+"""Devices: which there are, all cores of a CPU or so many, decided before JAX starts, and the memory of one.
 
 On CPU, JAX is one device with a pool of threads, which small operations cannot fill. One device a core fills
 them: students are split over devices, and each device runs its own program. The number can only be chosen before
@@ -6,25 +6,75 @@ the backend starts.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-import jax
+from mbsim.errors import ConfigError
+from mbsim.lazy import jax
+
+if TYPE_CHECKING:
+    from jax import Device
+
+PLATFORMS = "JAX_PLATFORMS"
+_at_most: ContextVar[int | None] = ContextVar("cores that this thread of Python may use", default=None)
+
+
+def cores() -> int:
+    """Cores that this process, or the thread of Python that asks, may use."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(mine, _at_most.get() or mine)
+
+
+@contextmanager
+def cores_at_most(count: int) -> Iterator[None]:
+    """Within, in this thread of Python, `cores` is at most `count`."""
+    before = _at_most.set(count)
+    try:
+        yield
+    finally:
+        _at_most.reset(before)
 
 
 def use_all_cores() -> None:
-    """Make every core that this process may use one CPU device, unless JAX runs already or the user chose a
-    number.
+    """Start JAX, with each of `cores` one CPU device, unless it runs already or the user chose a number.
+
+    Raises:
+        ConfigError: it does not start; the line names the setting that is in the way.
     """
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if chosen or jax.config.jax_num_cpu_devices != -1:  # type: ignore[attr-defined]
-        return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not chosen and jax.config.jax_num_cpu_devices == -1:  # type: ignore[attr-defined]
+        with suppress(RuntimeError):  # the backend runs already: its devices are what there is
+            jax.config.update("jax_num_cpu_devices", cores())
     try:
-        jax.config.update("jax_num_cpu_devices", cores)
-    except RuntimeError:  # the backend runs already: its devices are what there is
-        return
+        jax.devices()
+    except (
+        RuntimeError,
+        AssertionError,
+    ) as error:  # without a word, where a GPU is asked for and none is there
+        told = " ".join(str(error).split()).partition(" (set JAX_PLATFORMS")[0]
+        why = f": {told}" if told else ""
+        asked = jax.config.jax_platforms  # type: ignore[attr-defined]
+        if not asked:
+            raise ConfigError(f"jax does not start{why}") from None
+        raise ConfigError(
+            f'{PLATFORMS} = "{asked}": jax finds no such device here{why}; unset it, or set {PLATFORMS}=cpu'
+        ) from None
 
 
-def available_bytes(device: jax.Device) -> int:
+def check_platforms() -> None:
+    """Where the shell says which devices JAX uses, see that they are there, before anything is
+    written; that starts JAX.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    if os.environ.get(PLATFORMS, ""):
+        use_all_cores()
+
+
+def available_bytes(device: "Device") -> int:
     """Memory that a device may hand out; of a CPU, its share of half the host's free memory."""
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:

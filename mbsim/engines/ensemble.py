@@ -5,12 +5,12 @@ same bits: on CPU compiled loops over registers of students ("registers"), on ac
 ("pallas").
 """
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mbsim.engines import networks
+from mbsim.engines.devices import cores
 from mbsim.engines.task import Dynamics, ReportProgress, StudentLabels, Task
 from mbsim.physics.problem import Teacher
 
@@ -110,8 +110,3 @@ def train(
     )
     w, v = columns.w.reshape(-1, *teachers.w.shape[1:]), columns.v.reshape(-1, *teachers.v.shape[1:])
     return records, Weights(w, v)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

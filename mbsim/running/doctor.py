@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mbsim.engines.settings import pinned
+
 WRONG_VERSIONS = {
     "0.10.2": "gives wrong float32 products on CPU (jax issue 39103)",
     "0.11.0": "gives wrong float32 products on GPU (jax issue 39103)",
@@ -30,6 +32,7 @@ class Check(NamedTuple):
     seconds: float
 
 
+@pinned()
 def examine(say: Callable[[str], None]) -> bool:
     """Say facts and checks, a line each; returns whether all is well."""
     for name, value in facts():

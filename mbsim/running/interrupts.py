@@ -6,13 +6,16 @@ that can raise nothing (a finaliser, JAX's callback from the garbage collector),
 `raise_if_asked`, called now and then, raises it again.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+"""Ctrl-C, kill, a terminal that closes, and what batch systems send before they stop a job."""
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
 
 class Interrupted(BaseException):
@@ -32,10 +35,11 @@ class _Asked:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, SIGINT and SIGTERM raise `Interrupted`. For a process that then ends, in its main thread.
+    """Within, `SIGNALS` raise `Interrupted`. For a process that then ends, in its main thread.
 
     From then to the end of the process further signals are not heard: wrappers (make, srun) pass Ctrl-C on a
-    second time, and people press it twice; neither may cut the end short.
+    second time, and people press it twice; neither may cut the end short. A SIGHUP that is ignored, as nohup
+    has it, stays ignored.
     """
 
     def stop(number: int, frame: Any) -> None:
@@ -51,7 +55,7 @@ def interruptible() -> Iterator[None]:
             report_others(unraisable)
 
     report_others, sys.unraisablehook = sys.unraisablehook, dropped
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    before = {number: signal.signal(number, stop) for number in SIGNALS if not _kept_ignored(number)}
     try:
         yield
     finally:
@@ -63,8 +67,29 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN if _Asked.reason else handler)
 
 
+def _kept_ignored(number: int) -> bool:
+    return signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
+
+
+def asked() -> str:
+    """Name of the signal that came within `interruptible`, or nothing."""
+    return _Asked.reason
+
+
 def raise_if_asked() -> None:
     """Raise `Interrupted` if a signal came within `interruptible`, and something dropped it."""
     if _Asked.reason:
         _Asked.under_way = True
         raise Interrupted(_Asked.reason)
+
+
+def leave(code: int) -> None:
+    """End this process at once, with what it has said.
+
+    What a signal stopped half-way may still run in threads (compiled loops, calls of JAX, a connection). Python's
+    own end takes the interpreter apart under them, which has crashed; the system ends all of them together.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or none: whoever listened has gone
+            stream.flush()
+    os._exit(code)

@@ -24,6 +24,9 @@ from mbsim.engines.mesh import EVERYWHERE, SPLIT
 from mbsim.sampling.example_sets import ExampleSet
 from mbsim.sampling.streams import Key
 
+PRECISION = "highest"
+"""Of products: float32. By itself, or told by the shell, jax rounds them to 11 bits on newer GPUs."""
+
 
 class SgdPrograms(NamedTuple):
     """Compiled functions; arrays of students have (devices * students) of them, the first axis split over
@@ -118,9 +121,7 @@ def programs(setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> S
 @functools.lru_cache(maxsize=256)
 def _program(name: str, setting: SgdSetting, teachers: int, students: int, mesh: Mesh) -> Callable[..., Any]:
     jitted, arguments = program(name, setting, teachers, students, mesh)
-    # In float32, unless jax was told otherwise: by itself it rounds products to 11 bits on newer GPUs.
-    told = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    with jax.default_matmul_precision(told or "highest"):
+    with jax.default_matmul_precision(PRECISION):
         return jitted.lower(*arguments).compile()
 
 

@@ -1,0 +1,139 @@
+"""Settings of JAX from the shell or a script: the same bits, or one line that names the setting."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import jax
+import numpy as np
+import pytest
+
+from mbsim.cli import main
+from mbsim.config.configuration import load_config
+from mbsim.engines import devices, reference
+from mbsim.engines.batched import programs
+from mbsim.engines.settings import PINNED, pinned
+from mbsim.errors import ConfigError
+from mbsim.plan.units import units
+from mbsim.running import training
+
+BINARY = {
+    "model": "sparse-vector",
+    "grid": {"N": [9], "d": [3], "m": [3, 5], "teachers": 1, "replicas": 2},
+    "dynamics": {"sweeps": 32, "temperature": 0.3},
+}
+REAL = {
+    "model": "dense-vector",
+    "grid": {"N": [8], "d": [3], "m": [2, 5], "teachers": 1, "replicas": 2},
+    "dynamics": {"steps": 32, "lr": 2.0},
+    "measure": {"test_size": 64},
+}
+KINDS = {
+    "registers": BINARY,
+    "reference": BINARY | {"run": {"engine": "reference"}},
+    "batched": REAL,
+    "batched, sparse": REAL | {"model": {"output": "vector", "student": "sparse", "weights": "real"}},
+}
+SETTINGS = {
+    "enable_x64": True,
+    "threefry_partitionable": False,
+    "default_matmul_precision": "bfloat16",
+    "debug_nans": True,
+    "disable_jit": True,
+    "numpy_rank_promotion": "raise",
+    "numpy_dtype_promotion": "strict",
+    "default_prng_impl": "rbg",
+    "transfer_guard": "disallow",
+    "check_tracer_leaks": True,
+}
+
+
+def bits(table) -> dict[str, bytes]:
+    config = load_config(table)
+    unit = units(config)[0]
+    training.self_check(config, unit)
+    [arrays] = training.train_units([unit], config)
+    return {name: np.asarray(values).tobytes() for name, values in arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return {kind: bits(table) for kind, table in KINDS.items()}
+
+
+def forget() -> None:
+    """What is compiled, so that it is compiled again under other settings."""
+    jax.clear_caches()
+    reference.programs.cache_clear()
+    programs._program.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["registers", "batched"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_changes_no_bit(name, kind, plain):
+    assert PINNED[name] != SETTINGS[name]
+    forget()
+    with getattr(jax, name)(SETTINGS[name]):
+        assert bits(KINDS[kind]) == plain[kind]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_of_them_together_change_no_bit(kind, plain):
+    forget()
+    with ExitStack() as stack:
+        for name, value in SETTINGS.items():
+            stack.enter_context(getattr(jax, name)(value))
+        assert bits(KINDS[kind]) == plain[kind]
+
+
+@pytest.mark.slow
+def test_without_the_pins_a_setting_does_change_bits(plain, monkeypatch):
+    """So that the tests above can fail."""
+    monkeypatch.setitem(PINNED, "enable_x64", True)
+    forget()
+    assert bits(KINDS["batched"]) != plain["batched"]
+
+
+def test_the_settings_of_the_user_are_theirs_again():
+    with jax.enable_x64(True), jax.debug_nans(True):
+        with pinned():
+            assert jax.numpy.ones(1).dtype == "float32" and not jax.config.jax_debug_nans
+        assert jax.numpy.ones(1).dtype == "float64" and jax.config.jax_debug_nans
+
+
+def test_a_platform_that_is_not_there_is_one_line(monkeypatch, capsys, tmp_path):
+    def absent(*_):
+        raise RuntimeError(
+            "Unable to initialize backend 'tpu': no TPU (set JAX_PLATFORMS='' to automatically choose)"
+        )
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(devices.jax, "devices", absent)
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    with pytest.raises(ConfigError, match=r"jax does not start: Unable to initialize backend 'tpu': no TPU$"):
+        devices.check_platforms()
+    for command in ("doctor", "bench"):
+        assert main([command]) == 2
+        assert (
+            capsys.readouterr().err
+            == "error: jax does not start: Unable to initialize backend 'tpu': no TPU\n"
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", ["cuda", "tpu", "nosuch"])
+@pytest.mark.parametrize("command", ["run c.toml --out run", "doctor", "bench"])
+def test_a_platform_of_the_shell_that_is_not_there(platform, command, tmp_path):
+    (tmp_path / "c.toml").write_text('model = "sparse-vector"\n[grid]\nN = [9]\nd = [3]\nm = [3]\n')
+    found = subprocess.run(
+        [sys.executable, "-m", "mbsim.cli", *command.split()],
+        cwd=tmp_path, env=os.environ | {"JAX_PLATFORMS": platform}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 2
+    last = found.stderr.splitlines()[-1]
+    assert last.startswith(f'error: JAX_PLATFORMS = "{platform}": jax finds no such device here')
+    assert last.endswith("unset it, or set JAX_PLATFORMS=cpu") and "Traceback" not in found.stderr
+    assert os.listdir(tmp_path) == ["c.toml"]
