@@ -13,8 +13,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mbsim.errors import DatasetError
 from mbsim.figures.panels import ACROSS, SINGLE_SHARE, panels
+from mbsim.figures.selected import one_of_each
 from mbsim.figures.style import (
     COLOURS,
     CURVE,
@@ -78,16 +78,11 @@ def order_parameter_figure(
     critical = need_records(critical, "critical", "mbsim.fss.midpoint(ds)")
     values = samples_of(ds, order_parameter, Design(size, control))
     fixed = _labels(values, size, control)
-    for name in fixed:
-        if values.sizes[name] > 1:
-            raise DatasetError(
-                f"{name} has {values.sizes[name]} values, and a panel shows one: select it first"
-            )
+    values = one_of_each(values, size, control, *SAMPLES)
     if ax is None:
         ax = Figure(figsize=(6.0, 5.2), layout="constrained").add_subplot()
     if size not in values.dims:
         values = values.expand_dims(size)
-    values = values.squeeze(list(fixed))
 
     sizes: list[Label] = values[size].to_numpy().tolist()
     curves = {label: values.isel({size: at}).to_numpy() for at, label in enumerate(sizes)}

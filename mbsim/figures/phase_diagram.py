@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
+from mbsim.figures.selected import summary
 from mbsim.figures.style import (
     axes,
     axis_label,
@@ -88,18 +89,7 @@ def phase_diagram(
 
 def _heights(summaries: xr.Dataset, quantity: str, across: str, control: str) -> xr.DataArray:
     """The quantity over (control, across), both rising, where anything ran."""
-    if quantity not in summaries:
-        held = ", ".join(sorted(map(str, summaries.data_vars))) or "nothing"
-        raise DatasetError(f"{quantity!r} is not among the summaries, which hold {held}")
-    values = summaries[quantity]
-    for dim in values.dims:
-        if dim not in (across, control) and values.sizes[dim] > 1:
-            raise DatasetError(
-                f"{dim} has {values.sizes[dim]} values, and a heat map shows one: select it first"
-            )
-    values = values.squeeze([dim for dim in values.dims if dim not in (across, control)])
-    if across not in values.dims:
-        values = values.expand_dims(across)
+    values = summary(summaries, quantity, across, control, "a heat map")
     if values[across].dtype.kind not in "iuf":
         raise DatasetError(f"across = {across!r} holds text, and a phase diagram needs numbers")
     values = values.transpose(control, across).dropna(control, how="all").dropna(across, how="all")

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from mbsim.errors import DatasetError
+from mbsim.figures.selected import one_of_each
 from mbsim.figures.style import (
     CURVE,
     MARKERS,
@@ -84,13 +84,7 @@ def relaxation_figure(
     name = timed_variable(need_dataset(ds), order_parameter, time)
     critical = need_records(critical, "critical", "mbsim.fss.midpoint(ds)")
     values = samples_of(ds, name, Design(size, control, samples))
-    for dim in values.dims:
-        if dim not in (control, time, *samples) and values.sizes[dim] > 1:
-            raise DatasetError(
-                f"{dim} has {values.sizes[dim]} values, and a panel shows one: select it first"
-            )
-    values = values.squeeze([dim for dim in values.dims if dim not in (control, time, *samples)])
-    values = values.transpose(control, *samples, time)
+    values = one_of_each(values, control, time, *samples).transpose(control, *samples, time)
     values = values.isel({time: np.flatnonzero(values[time].to_numpy() > 0)})
     here = {str(key): one.item() for key, one in values.coords.items() if one.ndim == 0}
     places = _places(values, control, controls, _critical_value(critical, here))

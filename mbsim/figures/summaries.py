@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from mbsim.errors import DatasetError
+from mbsim.figures.selected import summary
 from mbsim.figures.style import (
     CURVE,
     GUIDE,
@@ -76,7 +76,7 @@ def summary_figure(
     """
     need_dataset(summaries, "summaries")
     critical = need_records(critical, "critical", "mbsim.fss.estimates(ds)")
-    values, low, high = (_curves(summaries, quantity + end, size, control) for end in ("", "_low", "_high"))
+    values, low, high = (summary(summaries, quantity + end, size, control) for end in ("", "_low", "_high"))
     ax = axes(ax)
     x = values[control].to_numpy()
     finite = values.to_numpy()[np.isfinite(values)]
@@ -113,22 +113,6 @@ def summary_figure(
     if ax.containers:
         ax.legend()
     return ax
-
-
-def _curves(summaries: xr.Dataset, name: str, size: str, control: str) -> xr.DataArray:
-    """The variable with dimensions (size, control); a size that is a scalar becomes a dimension."""
-    if name not in summaries:
-        held = ", ".join(sorted(map(str, summaries.data_vars))) or "nothing"
-        raise DatasetError(f"{name!r} is not among the summaries, which hold {held}")
-    values = summaries[name]
-    for dim in values.dims:
-        if dim not in (size, control) and values.sizes[dim] > 1:
-            count = values.sizes[dim]
-            raise DatasetError(f"{dim} has {count} values, and a panel shows one: select it first")
-    values = values.squeeze([dim for dim in values.dims if dim not in (size, control)])
-    if size not in values.dims:
-        values = values.expand_dims(size)
-    return values.transpose(size, control)
 
 
 def _of(critical: Sequence[Critical], values: xr.DataArray, size: str, label: Label) -> Critical | None:

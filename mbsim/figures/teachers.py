@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from mbsim.errors import DatasetError
+from mbsim.figures.selected import one_of_each
 from mbsim.figures.style import GUIDE, axes, axis_label, in_own_settings, look, range_drawn, say_instead
 from mbsim.fss import resample
 from mbsim.fss.critical import Critical
@@ -83,13 +83,7 @@ def one_curve(
     """
     name = order_parameter_of(need_dataset(ds), order_parameter)
     values = samples_of(ds, name, Design(size, control, samples))
-    others = [dim for dim in values.dims if dim not in (control, *samples)]
-    for dim in others:
-        if values.sizes[dim] > 1:
-            raise DatasetError(
-                f"{dim} has {values.sizes[dim]} values, and a panel shows one: select it first"
-            )
-    return values.squeeze(others)
+    return one_of_each(values, control, *samples)
 
 
 def between_teachers(students: Array) -> Array:

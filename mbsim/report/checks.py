@@ -5,6 +5,7 @@ there are none.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,18 @@ from mbsim.fss.results import Analysis
 from mbsim.report.drawings import (
     MOST_PANELS,
     Drawing,
+    Key,
     Labels,
     grouped,
+    grouped_drawing,
     labels_text,
     largest_complete,
     left_out,
 )
 
 RESAMPLES = 100
+Windows = tuple[list[tuple[float, float]], list[Critical]]
+"""Windows of the control, and the midpoint by each."""
 CUTS = (0.0, np.inf), (0.0, 2.0), (0.5, np.inf), (0.5, 2.0), (0.67, 1.5)
 """Windows of the control, in units of m_c; the first is the whole grid."""
 
@@ -67,19 +72,12 @@ def relaxation_drawings(
 def over_time_drawings(records: Sequence[OverTime], size: str = "N", control: str = "m") -> list[Drawing]:
     """m_c read off at earlier times."""
     groups = grouped((one for one in records if np.isfinite(one.m_c).any()), without=size)
-    if not groups:
-        return []
-
-    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
-        return figures.over_time_figure(groups[tuple(labels.items())], ax, size=size, control=control)
-
-    choices = [dict(key) for key in groups]
-    figure = figures.panels(choices[:MOST_PANELS], draw, rows=START, same_y=False)
     caption = (
         "The critical size against the length of the run: the midpoint read off at each time, with 95 % intervals. "
         "A value that still moves is that of a metastable state in the time of the run, not of the stationary one."
     )
-    return [Drawing("over-time", figure, caption + left_out(choices))]
+    draw = partial(figures.over_time_figure, size=size, control=control)
+    return grouped_drawing("over-time", groups, draw, caption, rows=START, same_y=False)
 
 
 def teacher_drawings(
@@ -120,7 +118,7 @@ def window_drawings(
 ) -> list[Drawing]:
     """The midpoint of the largest size, read off smaller windows of the control."""
     chosen, choices, fixed = _largest(ds, order_parameter, size, control)
-    found = {}
+    found: dict[Key, Windows] = {}
     for labels in choices:
         here = dict(labels) | ({size: chosen[size].item()} if size in chosen.coords else {})
         whole = next(
@@ -133,23 +131,18 @@ def window_drawings(
         )
         if whole is not None:
             found[tuple(labels.items())] = _windows(chosen.sel(labels), whole, order_parameter, control)
-    if not found:
-        return []
 
-    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
-        windows, records = found[tuple(labels.items())]
-        return figures.window_figure(windows, records, ax, control=control)
+    def draw(found: Windows, ax: Axes) -> Axes:
+        return figures.window_figure(*found, ax, control=control)
 
-    choices = [dict(key) for key in found]
-    figure = figures.panels(
-        choices[:MOST_PANELS], draw, rows=START, same_x=False, same_y=False, same_legend=False
-    )
     caption = (
         f"The midpoint{fixed} by smaller windows of {control}, the whole grid on top. Thick bars are the statistical "
         "part of the error, thin ones the whole 95 % interval; the band is that of the whole grid, which should hold "
         "the others."
     )
-    return [Drawing("windows", figure, caption + left_out(choices))]
+    return grouped_drawing(
+        "windows", found, draw, caption, rows=START, same_x=False, same_y=False, same_legend=False
+    )
 
 
 def _largest(
@@ -183,9 +176,7 @@ def _spread(ds: xr.Dataset, order_parameter: str, size: str, control: str) -> tu
     return float(found[at]), float(values[control][at])
 
 
-def _windows(
-    ds: xr.Dataset, whole: Critical, order_parameter: str, control: str
-) -> tuple[list[tuple[float, float]], list[Critical]]:
+def _windows(ds: xr.Dataset, whole: Critical, order_parameter: str, control: str) -> Windows:
     """The windows, without those that hold the same points as one before, and the midpoint by each."""
     m = ds[control].to_numpy().astype(float)
     windows, records = [], []

@@ -4,7 +4,8 @@ Where there is nothing to draw there is no `Drawing`: the page then says the rea
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -25,6 +26,8 @@ from mbsim.report.findings import labels_text
 MOST_PANELS = 12
 """In one figure; what is left out is said in its caption."""
 Labels = dict[str, Label]
+Key = tuple[tuple[str, Label], ...]
+T = TypeVar("T")
 
 SUMMARIES = {  # what the captions call each quantity
     "mean": "The order parameter ({})",
@@ -111,20 +114,13 @@ def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
 def size_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
     """m_c against N for each combination of labels, with the extrapolation of each estimator."""
     groups = grouped(one for one in analysis.extrapolations if np.isfinite(one.values).any())
-    if not groups:
-        return []
-
-    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
-        return figures.size_figure(groups[tuple(labels.items())], ax, size=size, control=control)
-
-    choices = [dict(key) for key in groups]
-    figure = figures.panels(choices[:MOST_PANELS], draw, rows=START, same_y=False)
     caption = (
         f"The critical size against {size} by each estimator (points, 95 % intervals), the likeliest law "
         "(lines) and its limit where there is one (dotted, with its interval as a band). "
         "Points at one size stand side by side."
     )
-    return [Drawing("size", figure, caption + discontinuous(analysis) + left_out(choices))]
+    draw = partial(figures.size_figure, size=size, control=control)
+    return grouped_drawing("size", groups, draw, caption + discontinuous(analysis), rows=START, same_y=False)
 
 
 def connectivity_drawings(analysis: Analysis, control: str = "m") -> list[Drawing]:
@@ -190,25 +186,17 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         for one in analysis.verdicts
         if any(h.counts.sum() for h in one.histograms)
     }
-    if shown:
-
-        def histograms(labels: Mapping[str, Any], ax: Axes) -> Axes:
-            verdict = shown[tuple(labels.items())]
-            return figures.histogram_figure(verdict, ax, size=size, control=control)
-
-        choices = [dict(key) for key in shown]
-        figure = figures.panels(
-            choices[:MOST_PANELS], histograms, rows=START, height=2.9, same_y=False, same_legend=False
-        )
-        caption = (
-            "Histograms of the order parameter over teachers and replicas, at the m where it fluctuates "
-            "most. Two peaks with a valley that deepens with N are two phases."
-        )
-        if any(findings.open_loop(verdict, analysis, size) for verdict in shown.values()):
-            caption += " Where a loop is open this m is a spinodal of the finite run, not coexistence: "
-            caption += "the peaks need not be of equal weight there."
-        caption += left_out(choices)
-        drawings.append(Drawing("histograms", figure, caption))
+    caption = (
+        "Histograms of the order parameter over teachers and replicas, at the m where it fluctuates "
+        "most. Two peaks with a valley that deepens with N are two phases."
+    )
+    if any(findings.open_loop(verdict, analysis, size) for verdict in shown.values()):
+        caption += " Where a loop is open this m is a spinodal of the finite run, not coexistence: "
+        caption += "the peaks need not be of equal weight there."
+    draw = partial(figures.histogram_figure, size=size, control=control)
+    drawings += grouped_drawing(
+        "histograms", shown, draw, caption, rows=START, height=2.9, same_y=False, same_legend=False
+    )
     parts: list[tuple[str, Callable[..., Axes]]] = []
     if any(h.barrier.known or h.unresolved for one in analysis.verdicts for h in one.histograms):
         text = "the barrier ln(peak / valley) against N, an arrow where the valley is too empty to tell more"
@@ -240,20 +228,13 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
 def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> list[Drawing]:
     """The loop for each combination of labels, all sizes in one panel."""
     groups = grouped((one for one in analysis.hysteresis if np.isfinite(one.random_mean).any()), without=size)
-    if not groups:
-        return []
-
-    def draw(labels: Mapping[str, Any], ax: Axes) -> Axes:
-        return figures.hysteresis_figure(groups[tuple(labels.items())], ax, size=size, control=control)
-
-    choices = [dict(key) for key in groups]
-    figure = figures.panels(choices[:MOST_PANELS], draw, same_y=False)
     caption = (
         "Hysteresis: the order parameter from a random start (filled) and from the teacher itself (open). "
         "Dotted lines are the spinodals; above, a strip for each size spans the loop between them, lines "
         "their 95 % intervals. Bars are one standard error."
     )
-    return [Drawing("hysteresis", figure, caption + left_out(choices))]
+    draw = partial(figures.hysteresis_figure, size=size, control=control)
+    return grouped_drawing("hysteresis", groups, draw, caption, same_y=False)
 
 
 def _summary_panel(
@@ -286,9 +267,24 @@ def largest_complete(values: xr.DataArray, size: str, *drawn: str) -> Label:
     return label
 
 
-def grouped(items: Iterable[Any], without: str = "") -> dict[tuple[tuple[str, Label], ...], list[Any]]:
+def grouped_drawing(
+    name: str, groups: Mapping[Key, T], draw: Callable[[T, Axes], Axes], caption: str, **options: Any
+) -> list[Drawing]:
+    """A panel for each group by its labels; `options` are those of `figures.panels`. Nothing where no group is."""
+    if not groups:
+        return []
+
+    def panel(labels: Mapping[str, Any], ax: Axes) -> Axes:
+        return draw(groups[tuple(labels.items())], ax)
+
+    choices = [dict(key) for key in groups]
+    figure = figures.panels(choices[:MOST_PANELS], panel, **options)
+    return [Drawing(name, figure, caption + left_out(choices))]
+
+
+def grouped(items: Iterable[Any], without: str = "") -> dict[Key, list[Any]]:
     """Records by their labels, less one."""
-    groups: dict[tuple[tuple[str, Label], ...], list[Any]] = {}
+    groups: dict[Key, list[Any]] = {}
     for item in items:
         key = tuple((name, value) for name, value in item.labels.items() if name != without)
         groups.setdefault(key, []).append(item)
