@@ -6,8 +6,8 @@
     mbsim.fss.midpoint(ds)                                          # the same as functions of a dataset
 
 A configuration is a TOML file, a dict, or a `Config`; `load_config` reads and checks one. `observable`,
-`activation` and `optimizer` register what a script of one's own defines. What a user can put right raises a
-subclass of `MbsimError`, whose text is one line for each thing that is wrong.
+`activation` and `optimizer` register what a script of one's own defines, and `unregister` frees its name. What a
+user can put right raises a subclass of `MbsimError`, whose text is one line for each thing that is wrong.
 
 Everything is imported when first used: importing mbsim, or reading a dataset, does not start JAX.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mbsim import figures, fss, theory
     from mbsim.config.configuration import Config, load_config
     from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
-    from mbsim.face import export, open_run, run
+    from mbsim.face import export, open_run, run, unregister
     from mbsim.physics.activations import activation
     from mbsim.physics.observables import observable
     from mbsim.physics.optimisers import optimizer
@@ -56,13 +56,14 @@ __all__ = [
     "optimizer",
     "run",
     "theory",
+    "unregister",
 ]
 
 _MODULES = ("figures", "fss", "theory")
 _HOMES = {
     "config.configuration": ("Config", "load_config"),
     "errors": ("ConfigError", "DatasetError", "MbsimError", "RunFolderError"),
-    "face": ("export", "open_run", "run"),
+    "face": ("export", "open_run", "run", "unregister"),
     "physics.activations": ("activation",),
     "physics.observables": ("observable",),
     "physics.optimisers": ("optimizer",),

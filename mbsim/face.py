@@ -16,6 +16,11 @@ from mbsim.config.configuration import Config, load_config
 from mbsim.data import dataset as datasets
 from mbsim.data import export as exports
 from mbsim.errors import ConfigError, DatasetError, RunFolderError
+from mbsim.physics.activations import ACTIVATIONS
+from mbsim.physics.keys import listed
+from mbsim.physics.observables import OBSERVABLES
+from mbsim.physics.optimisers import OPTIMISERS
+from mbsim.registry import RegistrationError, Registry
 from mbsim.running.progress import Progress
 
 Report = Callable[[Progress], None]
@@ -121,6 +126,35 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     if not isinstance(path, str | os.PathLike):
         raise DatasetError(f"path: must be the path of a file to write, not {_a(path)}")
     exports.export(dataset, path)
+
+
+def unregister(what: str, name: str) -> None:
+    """Forget what a script or a notebook has registered, so that its name is free again.
+
+    Args:
+        what: "observable", "activation", "optimizer" or "estimator".
+        name: under which it was registered. If it is not there nothing happens, so that this may stand at the head
+            of a cell that runs again.
+
+    Raises:
+        RegistrationError: it is built in, or nothing of that kind is registered by users.
+
+    >>> import mbsim
+    >>> mbsim.unregister("observable", "magnetization")
+    >>> @mbsim.observable("magnetization", long_name="mean of the hidden weights")
+    ... def magnetization(student, teacher, examples):
+    ...     return student.w.mean()
+    >>> mbsim.unregister("observable", "magnetization")
+    """
+    from mbsim.fss.estimators import ESTIMATORS
+
+    registries: dict[str, Registry[Any]] = {
+        one.what: one for one in (OBSERVABLES, ACTIVATIONS, OPTIMISERS, ESTIMATORS)
+    }
+    if what not in registries:
+        raise RegistrationError(f"unregister: what = {what!r}: must be {listed(tuple(registries))}")
+    if name in registries[what]:
+        registries[what].remove(name)
 
 
 def _a(thing: object) -> str:

@@ -39,10 +39,11 @@ class Registry(Mapping[str, T], Generic[T]):
                 f"{self.what} {name!r}: a name must be lower-case letters, digits, - and _, a letter first"
             )
         if name in self._things:
-            kind = "built in" if name in self._built_in else "registered already"
+            own = name not in self._built_in
+            free = f'mbsim.unregister("{self.what}", "{name}") frees it, or ' if own else ""
             raise RegistrationError(
-                f"{self.what} {name!r}: this name is taken ({kind}); choose another, "
-                f"taken are {', '.join(self._things)}"
+                f"{self.what} {name!r}: this name is taken ({'registered already' if own else 'built in'}); "
+                f"{free}choose another, taken are {', '.join(self._things)}"
             )
         self._things[name] = thing
         if built_in:
@@ -55,8 +56,10 @@ class Registry(Mapping[str, T], Generic[T]):
         Raises:
             RegistrationError: it is built in, or not there.
         """
-        if name in self._built_in or name not in self._things:
-            raise RegistrationError(f"{self.what} {name!r}: only what was registered later can be removed")
+        if name in self._built_in:
+            raise RegistrationError(f"{self.what} {name!r}: is built in, and stays")
+        if name not in self._things:
+            raise RegistrationError(f"{self.what} {name!r}: is not registered")
         del self._things[name]
 
     def built_in(self, name: str) -> bool:

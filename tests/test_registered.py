@@ -181,6 +181,24 @@ def test_what_cannot_be_registered(register, line):
     assert "\n" not in str(caught.value)
 
 
+def test_a_name_is_taken_until_it_is_freed():
+    register = mbsim.observable("magnetization", long_name="x")
+    mbsim.unregister("observable", "magnetization")  # nothing there, nothing happens
+    register(magnetization)
+    with pytest.raises(mbsim.RegistrationError, match="taken") as caught:
+        register(magnetization)
+    assert 'mbsim.unregister("observable", "magnetization") frees it' in str(caught.value)
+    mbsim.unregister("observable", "magnetization")
+    register(magnetization)
+    for what, name, line in (
+        ("observable", "overlap", "observable 'overlap': is built in, and stays"),
+        ("rule", "sgd", 'unregister: what = \'rule\': must be "observable", "activation"'),
+    ):
+        with pytest.raises(mbsim.RegistrationError) as caught:
+            mbsim.unregister(what, name)
+        assert str(caught.value).startswith(line)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [

@@ -58,7 +58,15 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-TEACHER = Key("teacher", OneOf(lambda: tuple(TEACHERS)), help='"sparse", or "parity" for dense students')
+def teachers_told() -> str:
+    """The teachers for the help, each with the students that can learn it where not all can."""
+    return " or ".join(
+        f'"{name}"' + (f" for {' and '.join(one.students)} students" if one.students else "")
+        for name, one in TEACHERS.items()
+    )
+
+
+TEACHER = Key("teacher", OneOf(lambda: tuple(TEACHERS)), help=teachers_told())
 
 
 def model_keys() -> dict[str, Key]:
