@@ -111,7 +111,8 @@ def test_parameters_are_asked_again_without_the_smallest_sizes():
     found = only(ds)
     assert [one.smallest for one in found.stability] == [128, 256]
     for one in found.stability:
-        assert one.inverse_nu.low <= collapses.INVERSE_NU <= one.inverse_nu.high
+        apart = abs(one.inverse_nu.value - collapses.INVERSE_NU)
+        assert apart < one.inverse_nu.high - one.inverse_nu.low  # four standard errors
     # The smallest size is off by a correction that dies at once: what was fitted moves when it goes.
     moved = ds.copy(deep=True)
     moved["q"] = moved.q.where(moved.N > 64, moved.q * 1.06)
@@ -146,7 +147,13 @@ def test_several_quantities_share_m_c_and_nu(planted):
     assert mean.m_c.high - mean.m_c.low < 1.2 * (alone.m_c.high - alone.m_c.low)
 
 
-SHAPES = [(4, 4), (16, 1), (8, 8), (32, 32)]
+SAMPLES = {
+    "4x4": ((4, 4), {}),
+    "16x1": ((16, 1), {}),
+    "8x8": ((8, 8), {}),
+    "32x32": ((32, 32), {}),
+    "16x4, the same students at every m": ((16, 4), {"along": 5.0}),
+}
 
 
 @pytest.mark.parametrize(
@@ -161,21 +168,34 @@ def test_points_that_collapse_have_a_chi2_of_one_a_point(shape, shared):
     assert min(one.p_value for one in found) > 1e-3
 
 
+def test_points_that_move_together_are_few_to_test():
+    """Students that are the same at every m: there χ²/dof of 0.3 is no surprise, and dof says why."""
+    together = only(collapses.samples(16, 4, 0, noise=0.5, along=5.0))
+    apart = only(collapses.samples(16, 4, 0, noise=0.5, shared=0.0))
+    assert together.dof < 8 < 30 < apart.dof
+    assert 0.02 < together.p_value < 0.98
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda one: "{}x{}".format(*one))
-def test_intervals_of_the_collapse_cover(shape):
+@pytest.mark.parametrize("case", SAMPLES)
+def test_intervals_of_the_collapse_cover(case):
+    """The table of docs/analysis.md; pytest -s prints it."""
+    shape, options = SAMPLES[case]
     hits = {name: [] for name in collapses.EXACT}
     squares, chances = [], []
     for seed in range(200):
-        found = only(collapses.samples(*shape, seed, noise=0.5))
+        found = only(collapses.samples(*shape, seed, noise=0.5, **options))
         squares.append(found.chi2_per_dof)
         chances.append(found.p_value)
         for name, exact in collapses.EXACT.items():
             interval = getattr(found, name)
             if interval.known:
                 hits[name].append(interval.low <= exact <= interval.high)
-    assert 0.9 <= np.mean(squares) <= 1.1
-    assert np.mean(np.array(chances) < 0.05) <= 0.12
+    low = np.mean(np.array(chances) < 0.05)
+    covered = " ".join(f"{name} {np.mean(hit):.3f}" for name, hit in hits.items())
+    print(f"\n{case}: χ²/dof {np.mean(squares):.2f}, p < 0.05 {low:.3f}, {covered}")
+    assert 0.85 <= np.mean(squares) <= 1.15
+    assert low <= 0.12
     for name, hit in hits.items():
         assert len(hit) >= 195
         assert 0.90 <= np.mean(hit) <= 0.99, name

@@ -128,16 +128,15 @@ def collapse_of_summaries(
     good = goodness(fit)
     drawn = [
         replace(
-            one, **_points(fit, at), chi2_per_dof=good.chi2 / good.freedom, dof=good.freedom,
-            p_value=good.p_value,
+            one, **_points(fit, at), chi2_per_dof=good.ratio, dof=good.freedom, p_value=good.p_value,
         )
         for at, one in enumerate(empty)
     ]  # fmt: skip
     if good.p_value < REFUTED:
-        why = because("no_collapse", chi2=good.chi2 / good.freedom, p=good.p_value, control=design.control)
+        why = because("no_collapse", chi2=good.ratio, p=good.p_value, control=design.control)
         return [replace(one, because=(why, *notes)) for one in drawn]
     rng = generator(design.seed, labels)
-    found, reasons = parameters_of(fit, asked, good.freedom, design.bootstrap, rng)
+    found, reasons = parameters_of(fit, asked, good.expected, design.bootstrap, rng)
     drawn = [replace(one, **own) for one, own in zip(drawn, found, strict=True)]
     if not reasons:
         drawn = [stability_of(one, fit, asked, at, design) for at, one in enumerate(drawn)]

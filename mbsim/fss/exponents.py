@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 def parameters_of(
-    fit: Fit, asked: Request, freedom: float, bootstrap: int, rng: np.random.Generator
+    fit: Fit, asked: Request, expected: float, bootstrap: int, rng: np.random.Generator
 ) -> tuple[list[dict[str, Any]], tuple[Reason, ...]]:
     """Fields of the record of each quantity, and why some of them hold nothing."""
     fit, found, reasons = _spread(fit, bootstrap, rng)
@@ -36,7 +36,7 @@ def parameters_of(
     count = len(fit.theta)
     m_c = _given(asked.m_c) if asked.m_c is not None else (UNKNOWN if reasons else found.of(master.M_C))
     rate = found.of(master.RATE) if asked.nu is None else _given(1 / asked.nu)
-    drawn_over = landscape(fit, m_c, rate, freedom) if fit.bounds.free[:2].all() else None
+    drawn_over = landscape(fit, m_c, rate, expected) if fit.bounds.free[:2].all() else None
     records = []
     for which, name in enumerate(asked.quantities):
         columns = [master.M_C, master.RATE, master.HEIGHT + which]

@@ -5,9 +5,11 @@ curves nor parameters follow, and e the errors in units of those stated, with co
 
     ⟨χ²⟩ = tr(P C),  var χ² = 2 tr(P C P C)
 
-⟨χ²⟩ takes the place of the degrees of freedom, which it is where points are not correlated. χ² is referred to
-Fisher's law with these two moments, F(h, k) with h = 2 ⟨χ²⟩² / var χ², and k degrees of freedom of the errors
-themselves, which few teachers tell badly.
+χ² / ⟨χ²⟩ is what is stated as χ²/dof. It scatters as χ² of h degrees of freedom over h does, with the same mean
+and variance, h = 2 ⟨χ²⟩² / var χ²: points less parameters where points are not correlated, and far fewer where
+they are (points of the same students at every m move together, so that there are few numbers to test, and 0.3 is
+as likely as 2). It is referred to Fisher's law F(h, k), with k degrees of freedom of the errors themselves, which
+few teachers tell badly.
 
 Reference: G. E. P. Box, Ann. Math. Stat. 25, 290 (1954), on quadratic forms.
 """
@@ -26,11 +28,15 @@ Array = NDArray[np.float64]
 
 
 class Goodness(NamedTuple):
-    """χ², what is expected of it, and the chance of so large a χ² where the points collapse."""
+    """χ² over what is expected of it, its degrees of freedom, and the chance of so large a one of a collapse.
 
-    chi2: float
+    expected: of χ² itself.
+    """
+
+    ratio: float
     freedom: float
     p_value: float
+    expected: float
 
 
 def goodness(fit: Fit) -> Goodness:
@@ -41,7 +47,8 @@ def goodness(fit: Fit) -> Goodness:
     shared = 0.0
     for block in blocks:
         at = np.ix_(block.places, block.places)
-        correlations[at] = correlation(block.deviations)
+        length = np.sqrt(fit.data.expected[block.places])
+        correlations[at] = correlation(block.deviations) * length[:, None] * length
         # Known errors weigh as many degrees of freedom as there are points with errors of their own.
         shared += max(float(squared_correlation(block.deviations).sum()), 1.0) / block.freedom
     mean = max(float((projection * correlations).sum()), 1e-9)
@@ -57,7 +64,7 @@ def goodness(fit: Fit) -> Goodness:
     k = count**2 / shared
     # Errors are such that squares over them are one on average: Fisher's law is k / (k - 2) on average.
     ratio = fit.cost / mean * (k / (k - 2) if k > 2 else 1.0)
-    return Goodness(fit.cost, mean, float(fdtrc(h, k, ratio)))
+    return Goodness(fit.cost / mean, h, float(fdtrc(h, k, ratio)), mean)
 
 
 def _projection(fit: Fit) -> Array:

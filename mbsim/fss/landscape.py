@@ -14,8 +14,11 @@ NODES = 21
 STEPS = 6
 
 
-def landscape(fit: Fit, m_c: Interval, rate: Interval, freedom: float) -> Landscape:
-    """χ²/dof four half-intervals to each side of the best, the other parameters at their best for each."""
+def landscape(fit: Fit, m_c: Interval, rate: Interval, expected: float) -> Landscape:
+    """χ²/dof four half-intervals to each side of the best, the other parameters at their best for each.
+
+    `expected`: of χ² where the points collapse (`goodness`).
+    """
     axes = []
     for at, interval in ((master.M_C, m_c), (master.RATE, rate)):
         reach = 2 * (interval.high - interval.low)
@@ -25,4 +28,4 @@ def landscape(fit: Fit, m_c: Interval, rate: Interval, freedom: float) -> Landsc
     start = np.concatenate([mesh, np.broadcast_to(fit.theta[2:], (len(mesh), len(fit.theta) - 2))], axis=1)
     others = fit.bounds.holding(master.M_C, master.RATE)
     _, cost = master.minimise(fit.points, start, fit.data.value[None], others, STEPS)
-    return Landscape(axes[0], axes[1], cost.reshape(NODES, NODES) / freedom)
+    return Landscape(axes[0], axes[1], cost.reshape(NODES, NODES) / expected)

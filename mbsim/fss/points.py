@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 FEWEST_PER_SIZE = 4
 FEWEST_IN_RISE = 3
 """Of the points of a size, so many must lie between 5 and 95 % of its range."""
-MANY = 15
+MANY = 64
 """Degrees of freedom from which on every point has an error of its own."""
 FEW = 3.0
 """Of a variance known with fewer degrees of freedom no error can be made: so many are taken."""
@@ -37,13 +37,17 @@ KERNEL = np.array([1, 2, 3, 2, 1]) / 9
 
 
 class Part(NamedTuple):
-    """One quantity at one size: control, value and error, (point,); deviations as `Resampled` has them."""
+    """One quantity at one size: control, value, error and what squares over errors are on average, (point,).
+
+    deviations: as `Resampled` has them.
+    """
 
     quantity: str
     size: float
     m: Array
     value: Array
     error: Array
+    expected: Array
     deviations: Array
 
 
@@ -60,12 +64,13 @@ class Block(NamedTuple):
 
 
 class Data(NamedTuple):
-    """All points, those of the first quantity first: control, size, value and error, (point,), and blocks."""
+    """All points, those of the first quantity first, as `Part` has them, and blocks."""
 
     m: Array
     size: Array
     value: Array
     error: Array
+    expected: Array
     counts: tuple[int, ...]
     blocks: tuple[Block, ...]
 
@@ -84,9 +89,8 @@ class Data(NamedTuple):
             if (at := inside[block.places]).any()
         ]
         counts = tuple(int((inside & (quantity == which)).sum()) for which in range(len(self.counts)))
-        return Data(
-            self.m[inside], self.size[inside], self.value[inside], self.error[inside], counts, tuple(blocks)
-        )
+        m, size, value, error, expected = (one[inside] for one in self[:5])
+        return Data(m, size, value, error, expected, counts, tuple(blocks))
 
 
 def part_of(one: Summary, quantity: str, window: tuple[float, float] | None) -> Part | None:
@@ -101,14 +105,18 @@ def part_of(one: Summary, quantity: str, window: tuple[float, float] | None) -> 
         inside &= (m >= window[0]) & (m <= window[1])
     if inside.sum() < FEWEST_PER_SIZE or not np.ptp(resampled.estimate[inside]) > 0:
         return None
-    error = errors(resampled._replace(estimate=resampled.estimate[inside]), deviations[:, inside])
-    return Part(
-        quantity, one.ensemble.size, m[inside], resampled.estimate[inside], error, deviations[:, inside]
-    )
+    value, deviations = resampled.estimate[inside], deviations[:, inside]
+    error, expected = errors(resampled._replace(estimate=value), deviations)
+    return Part(quantity, one.ensemble.size, m[inside], value, error, expected, deviations)
 
 
-def errors(quantity: Resampled, deviations: Array) -> Array:
-    """The errors of points in order of m, (point,)."""
+def errors(quantity: Resampled, deviations: Array) -> tuple[Array, Array]:
+    """The errors of points in order of m, and what squares of deviations over them are on average, (point,).
+
+    Averaged over neighbours, errors are too small where the variance peaks and too large beside it. A point
+    with its own variance s² of ν degrees of freedom, that has the weight w in the average behind its error,
+    has on average a square of s² / (1 - 2 w / ν) over that of the error: s² and its error are not independent.
+    """
     variance = np.square(deviations).sum(axis=0)
     # Rounding leaves a trace where all students agree.
     varies = variance > (1e-12 * np.abs(quantity.estimate).max()) ** 2
@@ -116,16 +124,20 @@ def errors(quantity: Resampled, deviations: Array) -> Array:
     found = np.full(
         len(variance), np.ptp(quantity.estimate) / (quantity.shape[0] * max(1, quantity.shape[1]))
     )
+    expected = np.zeros(len(variance))
     if not varies.any():
-        return found
+        return found, expected
     weights = _weights(int(varies.sum())) if freedom < MANY else np.eye(int(varies.sum()))
     # The variance of a weighted mean of variances, over that of one of them: Σ w w' ρ².
     own = float(np.square(weights).sum(axis=1).mean())
-    shared = weights @ squared_correlation(deviations[:, varies]) * weights
+    correlated = squared_correlation(deviations[:, varies])
+    shared = weights @ correlated * weights
     pooled = max(FEW, freedom / float(np.clip(shared.sum(axis=1).mean(), own, 1)))
     bias = _bias(max(freedom, 1)) - _bias(pooled) - np.log1p(-2 / pooled)
     found[varies] = np.exp((weights @ np.log(variance[varies]) + bias) / 2)
-    return found
+    weight = np.clip((weights * correlated).sum(axis=1), 0, 1)
+    expected[varies] = variance[varies] / found[varies] ** 2 / (1 - 2 * weight / max(FEW, freedom))
+    return found, expected
 
 
 def _bias(freedom: float) -> float:
@@ -181,6 +193,7 @@ def joined(parts: Sequence[Part], quantities: Sequence[str]) -> Data:
         np.concatenate([np.full(len(part.m), part.size) for part in ordered]),
         np.concatenate([part.value for part in ordered]),
         np.concatenate([part.error for part in ordered]),
+        np.concatenate([part.expected for part in ordered]),
         tuple(sum(len(part.m) for part in ordered if part.quantity == name) for name in quantities),
         tuple(blocks),
     )

@@ -69,7 +69,7 @@ class Collapse(Record):
     master_x, master_y: the master curve, shape (grid,).
     landscape: None where m_c or ν was fixed.
     p_value: the chance of so large a χ² where the points do collapse.
-    dof: what is expected of χ²: points less parameters where the errors of points are not correlated.
+    dof: degrees of freedom: points less parameters where errors are not correlated, fewer where they are.
     omega: the exponent of the correction to scaling, unknown where there is none.
     parameters, draws, covariance: names of the parameters, resampled values (sample, parameter), and their
         covariance; empty where they are not determined.

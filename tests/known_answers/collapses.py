@@ -43,6 +43,14 @@ def grid(size, points, reach=5.0, inverse_nu=INVERSE_NU):
     return np.round(M_C + np.linspace(-reach, reach, points) * (size / REFERENCE) ** -inverse_nu, 9)
 
 
+def _root(x, along):
+    """What makes of independent numbers those with correlation exp(-(x - x')² / 2 along²)."""
+    if not along:
+        return np.eye(len(x))
+    correlation = np.exp(-np.square((x[:, None] - x) / along) / 2)
+    return np.linalg.cholesky(correlation + 1e-9 * np.eye(len(x)))
+
+
 def samples(
     teachers,
     replicas,
@@ -53,15 +61,22 @@ def samples(
     noise=1.0,
     amplitude=0.0,
     omega=1.0,
+    along=0.0,
     **exponents,
 ):
-    """`q` over (N, teacher, replica, m); `shared` is the scatter of teachers in units of that of students."""
+    """`q` over (N, teacher, replica, m); `shared` is the scatter of teachers in units of that of students.
+
+    along: the length in x over which a student scatters alike, as where it is the same at every m.
+    """
     rng = np.random.default_rng(seed)
     grids = [grid(size, points, inverse_nu=exponents.get("inverse_nu", INVERSE_NU)) for size in sizes]
     m = np.unique(np.concatenate(grids))
     values = np.full((len(sizes), teachers, replicas, len(m)), np.nan)
     for at, (size, own) in enumerate(zip(sizes, grids, strict=True)):
         mean, scatter = exact(size, own, amplitude, omega, **exponents)
-        students = rng.normal(size=(teachers, replicas, points)) + shared * rng.normal(size=(teachers, 1, 1))
+        x = (own - M_C) * (size / REFERENCE) ** exponents.get("inverse_nu", INVERSE_NU)
+        students = rng.normal(size=(teachers, replicas, points)) @ _root(x, along).T + shared * rng.normal(
+            size=(teachers, 1, 1)
+        )
         values[at][..., np.searchsorted(m, own)] = mean + noise * scatter * students
     return xr.Dataset({"q": (("N", "teacher", "replica", "m"), values)}, {"N": list(sizes), "m": m})
