@@ -116,7 +116,7 @@ def plan_for(kind: str, case: Case, parts: int) -> Plan:
         raise SystemExit(f"{case.title}: no layout for {devices.NAMES[kind]}")
     count = max(1, STUDENTS // of.students)
     size = Size(target, case.shape, of, case.heat, count, count)
-    return Plan(size, 256, case.training, True, 1, parts)
+    return Plan(size, 256, case.training, True, True, parts)
 
 
 def row_of(kind: str, case: Case, program: str, parts: int, mesh: jax.sharding.Mesh) -> Row:

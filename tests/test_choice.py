@@ -1,11 +1,13 @@
 """Which engine trains: one that answers wrongly on this device is named and passed over."""
 
+import jax
 import numpy as np
 import pytest
 
 import mbsim
 from mbsim.config import load_config
-from mbsim.engines import choice, known_answers, remembered
+from mbsim.engines import by_pallas, choice, choose, known_answers, remembered
+from mbsim.engines.by_pallas import PALLAS
 from mbsim.engines.by_registers import REGISTERS
 from mbsim.engines.registers import kept
 from mbsim.plan.tasks import task_of
@@ -58,6 +60,73 @@ def test_a_kernel_that_answers_wrongly_is_named_and_the_next_engine_trains():
 def test_an_engine_that_was_asked_for_is_not_replaced(tmp_path):
     with pytest.raises(SelfCheckFailed, match="gives wrong numbers on this device: nothing was computed"):
         mbsim.run(CONFIG, tmp_path / "run", engine="registers")
+
+
+class MadeUp:
+    """A GPU that is not there, with so much memory."""
+
+    platform, device_kind = "gpu", "made up"
+
+    def __init__(self, memory):
+        self.memory = memory
+
+    def memory_stats(self):
+        return {"bytes_limit": self.memory}
+
+
+@pytest.fixture
+def gpu(monkeypatch, apart):
+    """A way to have a GPU, whose kernels are interpreted."""
+
+    def there(memory):
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+        monkeypatch.setattr(by_pallas, "device", lambda: MadeUp(memory))
+
+    return there
+
+
+def test_pallas_is_chosen_where_there_is_an_accelerator(gpu):
+    assert choose(task()) == (REGISTERS, choice.FASTEST)
+    gpu(2**34)
+    assert choose(task()) == (PALLAS, choice.FASTEST)
+    assert choose(task(), here=False).engine is REGISTERS, "what is asked before JAX starts"
+    choice.distrust(PALLAS, task())
+    found = choose(task())
+    assert found.engine is REGISTERS
+    assert found.reason == "pallas: its random-order vector kernel gives wrong numbers on this device"
+
+
+def test_what_does_not_fit_an_accelerator_is_trained_on_the_cpu(gpu):
+    """The line names the sizes; an engine that was asked for is refused by the same words."""
+    gpu(2**14)
+    found = choose(task())
+    assert found.engine is REGISTERS
+    words = "N = 5, d = 3, m = 2: the fewest students that a kernel takes need "
+    assert found.reason.startswith(f"pallas: {words}") and "\n" not in found.reason
+    with pytest.raises(mbsim.ConfigError, match=f'^run.engine = "pallas": {words}'):
+        choose(task(), "pallas")
+
+
+@pytest.mark.slow
+def test_an_accelerator_trains_to_the_same_bits(gpu):
+    """Two teachers, through the whole of a run."""
+    config = {**CONFIG, "grid": {**CONFIG["grid"], "teachers": 2}}
+    expected = mbsim.run(config)
+    gpu(2**34)
+    found = mbsim.run(config)
+    assert (expected.attrs["engine"], found.attrs["engine"]) == ("registers", "pallas")
+    for name in ("overlap", "generalization_error", "accepted", "success"):
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_a_kernel_that_does_not_compile_gives_no_known_answer(monkeypatch, gpu):
+    gpu(2**34)
+
+    def fails(*case, **rule):
+        raise jax.errors.JaxRuntimeError("INTERNAL: ptxas")
+
+    monkeypatch.setattr(known_answers, "run", fails)
+    assert remembered.answers(PALLAS, task()) == ("random-order vector", False)
 
 
 def task():

@@ -23,7 +23,9 @@ def engines_for(name):
     """Names of the engines that can do a run here."""
     config = load_config(runs.BINARY[name])
     task = task_of(units(config)[0], config)
-    return [name for name, engine in ENGINES.items() if not (engine.refuses(task) or engine.unavailable())]
+    return [
+        name for name, engine in ENGINES.items() if not (engine.refuses(task) or engine.unavailable(task))
+    ]
 
 
 def check(name, engine):

@@ -14,10 +14,10 @@ from students import SEED, drawn, labels
 
 from mbsim.engines import ensemble, networks
 from mbsim.engines.mesh import student_mesh
-from mbsim.engines.pallas import batches, bitwise, layout, refusals, tables, training, vector
+from mbsim.engines.pallas import batches, bitwise, blocks, layout, refusals, tables, training, vector
 from mbsim.engines.pallas.programs import program
 from mbsim.engines.pallas.targets import Target
-from mbsim.engines.task import Dynamics, Task, TrainingSet
+from mbsim.engines.task import Dynamics, StudentLabels, Task, TrainingSet
 from mbsim.physics.problem import Teacher
 
 GPU, TPU = Target("gpu", interpret=True), Target("tpu", interpret=True)
@@ -168,6 +168,74 @@ def test_a_launch_without_memory_is_halved(monkeypatch):
         np.testing.assert_array_equal(column, right)
 
 
+def uneven(sizes, students, counts) -> Task:
+    """A task whose teachers have so many of these students each."""
+    taught = drawn((*sizes, sizes[2] > 1), range(len(counts)))
+    kept = np.concatenate([np.flatnonzero(students.teacher == t)[:n] for t, n in enumerate(counts)])
+    some = StudentLabels(*(column[np.random.default_rng(0).permutation(kept)] for column in students))
+    shape = networks.shape_of(taught, sizes[0], sizes[2] > 1)
+    return Task(taught, np.arange(len(counts)), shape, some, np.array([0, 2]), SEED, Dynamics(), 32)
+
+
+TEACHERS = {
+    # Two of a word, one of a word, two words; teachers with more students than a program has, and with one.
+    "vector": (VECTOR, labels((6, 14, 40), 200, temperature=WARM[1], teachers=4), (600, 30, 1, 400), GPU),
+    "scalar": ((9, 9, 1, 3), labels((6, 20), 8, teachers=3), (16, 5, 9), GPU),
+    "vector of a TPU": (VECTOR, labels((6, 40), 6, teachers=3), (12, 5, 9), TPU),
+    "scalar of a TPU": ((9, 9, 1, 3), labels((20, 250), 6, teachers=3), (12, 5, 9), TPU),
+}
+
+
+@SLOW
+@pytest.mark.parametrize(("case", "devices"), [*((case, 1) for case in TEACHERS), ("scalar", 8)])
+def test_a_launch_has_students_of_many_teachers(case, devices, monkeypatch):
+    """One launch for each layout, whose students have the bits that they have elsewhere."""
+    sizes, students, counts, target = TEACHERS[case]
+    task, run, launched = uneven(sizes, students, counts), training._Launch.run, []
+
+    def seen(launch, progress):
+        launched.append(set(launch.blocks.teacher[launch.blocks.used > 0]))
+        return run(launch, progress)
+
+    monkeypatch.setattr(training._Launch, "run", seen)
+    for column, right in zip(trained(task, target, devices), expected(task), strict=True):
+        np.testing.assert_array_equal(column, right)
+    layouts = {layout.words_for(m) if m > 16 else -m for m in task.labels.m.tolist()}
+    assert len(launched) == len(layouts)
+    assert set(range(len(counts))) in launched
+
+
+def test_blocks_hold_each_student_once_beside_others_of_its_teacher():
+    """Three teachers with 700, 1 and 700 students of four a word, 512 a program; others are wider."""
+    students = labels((5, 40), 700, teachers=3)
+    task = uneven(VECTOR, students, (1400, 1, 1000))
+    found = blocks.cut(task, GPU, 1, 0)
+    wide, narrow = found
+    assert (narrow.layout.fields, wide.layout.fields) == (4, 1)
+    assert narrow.used.tolist() == [512, 188, 1, 512, 188]
+    assert narrow.teacher.tolist() == [0, 0, 1, 2, 2]
+    everyone = np.concatenate([some.members[some.real] for some in found])
+    assert sorted(everyone) == list(range(len(task.labels.m)))
+    for some in found:
+        assert (task.labels.teacher[some.members] == some.teacher[:, None]).all()
+        last = some.launch(len(some.used) - 1, 3)
+        assert last.students == some.used[-1] and (last.teacher == some.teacher[-1]).all()
+
+
+@pytest.mark.parametrize("target", [GPU, TPU])
+@pytest.mark.parametrize("m", [8, 40, 250])
+def test_students_of_programs_lie_one_after_the_other(target, m):
+    """What is spread over an array and gathered again is itself; a program's students lie in its own block."""
+    of = layout.layout_for(target, networks.Shape(12, 12, 12, 3, 3, True, True), m, 10)
+    members = np.arange(3 * of.students).reshape(3, of.students)
+    array = of.spread(members)
+    assert array.shape == (of.fields, *of.many(of.single, 3))
+    np.testing.assert_array_equal(of.gathered(array), members)
+    own = np.take(array, range(of.single[of.axis]), axis=1 + of.axis)
+    assert sorted(own.ravel()) == list(range(of.students))
+    np.testing.assert_array_equal(of.gathered(np.stack([array, -array])), np.stack([members, -members]))
+
+
 def reversed_acceptance(patch):
     patch.setattr(bitwise, "at_most", lambda numbers, limits, fields: AT_MOST(limits, numbers, fields))
 
@@ -266,16 +334,21 @@ def test_tables_name_rows_of_readers():
 
 
 def test_refusals_are_one_line():
-    task = many(1)
-    assert refusals.refuses(task, GPU) == refusals.refuses(task, TPU) == ""
-    deep = task._replace(shape=task.shape._replace(d=33))
-    wide = task._replace(shape=task.shape._replace(N=2**14, K=2**14, M=2**14))
-    large = task._replace(shape=task.shape._replace(N=1000, K=1000, M=1000), labels=labels((2048,)))
-    for refused, words in ((deep, "d = 33"), (wide, "N = 16384"), (large, "m = 2048")):
-        reason = refusals.refuses(refused, TPU)
+    small = networks.Shape(12, 12, 12, 3, 3, True, True)
+    m, cold = np.array([5, 8]), np.zeros(2)
+    assert refusals.refuses(small, m, cold, GPU) == refusals.refuses(small, m, cold, TPU, 2**30) == ""
+    deep = small._replace(d=33), m, cold
+    wide = small._replace(N=2**14, K=2**14, M=2**14), m, cold
+    large = small._replace(N=1000, K=1000, M=1000), np.array([8, 2048]), cold
+    hot = small, np.array([2000]), np.array([100.0])
+    for case, words in ((deep, "d = 33"), (wide, "N = 16384"), (large, "m = 2048"), (hot, "T = 100")):
+        reason = refusals.refuses(*case, TPU)
         assert words in reason and "\n" not in reason
+    assert refusals.refuses(*wide, GPU, 80 * 2**30) == ""
+    assert "need 0.2 GiB, the device has 0.12 GiB" in refusals.refuses(*wide, GPU, 2**27)
+    deep_task = many(1)._replace(shape=small._replace(d=33))
     with pytest.raises(ValueError, match="d = 33"):
-        training.train(deep, student_mesh(jax.devices()[:1]), lambda done: None, GPU)
+        training.train(deep_task, student_mesh(jax.devices()[:1]), lambda done: None, GPU)
 
 
 def test_a_tpu_holds_the_largest_batches():

@@ -10,8 +10,7 @@ from students import SEED, drawn, labels
 
 from mbsim.engines import ENGINES, Students, Task, networks, reference
 from mbsim.engines import task as task_module
-from mbsim.engines.pallas import layout
-from mbsim.engines.pallas import training as kernels
+from mbsim.engines.pallas import blocks, layout
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.protocol import Trained
 from mbsim.engines.task import Dynamics
@@ -83,7 +82,7 @@ def test_pallas_gives_a_narrow_batch_the_words_of_its_own_width():
     students = labels((4, 200), 3)
     task = task_module.Task(taught, np.arange(1), shape, students, np.array([0]), SEED, Dynamics(), 8)
     found = {
-        int(students.m[group.places].max()): (group.layout.fields, group.layout.words)
-        for group in kernels.groups_of(task, Target("gpu"), 1, 0)
+        int(students.m[some.members].max()): (some.layout.fields, some.layout.words)
+        for some in blocks.cut(task, Target("gpu"), 1, 0)
     }
     assert found == {4: (4, 1), 200: (1, layout.words_for(200))}

@@ -10,7 +10,7 @@ from mbsim.engines.choice import choose, distrust
 from mbsim.engines.protocol import ENGINES, Engine, Students, Task, Trained
 from mbsim.engines.reference import REFERENCE
 
-for _engine in (REGISTERS, PALLAS, BATCHED, REFERENCE):  # the first that can is taken
+for _engine in (PALLAS, REGISTERS, BATCHED, REFERENCE):  # the first that can is taken
     ENGINES.add(_engine.name, _engine, built_in=True)
 
 __all__ = ["ENGINES", "Engine", "Students", "Task", "Trained", "choose", "distrust"]

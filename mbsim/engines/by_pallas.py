@@ -1,12 +1,25 @@
 """The engine of ±1 weights on accelerators: the proposals of a sweep are one kernel, written in Pallas.
 
 It has been interpreted, bit for bit the other engines, and compiled for devices that were not there, but never run
-on one: so it trains only where it is asked for, and its known answers decide at the start of each run.
+on one: so its known answers decide at the start of each run.
 """
+
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mbsim.engines import binary
 from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.engines.shapes import shape_of_task
 from mbsim.lazy import jax
+
+if TYPE_CHECKING:
+    from jax import Device
+
+
+def device() -> "Device":
+    """One of the devices, which are alike."""
+    return jax.local_devices()[0]
 
 
 class Pallas:
@@ -14,20 +27,29 @@ class Pallas:
 
     name: str = "pallas"
     title: str = "a sweep in one kernel, on GPU and TPU"
+    accelerated: bool = True
 
     def refuses(self, task: Task) -> str:
         """Real weights, other rules and observables."""
         return binary.foreign(task, any_law=False) if task.problem.binary else "it trains ±1 weights"
 
-    def unavailable(self) -> str:
-        """A machine without a GPU or TPU."""
-        return "it runs on GPUs and TPUs, and there is none" if jax.default_backend() == "cpu" else ""
+    def unavailable(self, task: Task) -> str:
+        """A machine without a GPU or TPU, or one whose memory is too small for the kernels of these sizes."""
+        here = device()
+        if here.platform == "cpu":
+            return "it runs on GPUs and TPUs, and there is none"
+        from mbsim.engines.devices import available_bytes
+        from mbsim.engines.pallas import refusals, targets  # Pallas is slow to import
+
+        m, temperatures = np.asarray(task.students.m), np.asarray(task.students.axes["temperature"])
+        target, room = targets.target_of(here), available_bytes(here)
+        return refusals.refuses(shape_of_task(task), m, temperatures, target, room)
 
     def train(self, task: Task, progress: Progress) -> Trained:
-        """Launches over all devices. What does not fit raises MemoryError with the reason."""
+        """Launches over all devices. What does not fit after all raises MemoryError with the reason."""
         try:
             return binary.train(task, "pallas", progress)
-        except ValueError as error:  # sizes that the kernels cannot have, known once the device is
+        except ValueError as error:  # sizes that are known exactly once teachers are drawn
             raise MemoryError(str(error)) from error
 
     def host_bytes(self, task: Task) -> int:
@@ -39,8 +61,11 @@ class Pallas:
         return binary.kernel(task)
 
     def known_answers(self, task: Task) -> bool:
-        """Of that kernel."""
-        return binary.known_answers(task, "pallas")
+        """Of that kernel. One that does not compile here, or does not run, has none."""
+        try:
+            return binary.known_answers(task, "pallas")
+        except (jax.errors.JaxRuntimeError, NotImplementedError):
+            return False
 
 
 PALLAS = Pallas()

@@ -3,7 +3,6 @@
 from mbsim.engines import binary
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.shapes import shape_of_task
-from mbsim.lazy import jax
 
 
 class Registers:
@@ -11,14 +10,15 @@ class Registers:
 
     name: str = "registers"
     title: str = "compiled loops over registers of students, on CPU"
+    accelerated: bool = False
 
     def refuses(self, task: Task) -> str:
         """Real weights, other rules and observables."""
         return binary.foreign(task, any_law=True) if task.problem.binary else "it trains ±1 weights"
 
-    def unavailable(self) -> str:
-        """Other devices."""
-        return "" if jax.default_backend() == "cpu" else "it runs on CPU"
+    def unavailable(self, task: Task) -> str:
+        """Nothing: every machine has a CPU, and beside an accelerator it trains what does not fit there."""
+        return ""
 
     def train(self, task: Task, progress: Progress) -> Trained:
         """A thread on each core takes the next register of students."""
@@ -26,7 +26,7 @@ class Registers:
 
     def host_bytes(self, task: Task) -> int:
         """A block of students on each core."""
-        from mbsim.engines.ensemble import cores
+        from mbsim.engines.devices import cores
         from mbsim.engines.registers.sizes import core_bytes
 
         return core_bytes(shape_of_task(task), int(max(task.students.m))) * cores()

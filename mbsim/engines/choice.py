@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from mbsim.engines.protocol import ENGINES, Engine, Task
 from mbsim.errors import ConfigError
+from mbsim.lazy import jax
 
 FASTEST = "the fastest here"  # the reason where nothing was passed over
 
@@ -21,7 +22,7 @@ def _of_device(engine: Engine, task: Task) -> str:
     """Why an engine cannot train a task on the devices of this process."""
     if (engine.name, engine.kernel(task)) in WRONG:
         return f"its {engine.kernel(task)} kernel gives wrong numbers on this device"
-    return engine.unavailable()
+    return engine.unavailable(task)
 
 
 class Choice(NamedTuple):
@@ -53,6 +54,8 @@ def choose(task: Task, asked: str | None = None, here: bool = True) -> Choice:
         return Choice(ENGINES[asked], "as asked")
     passed_over: list[str] = []
     for name, engine in ENGINES.items():
+        if engine.accelerated and not (here and jax.default_backend() != "cpu"):
+            continue  # it is no choice where there is no accelerator
         why = lacks(engine)
         if not why:
             return Choice(engine, "; ".join(passed_over) or FASTEST)

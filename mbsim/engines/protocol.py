@@ -81,17 +81,21 @@ class Trained(NamedTuple):
 class Engine(Protocol):
     """A way to train students.
 
-    name: in `[run] engine`. title: for people, with what it runs on.
+    name: in `[run] engine`. title: for people, with what it runs on. accelerated: whether it runs on GPUs and TPUs
+    only.
     """
 
     name: str
     title: str
+    accelerated: bool
 
     def refuses(self, task: Task) -> str:
         """Why this engine cannot train the task anywhere, in a few words; empty if it can."""
 
-    def unavailable(self) -> str:
-        """Why this engine cannot run on the devices of this process; empty if it can. May start JAX."""
+    def unavailable(self, task: Task) -> str:
+        """Why this engine cannot train the task on the devices of this process, in a few words; empty if it can. May
+        start JAX.
+        """
 
     def train(self, task: Task, progress: Progress) -> Trained:
         """Train and measure."""

@@ -59,6 +59,20 @@ class Layout(NamedTuple):
         """A `row` or `single` of so many programs."""
         return tuple(n * programs if i == self.axis else n for i, n in enumerate(row))
 
+    def spread(self, members: np.ndarray) -> np.ndarray:
+        """What belongs to the students of some programs (programs, students), as an array (F, *single)."""
+        count = len(members)
+        apart = np.moveaxis(members.reshape(count, self.fields, *self.single), 0, 1 + self.axis)
+        return np.ascontiguousarray(apart.reshape(self.fields, *self.many(self.single, count)))
+
+    def gathered(self, array: np.ndarray) -> np.ndarray:
+        """The other way round: of an array (..., F, *single) of a launch (..., programs, students)."""
+        ahead = array.ndim - len(self.single)  # axes ahead of a row
+        at = ahead + self.axis
+        apart = array.reshape(*array.shape[:at], -1, self.single[self.axis], *array.shape[at + 1 :])
+        apart = np.moveaxis(apart, at, ahead - 1)
+        return apart.reshape(*array.shape[: ahead - 1], -1, self.students)
+
 
 def fields_for(m: int, readers: int) -> int:
     """Students in a word: what their examples, and the changes that a flip can make, leave room for."""

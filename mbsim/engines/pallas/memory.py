@@ -13,11 +13,12 @@ SHARE = 0.9  # of the memory that a device may hand out
 
 def program_bytes(shape: Shape, of: Layout, heat: int) -> int:
     """Device memory of one program's students: what passes through twice, what is kept once, and for each of
-    them some room to draw inputs.
+    them some room to draw inputs; and of its teacher's tables.
     """
     row = 4 * int(np.prod(of.row))
     drawn = (2 + of.fields) * shape.N * of.words
-    return row * (layout.kept_rows(shape, of) + 2 * layout.passed_rows(shape, of, heat) + drawn)
+    rows = layout.kept_rows(shape, of) + 2 * layout.passed_rows(shape, of, heat) + drawn
+    return row * rows + 2 * layout.table_bytes(shape)
 
 
 def most_programs(shape: Shape, of: Layout, heat: int, mesh: Mesh) -> int:

@@ -27,15 +27,20 @@ from mbsim.sampling.streams import Key, Leaf, StudentKeys
 
 class Plan(NamedTuple):
     """What programs are compiled for: the kernel's size on one device, test examples, the training set or None,
-    whether orders are random, teachers in a launch on one device, parts of sweeps that `advance` does.
+    whether orders are random, whether all devices share one teacher, parts of sweeps that `advance` does.
     """
 
     size: Size
     test_size: int
     training: TrainingSet | None
     random_order: bool
-    teachers: int
+    shared: bool
     parts: int
+
+    @property
+    def teachers(self) -> int:
+        """Teachers in a launch on one device."""
+        return self.size.programs // self.size.blocks
 
 
 class Students(NamedTuple):
@@ -162,9 +167,9 @@ def _for_each_teacher(plan: Plan, do: Callable[..., Array], students: tuple, tea
 
 
 def specs(plan: Plan, axis_name: str) -> tuple[P, P]:
-    """How arrays of students and arrays of teachers are split over the devices: a single teacher is everybody's."""
+    """How arrays of students and arrays of teachers are split over the devices; one teacher may be everybody's."""
     students = P(*[None] * (1 + plan.size.layout.axis), axis_name)
-    return students, P() if plan.teachers == 1 else P(axis_name)
+    return students, P() if plan.shared else P(axis_name)
 
 
 def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
@@ -172,7 +177,7 @@ def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
     size = plan.size
     shape, of, [axis_name] = size.shape, size.layout, mesh.axis_names
     students_spec, teachers_spec = specs(plan, axis_name)
-    count = plan.teachers if plan.teachers == 1 else plan.teachers * mesh.devices.size
+    count = plan.teachers if plan.shared else plan.teachers * mesh.devices.size
 
     def like(dims: tuple[int, ...], dtype, spec: P = students_spec) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(dims, dtype, sharding=NamedSharding(mesh, spec))

@@ -2,40 +2,52 @@
 
 import numpy as np
 
-from mbsim.engines.pallas import layout
+from mbsim.engines.networks import Shape
+from mbsim.engines.pallas import heat, layout, memory
 from mbsim.engines.pallas.targets import SCALAR_MEMORY, VECTOR_MEMORY, Target
-from mbsim.engines.task import Task
 
 DEEPEST = 31  # inputs of a unit, whose terms are written out
 MOST_STEPS = 1024  # whole steps up in errors that a temperature makes possible
 
 
-def refuses(task: Task, target: Target, heat: int = 0) -> str:
+def refuses(
+    shape: Shape, m: np.ndarray, temperatures: np.ndarray, target: Target, room: int | None = None
+) -> str:
     """Why these students cannot be trained here, in one line; "" if they can.
 
-    heat: rows of limits that a student needs (`acceptance`).
+    Args:
+        shape: of the networks.
+        m: mini-batch sizes of the students.
+        temperatures: of the students.
+        target: what the kernels are made for.
+        room: bytes that a device may hand out, if that is known.
     """
-    shape, m = task.shape, int(np.max(task.labels.m))
+    most = int(np.max(m))
     if shape.d > DEEPEST:
         return f"d = {shape.d}: kernels are written out for d up to {DEEPEST}"
-    if heat > MOST_STEPS:
+    rows = heat.rows_of(shape, most, np.asarray(temperatures))
+    if rows > MOST_STEPS:
+        return f"T = {np.max(temperatures):g}: {rows} steps up are possible, {MOST_STEPS} are tabulated"
+    tables = layout.table_bytes(shape)
+    if target.kind == "tpu" and tables > SCALAR_MEMORY:
         return (
-            f"T = {task.labels.temperature.max():g}: {heat} steps up are possible, {MOST_STEPS} are tabulated"
+            f"N = {shape.N}, d = {shape.d}: tables of {tables / 2**10:.0f} KiB, scalar memory takes "
+            f"{SCALAR_MEMORY / 2**10:.0f} KiB"
         )
-    if target.kind == "tpu":
-        size = layout.table_bytes(shape)
-        if size > SCALAR_MEMORY:
+    for examples in np.unique(m).tolist():
+        of = layout.layout_for(target, shape, examples, 1, rows)
+        if of is None:
             return (
-                f"N = {shape.N}, d = {shape.d}: tables of {size / 2**10:.0f} KiB, scalar memory takes "
-                f"{SCALAR_MEMORY / 2**10:.0f} KiB"
+                f"N = {shape.N}, d = {shape.d}, m = {examples}: more rows than fit in "
+                f"{VECTOR_MEMORY / 2**20:.0f} MiB of vector memory"
             )
-        for examples in np.unique(task.labels.m):
-            if layout.layout_for(target, shape, int(examples), 1, heat) is None:
-                return (
-                    f"N = {shape.N}, d = {shape.d}, m = {examples}: more rows than fit in "
-                    f"{VECTOR_MEMORY / 2**20:.0f} MiB of vector memory"
-                )
-    rows = (shape.hidden_links + shape.output_links + shape.N) * layout.words_for(m)
-    if rows * 128 >= 2**31:
-        return f"N = {shape.N}, d = {shape.d}, m = {m}: more words a program than int32 can number"
+        needed = memory.program_bytes(shape, of, rows)
+        if room is not None and needed > memory.SHARE * room:
+            return (
+                f"N = {shape.N}, d = {shape.d}, m = {examples}: the fewest students that a kernel takes need "
+                f"{needed / 2**30:.2g} GiB, the device has {room / 2**30:.2g} GiB"
+            )
+    words = (shape.hidden_links + shape.output_links + shape.N) * layout.words_for(most)
+    if words * 128 >= 2**31:
+        return f"N = {shape.N}, d = {shape.d}, m = {most}: more words a program than int32 can number"
     return ""

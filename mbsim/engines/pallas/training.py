@@ -7,64 +7,26 @@ again, from the same labels.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding
 
-from mbsim.engines.pallas import layout, memory, tables, targets
+from mbsim.engines.pallas import memory, tables, targets
+from mbsim.engines.pallas.blocks import Blocks, cut
+from mbsim.engines.pallas.heat import limits, rows_of
 from mbsim.engines.pallas.kernels import Size, Tables
-from mbsim.engines.pallas.layout import Layout
 from mbsim.engines.pallas.programs import Plan, Students, Teachers, program, specs
 from mbsim.engines.pallas.refusals import refuses
 from mbsim.engines.pallas.targets import Target
-from mbsim.engines.registers.decisions import RESOLUTION, limits_of
+from mbsim.engines.registers.decisions import RESOLUTION
 from mbsim.engines.task import Columns, ReportProgress, Task
 from mbsim.physics.order import sequential_order
 from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import keys_of_students, order_key
 
 PARTS = 8  # parts of sweeps that one call of a program does, where so many are left
-HEAT_STEP = 8  # limits are padded to a multiple, so that temperatures share programs
-
-
-class Group(NamedTuple):
-    """Students of one teacher with one layout: their places in the task."""
-
-    layout: Layout
-    places: np.ndarray
-
-
-def heat_rows(task: Task) -> int:
-    """Rows of limits that a student needs: 0 where all are greedy."""
-    labels = task.labels
-    if not (labels.temperature > 0).any():
-        return 0
-    rows = len(_limits(task, np.unique(labels.temperature)))
-    return -(-rows // HEAT_STEP) * HEAT_STEP
-
-
-def _limits(task: Task, temperatures: np.ndarray) -> np.ndarray:
-    """limits_of for 1, 2, ... more errors (rows, temperatures)."""
-    readers = 1 if task.shape.scalar else task.shape.readers
-    return limits_of(temperatures, int(task.labels.m.max()) * readers)[1:]
-
-
-def groups_of(task: Task, target: Target, devices: int, heat: int) -> list[Group]:
-    """The students of a task by teacher and layout."""
-    shape, m = task.shape, task.labels.m
-    readers = 1 if shape.scalar else shape.readers
-    widths = np.array([(layout.fields_for(k, readers), layout.words_for(k)) for k in m.tolist()])
-    kinds = np.concatenate([task.labels.teacher[:, None], widths], axis=1)
-    groups = []
-    for kind in np.unique(kinds, axis=0):
-        index = np.flatnonzero((kinds == kind).all(axis=1))
-        of = layout.layout_for(target, shape, int(m[index].max()), -(-len(index) // devices), heat)
-        assert of is not None, "refused"
-        groups.append(Group(of, index))
-    return groups
 
 
 def parts_of(first: int, stop: int, n: int, refresh: int) -> Iterator[tuple[int, int, int, int]]:
@@ -93,34 +55,34 @@ def train(
         ValueError: this engine refuses the task.
     """
     target = targets.target_of(mesh.devices.flat[0]) if target is None else target
-    heat = heat_rows(task)
-    reason = refuses(task, target, heat)
-    if reason:
+    m, temperatures = task.labels.m, task.labels.temperature
+    heat = rows_of(task.shape, int(m.max()), temperatures)
+    if reason := refuses(task.shape, m, temperatures, target):
         raise ValueError(reason)
     total, times = len(task.labels.m), len(task.times)
     shape, devices = task.shape, mesh.devices.size
     counts = [np.zeros((total, times), np.int64) for _ in range(4)]
     w, v = (np.zeros((total, links), np.int8) for links in (shape.hidden_links, shape.output_links))
-    for group in groups_of(task, target, devices, heat):
-        of = group.layout
-        room = memory.most_programs(shape, of, heat, mesh) if most is None else most
-        left = group.places
-        while len(left):
-            launches = -(-len(left) // (of.students * devices * room))
-            each = -(-len(left) // (launches * devices * of.students))
-            some = left[: each * devices * of.students]
-            size = Size(target, shape, of, heat, each, each)
+    for blocks in cut(task, target, devices, heat):
+        room = memory.most_programs(shape, blocks.layout, heat, mesh) if most is None else most
+        shared, done, count = len(np.unique(blocks.teacher)) == 1, 0, len(blocks.used)
+        while done < count:
+            launches = -(-(count - done) // (devices * room))
+            each = -(-(count - done) // (launches * devices))
+            size = Size(target, shape, blocks.layout, heat, each, each if shared else 1)
+            some = blocks.launch(done, each * devices)
             try:
-                columns, weights = _Launch(task, size, mesh, some).run(progress)
+                columns, weights = _Launch(task, size, mesh, some, shared).run(progress)
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error) or each == 1:
                     raise
                 room = each // 2  # the launch is halved and begins anew
                 continue
+            places = some.members[some.real]
             for column, more in zip(counts, columns, strict=True):
-                column[some] = more
-            w[some], v[some] = weights
-            left = left[len(some) :]
+                column[places] = more
+            w[places], v[places] = weights
+            done += each * devices
     agreement, test_wrong, batch_wrong, accepted = counts
     return Columns(agreement, test_wrong, batch_wrong, accepted, w, v)
 
@@ -128,16 +90,10 @@ def train(
 class _Launch:
     """Students that are trained at once: programs, arguments, the loop over time."""
 
-    def __init__(self, task: Task, size: Size, mesh: Mesh, index: np.ndarray):
-        self.task, self.size, self.mesh, self.index = task, size, mesh, index
-        self.refresh, place = task.refresh, int(task.labels.teacher[index[0]])
-        self.teacher = Teacher(*(part[place] for part in task.teachers))
-        self.number = int(task.numbers[place])
-        of = size.layout
-        self.single = of.fields, *of.many(of.single, size.programs * mesh.devices.size)
-        # Places that no student has are filled with copies of the first.
-        count = int(np.prod(self.single))
-        self.places = np.concatenate([index, np.repeat(index[:1], count - len(index))])
+    def __init__(self, task: Task, size: Size, mesh: Mesh, blocks: Blocks, shared: bool):
+        self.task, self.size, self.mesh, self.blocks, self.shared = task, size, mesh, blocks, shared
+        self.refresh = task.refresh
+        self.places = size.layout.spread(blocks.members)
         rows, teachers = (NamedSharding(mesh, spec) for spec in specs(self._plan(1), mesh.axis_names[0]))
         self.students = jax.device_put(self._students(), rows)
         self.teachers = jax.device_put(self._teachers(), teachers)
@@ -145,50 +101,47 @@ class _Launch:
     def _plan(self, parts: int) -> Plan:
         task = self.task
         random = task.dynamics.order == "random"
-        return Plan(self.size, task.test_size, task.dynamics.training, random, 1, parts)
+        return Plan(self.size, task.test_size, task.dynamics.training, random, self.shared, parts)
 
     def _program(self, name: str, parts: int = 1) -> Callable[..., tuple[Array, ...]]:
         return program(self._plan(parts), self.mesh, name)
 
-    def _shaped(self, values: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(values.reshape(*values.shape[:-1], *self.single))
-
     def _students(self) -> Students:
-        task, labels = self.task, self.task.labels
-        m = labels.m[self.places]
-        keys = keys_of_students(
-            task.seed, task.shape.N, task.shape.d, self.number, m, labels.replica[self.places]
-        )
-        chance = (1 + labels.init_overlap[self.places].astype(np.float32)) / np.float32(2)
+        task, labels, at = self.task, self.task.labels, self.places
+        m, number = labels.m[at], task.student_numbers[at]
+        keys = keys_of_students(task.seed, task.shape.N, task.shape.d, number, m, labels.replica[at])
+        chance = (1 + labels.init_overlap[at].astype(np.float32)) / np.float32(2)
         below = np.ceil(chance.astype(np.float64) * RESOLUTION).astype(np.uint32)
-        return Students(
-            self._shaped(m.astype(np.int32)),
-            self._shaped(below),
-            jax.tree.map(self._shaped, keys),
-            self._limits() if self.size.heat else None,
-        )
+        return Students(m.astype(np.int32), below, keys, self._limits() if self.size.heat else None)
 
     def _limits(self) -> np.ndarray:
-        values, which = np.unique(self.task.labels.temperature, return_inverse=True)
-        table = _limits(self.task, values)
+        labels = self.task.labels
+        values, which = np.unique(labels.temperature, return_inverse=True)
+        table = limits(self.task.shape, int(labels.m.max()), values)
         padded = np.zeros((self.size.heat, len(values)), np.int32)
         padded[: len(table)] = table
-        rows = self._shaped(padded[:, which[self.places]])  # (heat, F, *single)
-        return np.moveaxis(rows, 1, 0).reshape(-1, *self.single[1:])
+        rows = np.moveaxis(padded[:, which[self.places]], 1, 0)  # (F, heat, *single)
+        return np.ascontiguousarray(rows).reshape(-1, *rows.shape[2:])
 
     def _teachers(self) -> Teachers:
+        """Those of the launch: one for all blocks, or one for each."""
+        where, which = np.unique(self.blocks.teacher, return_inverse=True)
+        each = [self._teacher(place) for place in where.tolist()]
+        of_blocks = which[:1] if self.shared else which
+        return jax.tree.map(lambda *parts: np.stack(parts)[of_blocks], *each)
+
+    def _teacher(self, place: int) -> Teachers:
         task, shape, words = self.task, self.task.shape, self.size.layout.words
-        teacher = self.teacher
+        teacher = Teacher(*(part[place] for part in task.teachers))
         if task.dynamics.order == "random":
-            order = order_key(task.seed, shape.N, shape.d, self.number)
+            order = order_key(task.seed, shape.N, shape.d, int(task.numbers[place]))
         else:
             order = sequential_order(teacher.output_sources, shape.d, shape.K, shape.train_output)
         kernel = Tables(
             tables.sources(teacher, shape, words)[None], tables.readers(teacher, shape, words)[None]
         )
         w, v = ((weights < 0).astype(np.int32) for weights in (teacher.w, teacher.v))
-        given = Teachers(kernel, teacher.output_sources, w, v, order)
-        return jax.tree.map(lambda array: array[None], given)
+        return Teachers(kernel, teacher.output_sources, w, v, order)
 
     def run(self, progress: ReportProgress) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """Columns (students, times) and weights (students, links)."""
@@ -213,7 +166,7 @@ class _Launch:
                 parts = np.array(now, np.int32)
                 w, v, more = self._program("advance", count)(*given, w, v, parts)
                 flips.append(more)
-                pending.append((more, len(self.index) * sum(end - begin for _, _, begin, end in now)))
+                pending.append((more, self.blocks.students * sum(end - begin for _, _, begin, end in now)))
                 settle(1)
             sweep = time
             accepted.append(sum((self._of_students(more) for more in flips), np.int64(0)))
@@ -221,12 +174,12 @@ class _Launch:
             seen.append(self._program("observe")(*given, w, v, numbers))
         settle(0)
         columns = [np.stack([self._of_students(o[i]) for o in seen], axis=1) for i in range(3)]
-        zeros = np.zeros(len(self.index), np.int64)
+        zeros = np.zeros(self.blocks.students, np.int64)
         columns.append(np.stack([zeros + some for some in accepted], axis=1))
         return columns, self._weights(w, v)
 
     def _of_students(self, counts: Array) -> np.ndarray:
-        return np.asarray(counts, np.int64).ravel()[: len(self.index)]
+        return self.size.layout.gathered(np.asarray(counts, np.int64))[..., self.blocks.real]
 
     def _weights(self, w: Array, v: Array) -> tuple[np.ndarray, np.ndarray]:
         """±1 weights (students, links), int8."""
@@ -237,16 +190,16 @@ class _Launch:
             if trained:
                 signs.append(self._unpacked(np.asarray(rows), units, degree))
             else:
-                signs.append(np.ones((len(self.index), units * degree), np.int8))
+                signs.append(np.ones((self.blocks.students, units * degree), np.int8))
         return signs[0], signs[1]
 
     def _unpacked(self, rows: np.ndarray, units: int, degree: int) -> np.ndarray:
         of = self.size.layout
         rows = rows[:, :1] if of.inner > 1 else rows
-        rows = rows.reshape(units, -1, int(np.prod(rows.shape[1:])))
-        result = np.empty((units, degree, of.fields, rows.shape[2]), np.int8)
+        rows = rows.reshape(units, -1, *rows.shape[1:])
+        result = np.empty((units, degree, self.blocks.students), np.int8)
+        field = np.arange(of.fields).reshape(-1, *(1 for _ in of.single)) * of.bits
         for b in range(degree):
-            for f in range(of.fields):
-                bit = rows[:, b // of.bits] >> (f * of.bits + b % of.bits)
-                result[:, b, f] = 1 - 2 * (bit & 1)
-        return result.reshape(units * degree, -1).T[: len(self.index)]
+            bit = rows[:, b // of.bits, None] >> (field + b % of.bits)
+            result[:, b] = 1 - 2 * of.gathered((bit & 1).astype(np.int8))[..., self.blocks.real]
+        return result.reshape(units * degree, -1).T

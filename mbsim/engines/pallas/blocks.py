@@ -1,0 +1,74 @@
+"""Which students a program of a kernel has: those of one teacher and one layout, so that all do the same proposal.
+
+A launch is as many blocks as a device has room for, of any teachers, one program for each.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mbsim.engines.pallas import layout
+from mbsim.engines.pallas.layout import Layout
+from mbsim.engines.pallas.targets import Target
+from mbsim.engines.task import Task
+
+
+class Blocks(NamedTuple):
+    """Blocks of one layout, along the first axis of each array.
+
+    teacher (blocks,): places among the teachers of the task, ascending. members (blocks, students of a program):
+    places in the task, the last of a block repeated to fill it. used (blocks,): how many are real.
+    """
+
+    layout: Layout
+    teacher: np.ndarray
+    members: np.ndarray
+    used: np.ndarray
+
+    @property
+    def students(self) -> int:
+        """How many are trained."""
+        return int(self.used.sum())
+
+    @property
+    def real(self) -> np.ndarray:
+        """Which members are not there to fill a block."""
+        return np.arange(self.members.shape[1]) < self.used[:, None]
+
+    def launch(self, begin: int, size: int) -> "Blocks":
+        """`size` blocks from block `begin` on; where there are not so many, copies of the first, not real."""
+        count = len(self.used)
+        at = np.arange(begin, begin + size)
+        there = at < count
+        at = np.where(there, at, begin)
+        return Blocks(self.layout, self.teacher[at], self.members[at], np.where(there, self.used[at], 0))
+
+
+def cut(task: Task, target: Target, devices: int, heat: int) -> list[Blocks]:
+    """The students of a task in blocks, by layout."""
+    shape, m = task.shape, task.labels.m
+    readers = 1 if shape.scalar else shape.readers
+    widths = np.array([(layout.fields_for(k, readers), layout.words_for(k)) for k in m.tolist()])
+    found = []
+    for width in np.unique(widths, axis=0):
+        index = np.flatnonzero((widths == width).all(axis=1))
+        _, counts = np.unique(task.labels.teacher[index], return_counts=True)
+        # Blocks of one teacher are spread over devices; those of many are so in any case.
+        most = -(-int(counts.max()) // -(-devices // len(counts)))
+        of = layout.layout_for(target, shape, int(m[index].max()), most, heat)
+        assert of is not None, "refused"
+        found.append(_of_layout(of, task.labels.teacher[index], index))
+    return found
+
+
+def _of_layout(of: Layout, teacher: np.ndarray, index: np.ndarray) -> Blocks:
+    """Blocks of students `index` with these teachers."""
+    order = np.argsort(teacher, kind="stable")
+    teacher, index = teacher[order], index[order]
+    numbers, begins, counts = np.unique(teacher, return_index=True, return_counts=True)
+    blocks = -(-counts // of.students)  # of each teacher
+    number = np.arange(blocks.sum()) - np.repeat(np.cumsum(blocks) - blocks, blocks)  # among its teacher's
+    first = np.repeat(begins, blocks) + number * of.students
+    used = np.minimum(np.repeat(begins + counts, blocks) - first, of.students)
+    place = np.minimum(np.arange(of.students), used[:, None] - 1)
+    return Blocks(of, np.repeat(numbers, blocks), index[first[:, None] + place], used)
