@@ -3,6 +3,7 @@
 The keys that rules, students and teachers have are told as these declare them.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 HELP = """\
@@ -63,7 +64,8 @@ def _keys() -> list[str]:
     import json  # here, as the rest: help of other commands needs none of it
 
     from mbsim.config.tables import TEACHER
-    from mbsim.physics.rules import HEAT_BATH, METROPOLIS, SGD
+    from mbsim.physics.keys import listed
+    from mbsim.physics.rules import RULES, rules_for
     from mbsim.physics.students import STUDENTS
 
     def line(name: str, value: Any, comment: str = "", indent: str = "  ") -> str:
@@ -72,9 +74,14 @@ def _keys() -> list[str]:
 
     def told(key: Any) -> str:
         if key.default is None:
-            examples = {"student_hidden": 128, "teacher_activation": "relu", "teacher": "parity"}
-            return line(key.name, examples[key.name], key.help, "  # ")
-        return line(key.name, key.default, key.help)
+            return line(key.name, key.example, key.comment, "  # ")
+        return line(key.name, key.default, key.comment)
+
+    def keys_of(objects: Iterable[Any]) -> Iterable[str]:
+        return map(told, {key.name: key for one in objects for key in one.keys}.values())
+
+    flips, descents = rules_for("binary"), rules_for("real")
+    real = [kind for kind in STUDENTS.values() if kind.weights == "real"]
 
     return [
         "\b",
@@ -84,8 +91,8 @@ def _keys() -> list[str]:
         line("teachers", 4, "draws of graph and teacher"),
         line("replicas", 32, "students of each teacher"),
         "  [dynamics]",
-        line("rule", "metropolis", f'or "{HEAT_BATH.name}"'),
-        *map(told, METROPOLIS.keys),
+        line("rule", flips[0], f"or {listed(flips[1:])}"),
+        *keys_of(RULES[name] for name in flips),
         "  [measure]",
         line("measurements", 32, "log-spaced times"),
         line("test_size", 256, "fresh examples at each; 4096 with one output"),
@@ -103,9 +110,9 @@ def _keys() -> list[str]:
         line("hidden", 64, "hidden units of the teacher, instead of N", "  # "),
         told(TEACHER),
         line("train_output", True, "false fixes the output weights (committees)"),
-        *map(told, STUDENTS["dense"].keys),
+        *keys_of(real),
         "  [dynamics]",
-        *map(told, SGD.keys),
+        *keys_of(RULES[name] for name in descents),
         "  [measure]",
         line("success_threshold", 0.01, "a student below this error has learned"),
     ]

@@ -66,7 +66,7 @@ def teachers_told() -> str:
     )
 
 
-TEACHER = Key("teacher", OneOf(lambda: tuple(TEACHERS)), help=teachers_told())
+TEACHER = Key("teacher", OneOf(lambda: tuple(TEACHERS)), help=teachers_told(), example="parity")
 
 
 def model_keys() -> dict[str, Key]:

@@ -87,7 +87,8 @@ class Key:
     """One key of a table.
 
     name: in the file. may_be: its type and range. default: None where the key may be absent. words: completes
-    "must be ..."; by default that of `may_be`. help: a comment in the help. axis: where a list of values may
+    "must be ..."; by default that of `may_be`. help: a comment in the help, where there is more to say than the
+    other names. example: for the help, where there is no default. axis: where a list of values may
     stand in `[grid]`, which are then called `plural`. report: how a value is told in the report, {} standing for
     it; where it is empty, a value is told by the name of its key, and only if it is not the default.
     """
@@ -100,6 +101,15 @@ class Key:
     axis: Axis | None = None
     plural: str = ""
     report: str = ""
+    example: Any = None
+
+    @property
+    def comment(self) -> str:
+        """What the help says beside the default: `help`, or what else a name may be."""
+        if self.help or not isinstance(self.may_be, OneOf):
+            return self.help
+        others = [name for name in self.may_be.allowed if name != self.default]
+        return f"or {listed(others)}" if others else ""
 
     def told(self, value: Any) -> str:
         """A value in the words of the report; empty for one that need not be told."""

@@ -99,6 +99,15 @@ def observable(name: str, *, long_name: str, units: str = "1", tail: bool = True
         tail: whether its mean, second and fourth moment over the last quarter of the run are kept as NAME_mean,
             NAME_second, NAME_fourth, which the analysis reads (`mbsim analyze --order-parameter NAME`).
 
+    The function is for ONE student, in jax.numpy, and gives one real number, float32 (). It is given
+
+        student   w (K, d), v (M, D), ±1 or real (a dense student: w (K', N), v (M, K')); answers (T, M) to the test
+                  and batch_answers (slots, M) to the next mini-batch; m; problem, with sizes and kinds
+        teacher   w, v of the same shapes; hidden_sources (K, d), output_sources (M, D): the unit behind each link
+        examples  x (T, N), y (T, M) of the test; batch_x, batch_y of the next mini-batch, where batch_used
+
+    A function that gives anything else is refused before anything is trained.
+
     Raises:
         RegistrationError: the name is taken, by an observable or by another part of the dataset; or what is
             registered is no function.

@@ -54,7 +54,7 @@ class FlipRule:
             300,
             words=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight sweeps",
         ),
-        Key("order", OneOf(("random", "sequential")), "random", help='or "sequential"', report="{} order"),
+        Key("order", OneOf(("random", "sequential")), "random", report="{} order"),
         Key(
             "refresh",
             Whole(1, LARGEST_COUNT, word="sweep"),

@@ -64,7 +64,7 @@ class Sgd:
             1000,
             words=f"an integer from 32 to {LARGEST_COUNT}, so that the last quarter has eight steps",
         ),
-        Key("optimizer", OneOf(lambda: tuple(OPTIMISERS)), "sgd", help='or "adam"', report="optimiser {}"),
+        Key("optimizer", OneOf(lambda: tuple(OPTIMISERS)), "sgd", report="optimiser {}"),
         Key("momentum", Real(least=0, below=1), 0.0),
         Key(
             "lr",
@@ -82,7 +82,7 @@ class Sgd:
             words='"constant", "linear" or "sqrt", of m',
             help='with m: "linear", "sqrt"',
         ),
-        Key("lr_multipliers", OneOf(("none", "mup")), "none", help='or "mup"'),
+        Key("lr_multipliers", OneOf(("none", "mup")), "none"),
     )
 
     def steps_of_work(self, problem: Problem) -> int:

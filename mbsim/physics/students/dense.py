@@ -20,6 +20,7 @@ STUDENT_HIDDEN = Key(
     Whole(1, LARGEST),
     words=f"an integer from 1 to {LARGEST}; leave it out for as many as the teacher has",
     help="hidden units of the student, instead of the teacher's",
+    example=128,
 )
 
 

@@ -19,15 +19,16 @@ from mbsim.physics.world import World
 from mbsim.sampling.streams import normal
 
 REAL_KEYS = (
-    Key("activation", OneOf(lambda: tuple(ACTIVATIONS)), "tanh", help='"erf", "relu", "linear"'),
+    Key("activation", OneOf(lambda: tuple(ACTIVATIONS)), "tanh"),
     Key(
         "teacher_activation",
         OneOf(lambda: tuple(ACTIVATIONS)),
         help="the teacher's, if another than the student's",
+        example="relu",
     ),
-    Key("inputs", OneOf(("sign", "normal")), "sign", help='or "normal"'),
-    Key("scaling", OneOf(("standard", "ntk")), "standard", help='or "ntk"'),
-    Key("teacher_weights", OneOf(("sign", "normal")), "sign", help='or "normal"'),
+    Key("inputs", OneOf(("sign", "normal")), "sign"),
+    Key("scaling", OneOf(("standard", "ntk")), "standard"),
+    Key("teacher_weights", OneOf(("sign", "normal")), "sign"),
     Key(
         "noise",
         Real(least=0),
