@@ -1,25 +1,42 @@
 """Units on the workers of a dask cluster: the same dataset as in one process, and failures told alike."""
 
+import importlib.metadata
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from unittest.mock import MagicMock
+
+import distributed
 import numpy as np
 import pytest
 import xarray as xr
 from distributed import LocalCluster
-from small_runs import CONFIG, result_of
+from small_runs import CONFIG, finely_cut, result_of
 
 import mbsim
+from mbsim.config.configuration import load_config
+from mbsim.data.store import RunFolder
+from mbsim.engines import devices
 from mbsim.errors import ConfigError
 from mbsim.plan.tasks import task_of
-from mbsim.running import cluster as distributed
-from mbsim.running import runner, training
+from mbsim.plan.units import units
+from mbsim.running import cluster, runner, training
 
 
 @pytest.fixture(scope="module")
 def scheduler():
     """Two workers, threads of this process, so that what a test replaces is replaced there too."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
-    ) as cluster:
-        yield cluster.scheduler_address
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp"
+    ) as made:
+        yield made.scheduler_address
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +48,8 @@ def quick(monkeypatch):
 
     monkeypatch.setattr(training, "train_units", train)
     monkeypatch.setattr(training, "self_check", lambda config, unit, say=None: None)
+    monkeypatch.setattr(cluster, "LOOK", 0.1)
+    monkeypatch.setattr(cluster, "POLL", 0.1)
 
 
 def test_a_cluster_gives_the_same_dataset(tmp_path, scheduler):
@@ -48,21 +67,101 @@ def test_progress_counts_what_comes_in(tmp_path, scheduler):
     assert np.all(np.diff([report.units_done for report in reports]) >= 0)
 
 
-def test_a_unit_that_fails_spoils_no_other(tmp_path, scheduler, monkeypatch):
-    train = training.train_units
+def failing(monkeypatch, teacher, times):
+    """Training that fails so many times for each unit of a teacher; returns how often each was tried."""
+    train, tried = training.train_units, Counter()
 
     def out_of_memory(launch, config):
-        if any(unit.teacher == 1 for unit in launch):
+        [unit] = launch
+        tried[unit] += 1
+        if unit.first_teacher == teacher and tried[unit] <= times:
             raise MemoryError("no room for this teacher")
         return train(launch, config)
 
     monkeypatch.setattr(training, "train_units", out_of_memory)
-    with pytest.raises(runner.UnitsFailed) as told:
-        mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
-    assert all("t0001" in line and line.endswith("no room for this teacher") for line in told.value.lines)
-    monkeypatch.setattr(training, "train_units", train)
+    return tried
+
+
+def test_a_unit_that_fails_three_times_is_named_and_spoils_no_other(tmp_path, scheduler, monkeypatch):
+    with finely_cut(), monkeypatch.context() as patch:
+        tried = failing(patch, 1, 1000)
+        with pytest.raises(runner.UnitsFailed) as told:
+            mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
+    assert all("teacher 1" in line and line.endswith("no room for this teacher") for line in told.value.lines)
+    assert len(told.value.lines) > 0
+    assert {count for unit, count in tried.items() if unit.first_teacher == 1} == {3}
     whole = mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
     xr.testing.assert_identical(whole, mbsim.run(CONFIG, tmp_path / "here"))
+
+
+def test_a_unit_that_fails_twice_is_tried_again(tmp_path, scheduler, monkeypatch):
+    tried = failing(monkeypatch, 1, 2)
+    with finely_cut():
+        dataset = mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
+    assert set(tried.values()) == {1, 3} and (dataset.status != 0).any()
+
+
+def test_how_many_workers_there_are_is_shown_and_that_there_is_none_yet(tmp_path):
+    reports = []
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp"
+    ) as queue:
+
+        def listen(report):
+            reports.append(report.doing)
+            if report.doing.startswith("no worker"):
+                queue.scale(1)  # its job begins
+
+        mbsim.run(CONFIG, tmp_path / "run", dask=queue.scheduler_address, report=listen)
+    assert reports[:3] == ["handing out units", "no worker yet: waiting for one", "1 worker"]
+    assert reports[-1].startswith("training N = 9") and reports[-1].endswith(" on 1 worker")
+
+
+VERSION = importlib.metadata.version
+
+
+def version_of_a_worker(package: str) -> str:
+    """Of jax another one, asked for in another thread than that of the tests, as workers are."""
+    here = threading.current_thread() is threading.main_thread()
+    return VERSION(package) if here or package != "jax" else "0.4.1"
+
+
+@pytest.fixture
+def other_versions(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", version_of_a_worker)
+
+
+def test_workers_of_another_version_are_refused_by_name(tmp_path, scheduler, other_versions):
+    with pytest.raises(ConfigError) as told:
+        mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
+    assert len(told.value.lines) == 2
+    jax = importlib.metadata.version("jax")
+    pattern = (
+        rf"dask {scheduler}: worker tcp://\S+ is refused: it has jax 0\.4\.1, and here is {re.escape(jax)}"
+    )
+    assert all(re.fullmatch(pattern, line) for line in told.value.lines)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_worker_that_comes_later_is_refused_too(scheduler, other_versions, monkeypatch):
+    with distributed.Client(scheduler, set_as_default=False) as client:
+        config = load_config(CONFIG)
+        found = cluster.answers(client, units(config), config)
+        monkeypatch.setattr(
+            cluster, "raise_if_asked", MagicMock(side_effect=[None, None, StopIteration("enough")])
+        )
+        with pytest.warns(UserWarning, match=r"is refused: it has jax 0\.4\.1"), pytest.raises(RuntimeError):
+            next(found)
+
+
+def test_a_worker_computes_on_one_core_for_each_thread(scheduler, monkeypatch):
+    monkeypatch.setattr(training, "train_units", lambda launch, config: [{"cores": devices.cores()}])
+    monkeypatch.setattr(training, "origin", lambda config, unit: {})
+    config = load_config(CONFIG)
+    with distributed.Client(scheduler, set_as_default=False) as client:
+        found = list(cluster.answers(client, units(config), config))
+    assert [answer.arrays for answer in found] == [{"cores": 1}] * len(units(config))
+    assert devices.cores() == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +173,130 @@ def test_a_unit_that_fails_spoils_no_other(tmp_path, scheduler, monkeypatch):
     ],
 )
 def test_no_scheduler_is_told_and_nothing_is_written(tmp_path, monkeypatch, address, message):
-    monkeypatch.setattr(distributed, "PATIENCE", 1)
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
     with pytest.raises(ConfigError, match=message):
         mbsim.run(CONFIG, tmp_path / "run", dask=address)
     assert not (tmp_path / "run").exists()
+
+
+PROCESSES = """
+name = "processes"
+model = "sparse-vector"
+grid = { N = [24], d = [3, 5], m = [2, 5, 8, 11], teachers = 60, replicas = 40 }
+dynamics = { sweeps = 400 }
+"""
+
+
+class Site:
+    """A scheduler and workers, processes of their own, and a folder with a configuration."""
+
+    def __init__(self, path):
+        self.path, self.processes = path, []
+        (path / "config.toml").write_text(PROCESSES)
+        told = path / "scheduler.json"
+        self.scheduler = self._start(
+            "dask_scheduler --host 127.0.0.1 --port 0 --no-dashboard --scheduler-file", told
+        )
+        while not told.exists():
+            time.sleep(0.1)
+        self.address = json.loads(told.read_text())["address"]
+
+    def _start(self, words, *more):
+        module, *arguments = words.split()
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.{module}", *arguments, *map(str, more)],
+            cwd=self.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def worker(self):
+        return self._start("dask_worker --nthreads 1 --no-nanny --no-dashboard", self.address)
+
+    def run(self, *more):
+        return subprocess.Popen(
+            [sys.executable, "-m", "mbsim.cli", "run", "config.toml", "--out", "run", "--dask", self.address, *more],
+            cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def done(self) -> int:
+        """Units that the folder holds."""
+        if not (self.path / "run" / "config.toml").exists():
+            return 0
+        folder = RunFolder.open(self.path / "run")
+        return len(folder.units) - len(folder.missing())
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def site(tmp_path):
+    made = Site(tmp_path)
+    yield made
+    made.close()
+
+
+def until(condition, process, seconds=180) -> None:
+    end = time.monotonic() + seconds
+    while not condition() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.2)
+    assert condition()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_scheduler_that_ends_is_one_line_and_the_run_goes_on(site, number):
+    site.worker()
+    process = site.run()
+    until(lambda: site.done() >= 1, process)
+    site.scheduler.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    stopped, advice = errors.splitlines()[-2:]
+    assert re.fullmatch(
+        rf"error: the scheduler at {site.address} has ended: \d+ of \d+ units are done and safe in run",
+        stopped,
+    )
+    assert advice == f"go on with: mbsim run config.toml --out run --dask {site.address}"
+    assert "Traceback" not in errors
+    words = shlex.split(advice.removeprefix("go on with: mbsim "))
+    alone = [sys.executable, "-m", "mbsim.cli", *words[: words.index("--dask")]]
+    for command in (alone, [*alone[:-1], "whole"]):
+        assert subprocess.run(command, cwd=site.path, capture_output=True).returncode == 0
+    xr.testing.assert_equal(mbsim.open_run(site.path / "run"), mbsim.open_run(site.path / "whole"))
+
+
+@pytest.mark.slow
+def test_a_killed_worker_has_its_units_done_by_others(site):
+    first, _ = site.worker(), site.worker()
+    process = site.run()
+    until(lambda: site.done() >= 1, process)
+    first.send_signal(signal.SIGKILL)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "failed" not in errors
+
+
+@pytest.mark.slow
+def test_a_run_whose_only_worker_is_killed_waits_for_the_next(site):
+    first = site.worker()
+    process = site.run()
+    until(lambda: site.done() >= 1, process)
+    first.send_signal(signal.SIGKILL)
+    site.worker()
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_no_worker_has_come(site):
+    process = site.run()
+    until(lambda: (site.path / "run" / "config.toml").exists(), process)
+    time.sleep(12)  # lines come every ten seconds
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "0%: no worker yet: waiting for one" in errors and "0 of " in errors.splitlines()[-2]

@@ -63,6 +63,17 @@ def use_all_cores() -> None:
         ) from None
 
 
+def use_share(count: int) -> None:
+    """As `use_all_cores`, in a process that shares its machine with others: `count` cores, and one accelerator where
+    that is one. Tools that start a process for each accelerator put its own first.
+    """
+    for name in ("jax_cuda_visible_devices", "jax_rocm_visible_devices"):
+        if count == 1 and getattr(jax.config, name, "") == "all":
+            jax.config.update(name, "0")
+    with cores_at_most(count):
+        use_all_cores()
+
+
 def check_platforms() -> None:
     """Where the shell says which devices JAX uses, see that they are there, before anything is
     written; that starts JAX.

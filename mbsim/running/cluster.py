@@ -1,13 +1,18 @@
 """Units of work on the workers of a dask cluster: many machines, one run folder.
 
 Units are independent, and what a unit holds follows from its labels, so it does not matter which worker
-computes it, or how often. The process that was called hands out units, receives their arrays and writes them;
-workers write nothing. A worker that dies costs the units that it held: dask gives them to another.
+computes it, or how often. The process that was called hands out units, a few for each thread of a worker,
+receives their arrays and writes them; workers write nothing. A worker that dies costs the units that it held:
+others do them. Which workers there are, and which are fit, is the matter of `crew`.
 """
 
 import functools
+import logging
 import re
-from collections.abc import Iterator, Sequence
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +22,7 @@ import numpy as np
 from mbsim.config.configuration import Config
 from mbsim.errors import ConfigError
 from mbsim.plan.units import Unit
+from mbsim.running.crew import Crew
 from mbsim.running.interrupts import raise_if_asked
 
 if TYPE_CHECKING:
@@ -25,6 +31,9 @@ if TYPE_CHECKING:
 ADDRESS = re.compile(r"\w+://.+:\d+")
 PATIENCE = 30  # seconds to wait for the scheduler
 POLL = 0.5  # seconds after which a signal is noticed
+LOOK = 2.0  # seconds between looks at the workers
+AHEAD = 2  # units given to each thread, so that none waits for the next
+ATTEMPTS = 3  # that a unit has
 
 
 class Answer(NamedTuple):
@@ -42,7 +51,7 @@ def cluster(address: str, label: str = "dask") -> "Iterator[Client]":
     call the address.
 
     Raises:
-        ConfigError: nothing answers there, or dask is not installed.
+        ConfigError: nothing answers there, dask is not installed, or none of the workers is fit.
     """
     if not ADDRESS.fullmatch(address):
         raise ConfigError(f"{label} {address!r}: must be the address of a scheduler, tcp://HOST:PORT")
@@ -52,53 +61,107 @@ def cluster(address: str, label: str = "dask") -> "Iterator[Client]":
         raise ConfigError(
             f"{label} {address}: dask is not installed; `pip install 'dask[distributed]'`"
         ) from None
+    for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.utils"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told in one line
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"{label} {address}: no scheduler answers there; {reason}") from None
-    with client:
-        yield client
-
-
-def answers(client: "Client", units: Sequence[Unit], config: Config) -> Iterator[Answer]:
-    """The units as they finish, on whichever worker."""
-    finished: Queue[Future] = Queue()
-    pending = {client.submit(_on_worker, unit, config, pure=False): unit for unit in units}
-    for future in pending:
-        future.add_done_callback(finished.put)
     try:
-        while pending:
+        crew = Crew(client)
+        crew.look()
+        if crew.refused and not crew.threads:
+            raise ConfigError(*(f"{label} {address}: {line}" for line in crew.refused.values()))
+        yield client
+    finally:
+        client.close(timeout=POLL)
+
+
+def answers(
+    client: "Client", units: Sequence[Unit], config: Config, say: Callable[[str], None] = lambda text: None
+) -> Iterator[Answer]:
+    """The units as they finish, on whichever worker. A unit that fails is tried again, `ATTEMPTS` times in all.
+
+    Args:
+        client: the connection.
+        units: what to compute.
+        config: of the run.
+        say: told in words how many workers there are, when that changes.
+
+    Raises:
+        SchedulerLost: the scheduler has ended.
+    """
+    from distributed import KilledWorker
+
+    crew, said = Crew(client), ""
+    finished: Queue[Future] = Queue()
+    waiting, failures = deque(units), Counter[Unit]()
+    given: dict[Future, tuple[Unit, set[str]]] = {}
+    looked = -LOOK
+    try:
+        while waiting or given:
             raise_if_asked()
+            if time.monotonic() - looked >= LOOK:
+                known = set(crew.refused)
+                crew.look()
+                looked = time.monotonic()
+                for worker in crew.refused.keys() - known:
+                    warnings.warn(crew.refused[worker], stacklevel=2)
+                if (text := str(crew)) != said:
+                    said = text
+                    say(said)
+            for future, (unit, workers) in list(given.items()):
+                if not workers & crew.threads.keys():  # all that it was given to have gone
+                    del given[future]
+                    future.cancel()
+                    waiting.appendleft(unit)
+            while waiting and len(given) < AHEAD * sum(crew.threads.values()):
+                unit, workers = waiting.popleft(), set(crew.threads)
+                future = client.submit(_on_worker, unit, config, pure=False, workers=sorted(workers))
+                given[future] = unit, workers
+                future.add_done_callback(finished.put)
             try:
                 future = finished.get(timeout=POLL)
             except Empty:
                 continue
-            unit, error = pending.pop(future), future.exception()
-            if error is None:
+            if future not in given:
+                continue
+            unit, _ = given.pop(future)
+            if future.cancelled():
+                raise crew.lost()
+            if (error := future.exception()) is None:
                 yield Answer(unit, *future.result())
+                continue
+            failures[unit] += 1
+            if failures[unit] < ATTEMPTS and not isinstance(error, KilledWorker):  # dask has tried that again
+                waiting.append(unit)
             else:
                 yield Answer(unit, {}, {}, (str(error).splitlines() or [type(error).__name__])[0])
-            future.release()
     finally:
-        client.cancel(list(pending))
+        for future in given:
+            future.cancel()
 
 
 def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Compute a unit here, on all devices of this worker."""
+    """Compute a unit here, on one core: a worker has as many of these at a time as it was given threads."""
+    from mbsim.engines import devices
     from mbsim.running import training
 
-    _check_once(unit.M == 1, config)
-    [arrays] = training.train_units([unit], config)
-    return arrays, training.origin(config, unit)
+    with devices.cores_at_most(1):
+        _check_once(unit.M == 1, config)
+        [arrays] = training.train_units([unit], config)
+        return arrays, training.origin(config, unit)
 
 
 @functools.cache
 def _check_once(scalar: bool, config: Config) -> None:
     """Known answers, once in the life of a worker for each configuration and kind of output."""
+    from distributed import get_worker
+
     from mbsim.engines import devices
     from mbsim.plan import units as grid
     from mbsim.running import training
 
-    devices.use_all_cores()
+    devices.use_share(get_worker().state.nthreads)
     training.self_check(config, next(unit for unit in grid.units(config) if (unit.M == 1) == scalar))

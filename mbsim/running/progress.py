@@ -54,6 +54,7 @@ class Reporter:
         self._report = report or (lambda progress: None)
         self._shapes: set[Unit] = set()
         self._place = ""
+        self._crew = ""
         self._before_launch = start.proposals_done
         self._clock: float | None = None  # time of the last report; None while what goes on is not timed
 
@@ -73,6 +74,16 @@ class Reporter:
         else:
             self._shapes.add(shape)
             self.begin(f"compiling {self._place}")
+
+    def handed_out(self, crew: str) -> None:
+        """Tell who computes, if not this process: how many workers."""
+        self._crew = f" on {crew}"
+        self._tell(doing=crew)
+
+    def received(self, unit: Unit) -> None:
+        """Tell which unit comes next of those that others compute."""
+        self._before_launch = self.now.proposals_done
+        self._place = f"{unit}{self._crew}"
 
     def advance(self, proposals: int) -> None:
         """Count proposals of the launch done since the last call."""

@@ -20,6 +20,7 @@ from mbsim.data import dataset, provenance
 from mbsim.data.store import RunFolder
 from mbsim.engines import choose
 from mbsim.engines.choice import FASTEST
+from mbsim.engines.devices import check_platforms
 from mbsim.errors import ConfigError, MbsimError
 from mbsim.plan.memory import check_dataset, check_memory, host_memory
 from mbsim.plan.parts import Part
@@ -101,6 +102,8 @@ def train(
         part: which units this process takes, if not all; of several hosts of one JAX program, each takes its own.
     """
     check(config)
+    if dask is None:
+        check_platforms()
     part = part or _part_of_host()
     with _computer(dask, label) as compute, _disk_full_is_told(out):
         folder = RunFolder.create_or_open(out, config)
@@ -191,6 +194,7 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
             failed |= dict.fromkeys(launch, reason)
             continue
         for unit, result in zip(launch, found, strict=True):
+            raise_if_asked()
             keep(unit, result, here)
             reporter.unit_kept()
     return failed
@@ -202,8 +206,8 @@ def _compute_on_cluster(
     """As `_compute`, on the workers of a dask cluster."""
     reporter.begin("handing out units" if todo else "nothing to do")
     failed: dict[Unit, str] = {}
-    for answer in distributed.answers(client, todo, config):
-        reporter.begin_launch([answer.unit])
+    for answer in distributed.answers(client, todo, config, reporter.handed_out):
+        reporter.received(answer.unit)
         if answer.failure:
             failed[answer.unit] = answer.failure
             reporter.launch_failed()
