@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mbsim import figures, fss, theory
     from mbsim.config.configuration import Config, load_config
+    from mbsim.data.merge import concat
     from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
     from mbsim.face import export, open_run, run, unregister
     from mbsim.physics.activations import activation
@@ -47,6 +48,7 @@ __all__ = [
     "UnitsFailed",
     "__version__",
     "activation",
+    "concat",
     "export",
     "figures",
     "fss",
@@ -62,6 +64,7 @@ __all__ = [
 _MODULES = ("figures", "fss", "theory")
 _HOMES = {
     "config.configuration": ("Config", "load_config"),
+    "data.merge": ("concat",),
     "errors": ("ConfigError", "DatasetError", "MbsimError", "RunFolderError"),
     "face": ("export", "open_run", "run", "unregister"),
     "physics.activations": ("activation",),

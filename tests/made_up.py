@@ -14,7 +14,7 @@ from mbsim.data import provenance
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import variables_of
 from mbsim.fss import Critical, Interval, laws, note, results
-from mbsim.plan.units import Unit, units
+from mbsim.plan.units import Unit
 
 SIZES = np.array([64.0, 128.0, 256.0])
 GRID = np.arange(2, 31)
@@ -304,19 +304,19 @@ RUN = {
 def run_folder(path):
     """A finished run without training: a jump at m = 18 from random starts, at m = 9 from the teacher."""
     folder = RunFolder.create_or_open(path, load_config(RUN))
-    times = folder.times()
-    for unit in units(folder.config):
+    folder.prepare()
+    for unit in folder.units:
         origin = dict.fromkeys(provenance.FIELDS, "made up")
-        folder.write(unit, trained(unit, len(times)), times, origin)
+        folder.write(unit, trained(unit, len(folder.times)), folder.times, origin)
     return folder.path
 
 
 def trained(unit: Unit, times: int) -> dict[str, np.ndarray]:
-    """Students of one teacher, each on one of two branches."""
-    random = np.random.default_rng([unit.N, unit.d, unit.teacher])
-    start = np.array(unit.axes["init_overlap"])[:, None, None, None]
-    m = np.array(unit.m)[:, None]
-    centre = 18.0 - 9.0 * start + 0.1 * random.normal()
+    """Students, each on one of two branches."""
+    random = np.random.default_rng([unit.N, unit.d, unit.first_teacher])
+    start = np.array(unit.axes["init_overlap"])[:, None, None, None, None]
+    m = np.array(unit.m)[:, None, None]
+    centre = 18.0 - 9.0 * start + 0.1 * random.normal(size=(unit.teachers, 1))
     learned = random.random(unit.shape) < 1 / (1 + np.exp(-np.clip((m - centre) * unit.N / 40, -50, 50)))
     overlap = np.where(learned, 0.97, 0.01 * m) + 0.01 * random.normal(size=unit.shape)
     result: dict[str, np.ndarray] = {}

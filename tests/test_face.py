@@ -58,7 +58,7 @@ def test_a_name_stays_what_it_is_when_submodules_are_imported():
         assert inspect.isfunction(getattr(mbsim, name))
         assert inspect.getdoc(getattr(mbsim, name))
     assert list(inspect.signature(mbsim.run).parameters) == [
-        "config", "out", "overrides", "progress", "report", "dask", "engine"
+        "config", "out", "overrides", "progress", "report", "dask", "engine", "part"
     ]  # fmt: skip
 
 

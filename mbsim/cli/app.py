@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from mbsim.cli.commands import analyze, bench, doctor, export, report, run, status
+from mbsim.cli.commands import analyze, bench, doctor, export, merge, report, run, status
 from mbsim.cli.exit_codes import FAILED, INTERRUPTED, USAGE
 from mbsim.cli.help_texts import HELP, run_help
 from mbsim.cli.terminal import speak_plainly
@@ -77,6 +77,7 @@ for name, command, short_help, kind in (
     ("analyze", analyze.command, "m_c for each (N, d), with its 95 % interval.", None),
     ("report", report.command, "One HTML page with the table, the figures and the verdict.", None),
     ("export", export.command, "The dataset as one netCDF file or Zarr store.", None),
+    ("merge", merge.command, "Runs whose grids alone differ, as one.", None),
     ("doctor", doctor.command, "Is this machine fit? Known answers, versions.", None),
     ("bench", bench.command, "How many proposals a second it trains here.", None),
 ):

@@ -23,8 +23,9 @@ from mbsim.errors import RunFolderError
 from mbsim.plan.boxes import extends
 from mbsim.plan.notes import without_effect
 from mbsim.plan.parts import Part
-from mbsim.plan.units import Unit, units, work_of
+from mbsim.plan.units import units, work_of
 from mbsim.running import runner, status
+from mbsim.running.crew import SchedulerLost
 from mbsim.running.display import best_display
 from mbsim.running.interrupts import Interrupted
 from mbsim.running.progress import Progress
@@ -105,6 +106,8 @@ def train(
             say_results(open_run(path), path, draw=bool(watch.summary()))
     except Interrupted as error:
         return _interrupted(f"interrupted by {error.reason}", watch, command)
+    except SchedulerLost as error:
+        return _interrupted(f"error: {error}", watch, command)
     except runner.DiskFull:
         return _interrupted(f"error: no space left to write {path}", watch, command)
     except OSError as error:
@@ -133,22 +136,22 @@ def _interrupted(reason: str, watch: Watch, command: Sequence[str]) -> int:
 def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     """Say what `train` would do, or raise what it would raise before it computes; writes nothing."""
     runner.check(config)
-    everything: Sequence[Unit] = units(config)
-    damaged, grown = 0, None
+    grown = grown_from(config, path)
     if (path / CONFIG).exists():
         folder = RunFolder.create_or_open(path, config)
-        everything, grown = folder.units, grown_from(config, path)
-        mine = everything if part is None else part.of(everything)
-        todo: Sequence[Unit] = folder.missing(mine)
+        mine = folder.units if part is None else part.of(folder.units)
+        todo = folder.missing(mine)
+        rate = status.rate(folder, set(mine) - set(todo))
         damaged = folder.damaged(todo)
     elif path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir())):
         raise RunFolderError(f"{path} is there but holds no run: choose an empty or a new folder")
     else:
-        todo = mine = everything if part is None else part.of(everything)
+        mine = units(config) if part is None else part.of(units(config))
+        todo, rate, damaged = list(mine), None, 0
     say_plan(config, path, runner.outset(config, mine, todo, damaged), dry=True, part=part, grown=grown)
-    if rate := status.rate(RunFolder.open(path)) if grown is not None or len(todo) < len(mine) else None:
+    if todo and rate:
         left = sum(work_of(unit, config) for unit in todo)
-        terminal.say(f"at the rate of what is done, about {duration(left / rate)}")
+        terminal.say(f"at the rate of what is done, about {duration(left / rate)} more")
     terminal.say("nothing was computed or written (--dry-run)")
 
 
@@ -198,7 +201,7 @@ def say_plan(
     if grown is not None:
         state = "grows by " + "; ".join(differences(grown, config)) + f": {state}"
     if progress.damaged:
-        state += f", {progress.damaged} of them because the file was damaged"
+        state += f", {progress.damaged} of them because it was damaged"
     terminal.say(f"{path}: {state}" + ("" if dry else f", on {_devices()}"))
     for line in without_effect(config):
         terminal.note(f"note: {line}")

@@ -6,7 +6,7 @@ of day, so the time left is read off the times at which the file system says tha
 
 import shlex
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Literal
 
@@ -44,7 +44,7 @@ def text(folder: RunFolder) -> str:
     lines.append(aligned(rows))
     seconds = seconds_left(folder, found)
     time = "not known before two units are done" if seconds is None else duration(seconds)
-    lines.append(f"time left, by the times of the files: {time}")
+    lines.append(f"time left, by the times of the records: {time}")
     if not active:
         resume = ["mbsim", "run", str(folder.path / CONFIG), "--out", str(folder.path)]
         lines.append(f"go on with: {shlex.join(resume)}")
@@ -70,16 +70,15 @@ def counts(found: Mapping[Unit, State]) -> dict[str, int]:
     }
 
 
-def rate(folder: RunFolder) -> float | None:
-    """How much work was done in a second, by the times of the records; None before two units are done.
+def rate(folder: RunFolder, done: Iterable[Unit]) -> float | None:
+    """How much work was done in a second, by the times of the records of units that are done; None if they are less
+    than two.
 
     A unit took at most the time since the one before was written. The median over all units leaves out pauses and
     interruptions.
     """
     written = sorted(
-        (path.stat().st_mtime, work_of(unit, folder.config))
-        for unit in folder.units
-        if (path := folder.record_path(unit)).exists()
+        (folder.record_path(unit).stat().st_mtime, work_of(unit, folder.config)) for unit in done
     )
     rates = [work / (end - begin) for (begin, _), (end, work) in pairwise(written) if end > begin]
     return statistics.median(rates) if rates else None
@@ -88,7 +87,7 @@ def rate(folder: RunFolder) -> float | None:
 def seconds_left(folder: RunFolder, found: Mapping[Unit, State]) -> float | None:
     """An estimate of what the units that are not done will take, None where nothing is known."""
     left = sum(work_of(unit, folder.config) for unit, state in found.items() if state != "done")
-    speed = rate(folder)
+    speed = rate(folder, [unit for unit, state in found.items() if state == "done"])
     return left / speed if speed else None
 
 

@@ -21,7 +21,7 @@ def with_transition(unit, times):
     result = result_of(unit, times)
     noise = 0.02 * result["overlap_second"]
     step = 1 / (1 + np.exp(-(np.array(unit.m) - MIDDLE[unit.N]) / 0.5))
-    result["overlap_mean"] = np.nan_to_num(noise) + step[:, None]
+    result["overlap_mean"] = np.nan_to_num(noise) + step[:, None, None]
     return result
 
 

@@ -10,14 +10,21 @@ from pathlib import Path
 
 import pytest
 from commands import CONFIG, with_transition
-from small_runs import PROVENANCE
+from small_runs import PROVENANCE, finely_cut
 
 from mbsim.cli import main
 from mbsim.config.configuration import load_config
 from mbsim.data.store import RunFolder
-from mbsim.plan.tasks import work_of
-from mbsim.plan.units import measurement_times, units
+from mbsim.plan.times import measurement_times
+from mbsim.plan.units import work_of
 from mbsim.running import training
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_units():
+    """Four work units in these runs: one of each teacher of each N."""
+    with finely_cut():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +65,9 @@ def mbsim(capsys):
 def half_of_a_run(tmp_path_factory) -> Path:
     """A run of which half is done, all of N = 9."""
     folder = RunFolder.create_or_open(tmp_path_factory.mktemp("runs"), load_config(tomllib.loads(CONFIG)))
-    times = folder.times()
-    for unit in units(folder.config)[:2]:
-        folder.write(unit, with_transition(unit, len(times)), times, PROVENANCE)
+    folder.prepare()
+    for unit in folder.units[:2]:
+        folder.write(unit, with_transition(unit, len(folder.times)), folder.times, PROVENANCE)
     return folder.path
 
 

@@ -12,16 +12,14 @@ from small_runs import contents, fill, small_config
 from mbsim.config.configuration import load_config
 from mbsim.data.dataset import open_run
 from mbsim.data.store import RunFolder
-from mbsim.plan.units import units
 from mbsim.running import status
 
 
 def test_status_counts_and_tells_how_to_go_on(half, mbsim, here):
-    todo = units(half.config)
-    damaged = half.unit_path(todo[3])
-    damaged.write_bytes(b"cut short")
+    todo = half.units
+    half.record_path(todo[3]).write_bytes(b"cut short")
     for place, unit in enumerate(todo[:2]):  # written 9 s apart
-        os.utime(half.unit_path(unit), (1000 + 9 * place, 1000 + 9 * place))
+        os.utime(half.record_path(unit), (1000 + 9 * place, 1000 + 9 * place))
     before = contents(here)
     code, output, _ = mbsim("status half")
     assert code == 0
@@ -32,7 +30,7 @@ def test_status_counts_and_tells_how_to_go_on(half, mbsim, here):
         ["N", "d", "done", "damaged", "left"], ["9", "3", "2", "0", "0"], ["15", "3", "0", "1", "1"]
     ]  # fmt: skip
     # N = 15 has 15/9 of the proposals of N = 9: two units of 15 s each.
-    assert lines[5] == "time left, by the times of the files: 30 s"
+    assert lines[5] == "time left, by the times of the records: 30 s"
     assert lines[6] == "go on with: mbsim run half/config.toml --out half"
     assert contents(here) == before
     assert mbsim(lines[6].removeprefix("go on with: mbsim "))[0] == 0
@@ -124,7 +122,7 @@ def test_unfinished_run_is_analysed_as_far_as_it_is(half, mbsim):
 
 
 def test_no_transition_is_none(mbsim, here):
-    folder = RunFolder.create_or_open(here / "flat", small_config(m=[2, 4, 6, 8, 10, 12]))
+    folder = RunFolder.create_or_open(here / "flat", small_config(N=[9], d=[3], m=[2, 4, 6, 8, 10, 12]))
     fill(folder)
     found = strict(mbsim("analyze flat --json")[1])
     assert [(record["m_c"], record["order"]) for record in found["critical"]] == [(None, "none")]
@@ -132,13 +130,13 @@ def test_no_transition_is_none(mbsim, here):
 
 
 @pytest.mark.filterwarnings("default:.*is damaged")
-def test_damaged_unit_is_left_out_with_a_warning(half, mbsim):
-    path = half.unit_path(units(half.config)[0])
+def test_damaged_unit_is_left_out_with_a_warning(half, mbsim, here):
+    path = half.chunk_path(half.units[0], "overlap")
     path.write_bytes(b"")
     code, output, errors = mbsim("analyze half --json")
     assert code == 0
     assert strict(output)["units"] == {"total": 4, "done": 1, "damaged": 1, "left": 2}
-    assert errors.startswith(f"warning: half/{path.name} is damaged")
+    assert errors.startswith(f"warning: {path.relative_to(here)} is damaged")
     assert errors.count("\n") == 1
 
 

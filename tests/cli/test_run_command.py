@@ -12,6 +12,7 @@ from small_runs import contents
 from mbsim.config.configuration import load_config
 from mbsim.data import store
 from mbsim.data.dataset import open_run
+from mbsim.plan import tasks
 from mbsim.plan.units import units
 from mbsim.running import training
 
@@ -53,11 +54,11 @@ def test_run_again_computes_nothing(mbsim, here, monkeypatch):
 
 
 def test_run_goes_on_where_it_was(half, mbsim):
-    name = half.unit_path(units(half.config)[1])
+    name = half.chunk_path(half.units[1], "status")
     name.write_bytes(name.read_bytes()[:-1])
     code, output, _ = mbsim("run tiny.toml --out half")
     assert code == 0
-    assert "half: 1 of 4 units are done, 3 to go, 1 of them because the file was damaged, on" in output
+    assert "half: 1 of 4 units are done, 3 to go, 1 of them because it was damaged, on" in output
     assert "trained 3 units in" in output
 
 
@@ -80,6 +81,7 @@ def test_relative_m_and_long_lists_are_said_briefly(mbsim):
 
 
 def test_failed_units_are_named_and_the_rest_is_analysed(mbsim, monkeypatch):
+    monkeypatch.setitem(tasks.LIMITS, "cpu", tasks.Limits(1e12, 10**6, 1))  # a teacher at a time
     train = training.train_units
     broken = units(load_config("tiny.toml"))[3]
 
@@ -95,7 +97,7 @@ def test_failed_units_are_named_and_the_rest_is_analysed(mbsim, monkeypatch):
     assert re.search(r"^ 9  3  [45]\.", output, re.MULTILINE)
     assert re.search(r"^15  3 +- +- +undecided  one teacher tells nothing", output, re.MULTILINE)
     last = errors.splitlines()[-2:]
-    assert last[0] == f"error: {broken.stem}: the device has 0.1 GiB free"
+    assert last[0] == f"error: {broken}: the device has 0.1 GiB free"
     assert last[1] == (
         "1 unit failed; 3 of 4 units are done and safe in runs/tiny; to try the failed ones again: "
         "mbsim run tiny.toml --out runs/tiny --set run.seed=2"
@@ -103,21 +105,21 @@ def test_failed_units_are_named_and_the_rest_is_analysed(mbsim, monkeypatch):
 
 
 def test_full_disk_ends_the_run_which_goes_on_later(mbsim, monkeypatch, here):
-    write = store.write_atomically
+    put = store.put
 
-    def full(path, *parts):
-        if path.suffix == ".nc" and len(list(path.parent.glob("*.nc"))) == 1:
+    def full(path, *rest):
+        if path.parent.name == "done" and any(path.parent.iterdir()):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        write(path, *parts)
+        put(path, *rest)
 
     mbsim("run tiny.toml --out whole")
-    monkeypatch.setattr(store, "write_atomically", full)
+    monkeypatch.setattr(store, "put", full)
     code, _, errors = mbsim("run tiny.toml --out stopped")
     assert code == 75
     stopped, advice = errors.splitlines()[-2:]
     assert "no space left to write stopped" in stopped
     assert "1 of 4 units are done and safe in stopped" in stopped
-    monkeypatch.setattr(store, "write_atomically", write)
+    monkeypatch.setattr(store, "put", put)
     assert mbsim(advice.removeprefix("go on with: mbsim "))[0] == 0
     xr.testing.assert_identical(open_run("stopped"), open_run("whole"))
 
@@ -128,14 +130,73 @@ def test_full_disk_at_the_start_or_at_the_figure(mbsim, monkeypatch):
     def full(path, *parts):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    write = store.write_atomically
-    monkeypatch.setattr(store, "write_atomically", full)
+    put = store.put
+    monkeypatch.setattr(store, "put", full)
     code, _, errors = mbsim("run tiny.toml")
     assert code == 75
     assert "no space left to write runs/tiny" in errors
-    monkeypatch.setattr(store, "write_atomically", write)
+    monkeypatch.setattr(store, "put", put)
     monkeypatch.setattr(training, "write_atomically", full)
     code, output, errors = mbsim("run tiny.toml")
     assert code == 75
     assert "no space left to write runs/tiny/order_parameter.png: 4 of 4 units are done and safe" in errors
     assert "m_c" in output
+
+
+def test_a_run_grows_by_a_larger_configuration(mbsim, here):
+    mbsim("run tiny.toml")
+    larger = "run tiny.toml --out runs/tiny --set grid.teachers=3 --set grid.m=[2,4,5,6,8,10,12]"
+    before = contents(here)
+    code, output, _ = mbsim(f"{larger} --dry-run")
+    assert code == 0
+    assert (
+        "runs/tiny: grows by grid.m is [2, 4, 6, 8, 10, 12] there and [2, 4, 5, 6, 8, 10, 12] here; "
+        in output
+    )
+    assert "grid.teachers is 2 there and 3 here: 4 of 12 units are done, 8 to go" in output
+    assert contents(here) == before
+    code, output, _ = mbsim(larger)
+    assert code == 0
+    assert "trained 8 units" in output
+    mbsim(f"{larger} --out fresh")
+    grown, fresh = open_run("runs/tiny"), open_run("fresh")
+    assert grown.attrs["config_hash"] == fresh.attrs["config_hash"]
+    assert (grown.status == 1).all()
+    code, output, errors = mbsim("run tiny.toml")  # as it was: it does not shrink
+    assert code == 2
+    assert "grid.teachers is 3 there and 2 here" in errors
+
+
+def test_parts_share_a_folder_and_the_last_prints_the_result(mbsim, monkeypatch, here):
+    code, output, _ = mbsim("run tiny.toml --out shared --part 2/3")
+    assert code == 0
+    assert "shared: a new run" in output
+    assert (
+        "part 2 of 3 is done; 3 units of other parts are not, and the last part to end prints m_c" in output
+    )
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "3")
+    assert "2 units of work" in mbsim("run tiny.toml --out shared --part auto --dry-run")[1]
+    assert "1 unit of other parts" in mbsim("run tiny.toml --out shared --part auto")[1]
+    code, output, _ = mbsim("run tiny.toml --out shared --part 3/3")
+    assert "figure: shared/order_parameter.png" in output
+    mbsim("run tiny.toml --out whole")
+    xr.testing.assert_identical(open_run("shared"), open_run("whole"))
+    for words, said in (("--part 4/3", "--part '4/3': must be i/n"), ("--part x", "--part 'x': must be i/n")):
+        code, _, errors = mbsim(f"run tiny.toml --out other {words}")
+        assert code == 2
+        assert errors.startswith(f"error: {said}")
+        assert not (here / "other").exists()
+
+
+def test_runs_that_were_computed_apart_are_merged(mbsim):
+    for N in (9, 15):
+        mbsim(f"run tiny.toml --out apart{N} --set grid.N=[{N}]")
+    code, output, _ = mbsim("merge apart9 apart15 --out joined")
+    assert code == 0
+    assert output == "joined: 72 students of 2 runs, over N 2, d 1, m 6, teacher 2, replica 3, time 32\n"
+    mbsim("run tiny.toml --out whole")
+    xr.testing.assert_identical(open_run("joined"), open_run("whole"))
+    assert "all 4 units are done, nothing to compute" in mbsim("run tiny.toml --out joined")[1]
+    code, _, errors = mbsim("merge apart9 --out alone")
+    assert (code, errors) == (2, "error: datasets: must be two or more, not 1\n")

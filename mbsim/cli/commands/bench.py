@@ -1,4 +1,4 @@
-"""`mbsim bench`: how many proposals a second this machine trains."""
+"""`mbsim bench`: how fast this machine trains."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def command(
         typer.Option("--json", metavar="FILE", help="Write the numbers there too, with versions."),
     ] = None,
 ) -> int:
-    """How many proposals a second this machine trains, in one table.
+    """How many proposals, and steps of gradient descent, a second this machine does.
 
     `python benchmarks/table.py`, in the sources, sets the same cases beside a sequential program;
     `python benchmarks/compare.py A B` sets two files of --json side by side.
@@ -29,14 +29,15 @@ def command(
     if file is not None:
         must_be_new(file)  # before minutes of timing, not after
     use_all_cores()  # before JAX starts, which the next import does
-    from mbsim.running import bench
+    from mbsim.running import bench, bench_sgd, bench_tables
 
-    cases = bench.FULL if full else bench.QUICK
+    cases: list[bench.Case | bench_sgd.Case] = [*(bench.FULL if full else bench.QUICK), *bench_sgd.CASES]
     with pinned():
         measured = list(bench.measure(cases, progress=lambda case: terminal.note(f"timing {case}")))
-    terminal.print_table(bench.table(measured))
+    for table in bench_tables.tables(measured):
+        terminal.print_table(table)
     if file is not None:
         with one_line_errors(DatasetError, f"{file} cannot be written"):
-            write_atomically(file, bench.as_json(measured).encode())
+            write_atomically(file, bench_tables.as_json(measured).encode())
         terminal.note(f"numbers: {file}")
     return DONE
