@@ -1,5 +1,7 @@
 """What a user registers is used like what is built in, and is refused in one line where it cannot be."""
 
+import doctest
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -41,6 +43,15 @@ def binary(**more):
 
 def measured(*names):
     return {"measure": {**RUN["measure"], "observables": list(names)}}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["activations", "keys", "observables", "optimisers", pytest.param("single", marks=pytest.mark.slow)],
+)
+def test_the_examples_show_what_happens(name):
+    found = doctest.testmod(importlib.import_module(f"mbsim.physics.{name}"))
+    assert found.attempted and not found.failed
 
 
 def test_an_observable_goes_from_run_to_analysis(tmp_path, capsys):

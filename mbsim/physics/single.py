@@ -6,8 +6,9 @@
 >>> problem = Problem(16, 16, 16, 3, 16, "sparse", "binary", True, "metropolis", options)
 >>> world = world_of_one(problem, m=64, seed=1, temperature=0.0, init_overlap=0.0)
 >>> state = METROPOLIS.init(world)
+>>> step = jax.jit(lambda state, moment: METROPOLIS.step(world, state, moment))
 >>> for time in range(20):
-...     state, counts = METROPOLIS.step(world, state, METROPOLIS.moment(problem, time))
+...     state, counts = step(state, METROPOLIS.moment(problem, time))
 >>> state.weights.w.shape, int(counts["accepted"]) <= 96
 ((16, 3), True)
 """
