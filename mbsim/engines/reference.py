@@ -18,7 +18,7 @@ from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Examples, Measured, Ratio
 from mbsim.physics.optimisers import OPTIMISERS
 from mbsim.physics.problem import Labels, Problem, Teacher, Weights, labels_of
-from mbsim.physics.rules import RULES
+from mbsim.physics.rules import RULES, Group
 from mbsim.physics.rules.protocol import Prepared
 from mbsim.physics.students import STUDENTS, fan_in, output_weights
 from mbsim.physics.teachers import TEACHERS
@@ -140,12 +140,8 @@ def lessons(task: Task, students: np.ndarray) -> Iterator[Lesson]:
         mine = students[which == place]
         teacher = TEACHERS[problem.teacher].draw(problem, task.seed, number)
         axes = {name: np.asarray(values)[mine] for name, values in columns.axes.items()}
-        rule = RULES[problem.rule]
-        yield Lesson(
-            teacher,
-            mine,
-            rule.prepare(problem, teacher, columns.m[mine], axes, seed=task.seed, label=number),
-        )
+        group = Group(problem, teacher, number, columns.m[mine], axes, task.seed)
+        yield Lesson(teacher, mine, RULES[problem.rule].prepare(group))
 
 
 def classes(task: Task, students: np.ndarray) -> list[list[Lesson]]:

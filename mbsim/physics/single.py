@@ -17,7 +17,7 @@ import numpy as np
 
 from mbsim.lazy import jax, jnp
 from mbsim.physics.problem import Problem, labels_of
-from mbsim.physics.rules import RULES
+from mbsim.physics.rules import RULES, Group
 from mbsim.physics.teachers import TEACHERS
 from mbsim.physics.world import World
 
@@ -48,7 +48,7 @@ def world_of_one(
     drawn = TEACHERS[problem.teacher].draw(problem, seed, teacher)
     column = np.array([m])
     values = {name: np.array([value]) for name, value in axes.items()}
-    prepared = RULES[problem.rule].prepare(problem, drawn, column, values, seed=seed, label=teacher)
+    prepared = RULES[problem.rule].prepare(Group(problem, drawn, teacher, column, values, seed))
     many = labels_of(
         problem, column, np.array([replica]), prepared.own, seed=seed, teacher=teacher, examples=examples
     )

@@ -1,6 +1,6 @@
 """What all rules of single flips share besides the law: keys, axes, and what is made ready on the host."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy as np
 from mbsim.physics.flips import proposals, readers
 from mbsim.physics.keys import LARGEST_COUNT, Axis, Key, OneOf, Real, Whole
 from mbsim.physics.order import sequential_order
-from mbsim.physics.problem import Problem, Teacher
-from mbsim.physics.rules.protocol import Prepared, Words
+from mbsim.physics.problem import Problem
+from mbsim.physics.rules.protocol import Group, Prepared, Words
 from mbsim.physics.world import Moment, as_moment
 from mbsim.sampling.streams import order_key
 
@@ -87,27 +87,19 @@ class FlipRule:
         """Proposals in a sweep."""
         return proposals(problem)
 
-    def prepare(
-        self,
-        problem: Problem,
-        teacher: Teacher,
-        m: np.ndarray,
-        axes: Mapping[str, np.ndarray],
-        *,
-        seed: int,
-        label: int,
-    ) -> Prepared:
+    def prepare(self, group: Group) -> Prepared:
         """The law as a table, the order of proposals or its key, and who reads a hidden unit."""
+        problem, teacher = group.problem, group.teacher
         reading = readers(problem, teacher)
-        temperatures, heat = np.unique(axes["temperature"], return_inverse=True)
-        most = int(m.max()) * (1 if problem.scalar else reading.shape[1])
+        temperatures, heat = np.unique(group.axes["temperature"], return_inverse=True)
+        most = int(group.m.max()) * (1 if problem.scalar else reading.shape[1])
         shared = {"readers": reading, "chances": chances(self.law, temperatures, most)}
         if problem.options["order"] == "random":
-            shared["order_key"] = order_key(seed, problem.N, problem.d, label)
+            shared["order_key"] = order_key(group.seed, problem.N, problem.d, group.number)
         else:
             graph = teacher.output_sources, problem.d, problem.K, problem.train_output
             shared["order"] = sequential_order(*graph)
-        overlap = np.asarray(axes["init_overlap"], np.float32)
+        overlap = np.asarray(group.axes["init_overlap"], np.float32)
         return Prepared(shared, {"init_overlap": overlap, "heat": heat.astype(np.int32)})
 
     def refresh(self, problem: Problem) -> int:

@@ -19,6 +19,21 @@ class Words(NamedTuple):
     many: str
 
 
+class Group(NamedTuple):
+    """Students of one teacher, on the host.
+
+    problem: sizes and kinds. teacher, number: the draw, and which it is. m: mini-batch sizes (students,). axes: values
+    (students,) of each axis, by name. seed: root of all random numbers.
+    """
+
+    problem: Problem
+    teacher: Teacher
+    number: int
+    m: np.ndarray
+    axes: Mapping[str, np.ndarray]
+    seed: int
+
+
 class Prepared(NamedTuple):
     """What a rule makes ready on the host: arrays that all students of a teacher share, and columns
     (students,) of each one's own, both by name.
@@ -48,26 +63,8 @@ class Rule(Protocol):
     def steps_of_work(self, problem: Problem) -> int:
         """Work of one student in one unit of time."""
 
-    def prepare(
-        self,
-        problem: Problem,
-        teacher: Teacher,
-        m: np.ndarray,
-        axes: Mapping[str, np.ndarray],
-        *,
-        seed: int,
-        label: int,
-    ) -> Prepared:
-        """What `init` and `step` find in `world.shared` and `world.labels.own`.
-
-        Args:
-            problem: sizes and kinds.
-            teacher: the draw.
-            m: mini-batch sizes (students,).
-            axes: values (students,) of each axis.
-            seed: root of all random numbers.
-            label: number of the teacher.
-        """
+    def prepare(self, group: Group) -> Prepared:
+        """What `init` and `step` find in `world.shared` and `world.labels.own`."""
 
     def moment(self, problem: Problem, time: int) -> Moment:
         """When unit of time number `time` begins, on the host."""

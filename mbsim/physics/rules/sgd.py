@@ -10,7 +10,6 @@ whose weights stop being finite has diverged: it keeps its last finite weights a
 `init` and `step` are for ONE student. Reference: D. Saad, S. A. Solla, Phys. Rev. E 52, 4225 (1995).
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +17,8 @@ import numpy as np
 from mbsim.lazy import Array, jax, jnp, optax
 from mbsim.physics.keys import LARGEST_COUNT, Axis, Key, OneOf, Real, Whole
 from mbsim.physics.optimisers import OPTIMISERS, multipliers, scaled_rate
-from mbsim.physics.problem import Problem, Teacher, Weights
-from mbsim.physics.rules.protocol import Prepared, Words
+from mbsim.physics.problem import Problem, Weights
+from mbsim.physics.rules.protocol import Group, Prepared, Words
 from mbsim.physics.students import STUDENTS
 from mbsim.physics.world import Batch, Moment, World
 
@@ -89,19 +88,10 @@ class Sgd:
         """One."""
         return 1
 
-    def prepare(
-        self,
-        problem: Problem,
-        teacher: Teacher,
-        m: np.ndarray,
-        axes: Mapping[str, np.ndarray],
-        *,
-        seed: int,
-        label: int,
-    ) -> Prepared:
+    def prepare(self, group: Group) -> Prepared:
         """The learning rates of both layers, and the noise of the labels."""
-        options = problem.options
-        rate = scaled_rate(np.asarray(axes["lr"], float), m, options["lr_scaling"])
+        problem, m = group.problem, group.m
+        rate = scaled_rate(np.asarray(group.axes["lr"], float), m, problem.options["lr_scaling"])
         rates = [rate * multiplier for multiplier in multipliers(problem)]
         own = {"hidden_rate": rates[0], "output_rate": rates[1], "noise": np.full(m.shape, problem.noise)}
         return Prepared({}, {name: np.asarray(values, np.float32) for name, values in own.items()})
