@@ -22,8 +22,8 @@ class Words(NamedTuple):
 class Group(NamedTuple):
     """Students of one teacher, on the host.
 
-    problem: sizes and kinds. teacher, number: the draw, and which it is. m: mini-batch sizes (students,). axes: values
-    (students,) of each axis, by name. seed: root of all random numbers.
+    problem: sizes and kinds. teacher, number: the draw, and which it is. m: mini-batch sizes (students,). axes: the
+    value (students,) of each axis, by name. seed: root of all random numbers.
     """
 
     problem: Problem
