@@ -27,10 +27,10 @@ pytestmark = pytest.mark.slow  # real processes, a minute in all; `test_store` k
 CONFIG = """
 name = "resumed"
 model = "sparse-vector"
-grid = { N = [9], d = [3], m = [2, 5, 8, 11], teachers = 12, replicas = 3 }
+grid = { N = [9, 11, 13, 15], d = [3, 5, 7], m = [2, 5, 8, 11], teachers = 3, replicas = 3 }
 dynamics = { sweeps = 32 }
 """
-UNITS = 12
+UNITS = 12  # one for each (N, d)
 PROMPT = 60  # seconds from a signal to the end, on a busy machine
 
 
@@ -78,20 +78,21 @@ class Place:
         return process.returncode, errors
 
     def units(self) -> set[str]:
-        return {path.name for path in self.run.glob("*.nc")}
+        return {path.name for path in (self.run / "done").glob("*.json")}
 
     def verified(self) -> set[str]:
-        """Names of the units that are whole; all that have their final name must be."""
+        """Names of the units that are whole; all that have a record must be."""
         folder = RunFolder.open(self.run)
-        done = {folder.unit_path(unit).name for unit in units(folder.config) if folder.done(unit)}
+        done = {folder.record_path(unit).name for unit in folder.units if folder.done(unit)}
         assert done == self.units()
         return done
 
     def contents(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.run.iterdir() if path.name != ".lock"}
+        files = (path for path in self.run.rglob("*") if path.is_file() and path.name != ".lock")
+        return {str(path.relative_to(self.run)): path.read_bytes() for path in files}
 
     def written(self) -> dict[str, int]:
-        return {name: (self.run / name).stat().st_mtime_ns for name in self.units()}
+        return {name: (self.run / "done" / name).stat().st_mtime_ns for name in self.units()}
 
 
 @pytest.fixture(scope="module")
@@ -164,17 +165,20 @@ def test_kill_interrupt_and_terminate_change_nothing(place, whole):
 
 def test_only_what_is_damaged_or_missing_is_computed(place, whole):
     shutil.copytree(whole.run, place.run)
-    for name in ("config.toml", *place.units()):
-        os.utime(place.run / name, (1, 1))
-    damaged, missing = sorted(place.units())[3:5]
-    content = bytearray((place.run / damaged).read_bytes())
+    for name in place.units():
+        os.utime(place.run / "done" / name, (1, 1))
+    folder = RunFolder.open(place.run)
+    damaged, missing = folder.units[3:5]
+    chunk = folder.chunk_path(damaged, "overlap")
+    content = bytearray(chunk.read_bytes())
     content[len(content) // 2] ^= 1
-    (place.run / damaged).write_bytes(content)
-    (place.run / missing).unlink()
+    chunk.write_bytes(content)
+    folder.record_path(missing).unlink()
     output, _ = place.finish("mbsim run run/config.toml --out run")  # the resolved configuration runs too
-    assert "run: 10 of 12 units are done, 2 to go, 1 of them because the file was damaged" in output
+    assert "run: 10 of 12 units are done, 2 to go, 1 of them because it was damaged" in output
     assert "trained 2 units" in output
-    assert {name for name, when in place.written().items() if when > 10**9} == {damaged, missing}
+    anew = {folder.record_path(unit).name for unit in (damaged, missing)}
+    assert {name for name, when in place.written().items() if when > 10**9} == anew
     assert_same(place, whole)
 
 
@@ -199,9 +203,9 @@ def test_a_second_signal_does_no_harm(place, whole):
     assert_same(place, whole)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_killed_at_random_moments_until_it_is_done(place, whole, seed):
+    """Some kills each, 30 or so in all: the whole is the run that nothing stopped."""
     chance = random.Random(seed)
     kills = 0
     while True:
@@ -218,3 +222,80 @@ def test_killed_at_random_moments_until_it_is_done(place, whole, seed):
     assert process.returncode == 0
     assert kills > 0
     assert_same(place, whole)
+
+
+def test_two_processes_at_once_make_one_run(place, whole):
+    """One trains, the other is told so; or, where the first has ended, finds all done."""
+    both = [place.start(), place.start()]
+    told = [process.communicate()[1] for process in both]
+    codes = [process.returncode for process in both]
+    assert sorted(codes) in ([0, 0], [0, 2])
+    if 2 in codes:
+        assert "error: run is being written by process" in told[codes.index(2)]
+    assert_same(place, whole)
+
+
+def test_parts_at_once_make_one_run(place, whole):
+    """Four processes share the folder from the start on; whoever ends last prints m_c and draws the figure."""
+    parts = [place.start(f"mbsim run config.toml --out run --part {i}/4") for i in (1, 2, 3, 4)]
+    said = [process.communicate()[0] for process in parts]
+    assert [process.returncode for process in parts] == [0, 0, 0, 0]
+    assert any("figure: run/order_parameter.png" in text for text in said)
+    assert sum("trained 3 units" in text for text in said) == 4
+    assert_same(place, whole)
+
+
+def test_a_run_that_grew_is_the_run_from_scratch(place, whole):
+    smaller = "--set grid.N=[9,13] --set grid.teachers=2 --set grid.m=[5,8] --set grid.replicas=1"
+    place.finish(f"mbsim run config.toml --out run {smaller}")
+    output, _ = place.finish()
+    assert "run: grows by grid.N is [9, 13] there and [9, 11, 13, 15] here" in output
+    grown, scratch = mbsim.open_run(place.run), mbsim.open_run(whole.run)
+    assert grown.identical(scratch)
+
+
+@pytest.mark.parametrize("kilobytes", [60, 400, 1000, 1400])
+def test_a_full_disk_ends_the_run_and_it_goes_on(place, whole, kilobytes):
+    """A file system of a few kilobytes, full at the metadata, at a chunk, a record or the figure."""
+    disk = place.path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("may not mount a small file system here")
+    try:
+        process = place.start("mbsim run config.toml --out disk/run")
+        _, errors = process.communicate()
+        assert process.returncode == 75, errors
+        assert "no space left to write disk/run" in errors
+        assert errors.splitlines()[-1] == "go on with: mbsim run config.toml --out disk/run"
+        assert "Traceback" not in errors
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        place.finish("mbsim run config.toml --out disk/run")
+        shutil.copytree(disk / "run", place.run)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert_same(place, whole)
+
+
+def test_a_clock_set_back_changes_nothing(place, whole):
+    place.stop(signal.SIGKILL, 4)
+    ahead = time.time() + 10**6
+    for path in place.run.rglob("*"):
+        os.utime(path, (ahead, ahead))
+    place.finish()
+    assert_same(place, whole)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_one_line(place, whole):
+    shutil.copytree(whole.run, place.run)
+    (place.run / "done" / sorted(place.units())[0]).unlink()
+    for path in [*place.run.rglob("*"), place.run]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    process = place.start()
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert errors.startswith("error: run cannot be written")
+    assert errors.count("\n") == 1

@@ -99,9 +99,7 @@ def train(
         left = [] if part is None else RunFolder.open(path).missing()
         if left:
             units = counted(len(left), "unit")
-            terminal.say(
-                f"{part} is done; {units} of other parts are not, and the last part to end prints m_c"
-            )
+            terminal.say(f"{part} is done; other parts have {units} to go, and the last one prints m_c")
         else:
             say_results(open_run(path), path, draw=bool(watch.summary()))
     except Interrupted as error:

@@ -172,12 +172,12 @@ def test_parts_share_a_folder_and_the_last_prints_the_result(mbsim, monkeypatch,
     assert code == 0
     assert "shared: a new run" in output
     assert (
-        "part 2 of 3 is done; 3 units of other parts are not, and the last part to end prints m_c" in output
+        "part 2 of 3 is done; other parts have 3 units to go, and the last one prints m_c" in output
     )
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
     monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "3")
     assert "2 units of work" in mbsim("run tiny.toml --out shared --part auto --dry-run")[1]
-    assert "1 unit of other parts" in mbsim("run tiny.toml --out shared --part auto")[1]
+    assert "other parts have 1 unit to go" in mbsim("run tiny.toml --out shared --part auto")[1]
     code, output, _ = mbsim("run tiny.toml --out shared --part 3/3")
     assert "figure: shared/order_parameter.png" in output
     mbsim("run tiny.toml --out whole")
