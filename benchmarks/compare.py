@@ -2,8 +2,9 @@
 
     python benchmarks/compare.py BEFORE.json AFTER.json
 
-The ratio is of proposals per second of a core or of an accelerator, after over before. Files of different devices are
-compared all the same, and that is said. Exits with 1 if a case became more than 5 % slower, with 2 if a file is none.
+The ratio is of proposals, or steps of gradient descent, a second of a core or of an accelerator, after over before.
+Files of different devices are compared all the same, and that is said. Exits with 1 if a case became more than 5 %
+slower, with 2 if a file is none.
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 SLOWER = 0.95
-RATE = "proposals_per_second_of_a_device"
+RATE = "per_second_of_a_device"
 
 
 def read(path):
@@ -30,16 +31,17 @@ def main(before, after):
     for key in ("device", "mbsim_version", "jax_version", "git_commit", "engine"):
         if old.get(key) != new.get(key):
             print(f"{key}: {old.get(key)} before, {new.get(key)} after")
-    print(f"{'case':<40} {'before M/s':>12} {'after M/s':>12} {'after/before':>13}")
+    print("thousands a second of a core or an accelerator, of proposals or (SGD) steps of a student")
+    print(f"{'case':<40} {'before k/s':>12} {'after k/s':>12} {'after/before':>13}")
     worst = 1.0
     for name, case in new_cases.items():
         rate = case[RATE]
         if name not in old_cases:
-            print(f"{name:<40} {'':>12} {rate / 1e6:12.1f}")
+            print(f"{name:<40} {'':>12} {rate / 1e3:12,.1f}")
             continue
         ratio = rate / old_cases[name][RATE]
         worst = min(worst, ratio)
-        print(f"{name:<40} {old_cases[name][RATE] / 1e6:12.1f} {rate / 1e6:12.1f} {ratio:13.3f}")
+        print(f"{name:<40} {old_cases[name][RATE] / 1e3:12,.1f} {rate / 1e3:12,.1f} {ratio:13.3f}")
     for name in old_cases.keys() - new_cases.keys():
         print(f"{name:<40} only before")
     return int(worst < SLOWER)

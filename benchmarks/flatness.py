@@ -54,7 +54,7 @@ def line(d, m, order, N, mesh):
         for case, run, start in zip(cases, runs, starts, strict=True)
     )
     fast, slow = map(max, sequential)
-    accepted = timing.accepted / timing.proposals  # of the last: the large network
+    accepted = timing.accepted / timing.work  # of the last: the large network
     rates = f"{small:.0f}", f"{large:.0f}", f"{small / large:.2f}", f"{fast / slow:.2f}"
     return d, m, order, N, f"{accepted:.3f}", *rates
 

@@ -25,7 +25,7 @@ import baseline  # noqa: E402
 import numba  # noqa: E402
 
 from mbsim.engines.mesh import student_mesh  # noqa: E402
-from mbsim.running import bench  # noqa: E402
+from mbsim.running import bench, timings  # noqa: E402
 
 TURNS = 3
 HEADINGS = (
@@ -68,8 +68,8 @@ def line(case, seconds, mesh):
     for turn in range(TURNS):
         start = bench.run(prepared, 0)
         timing = bench.run(prepared, sweeps)
-        kernel.append(bench.rate(prepared, timing))
-        alone.append(bench.rate(prepared, timing, start))
+        kernel.append(timings.rate(prepared, timing))
+        alone.append(timings.rate(prepared, timing, start))
         sequential.append(train_students(prepared, sweeps, seconds / 2, 1000 * turn))
     rate, accepted = max(sequential)
     return (
@@ -81,10 +81,10 @@ def line(case, seconds, mesh):
         f"{max(alone) / 1e6:.1f}" if max(alone) < 2 * max(kernel) else "-",
         f"{rate / 1e6:.1f}",
         f"{max(kernel) / rate:.2f}",
-        f"{timing.accepted / timing.proposals:.3f}",
+        f"{timing.accepted / timing.work:.3f}",
         f"{accepted:.3f}",
         f"{prepared.compile_seconds:.1f}",
-        bench.size_text(prepared.memory),
+        timings.size_text(prepared.memory),
     )
 
 
@@ -105,7 +105,7 @@ def main():
         if options.out:  # after every line, so that an interrupted table is not lost
             options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    show(f"Kernel on {bench.device_name(mesh)}, jax {jax.__version__}.")
+    show(f"Kernel on {timings.device_name(mesh)}, jax {jax.__version__}.")
     show(f"Baseline on one core, numba {numba.__version__}.")
     show("Millions of proposals per second; how they are measured: `benchmarks/table.py`.\n")
     show("| " + " | ".join(HEADINGS) + " |")

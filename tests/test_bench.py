@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from students import one_device
 
-from mbsim.running import bench
+from mbsim.running import bench, bench_sgd, bench_tables, timings
 
 
 @pytest.mark.parametrize(
@@ -25,23 +25,47 @@ def test_a_case_is_timed(case):
     assert prepared.students == 8 * 64
     links = (2 if case.kind == "vector" else 1) * case.N * case.d
     start, long = (bench.run(prepared, sweeps) for sweeps in (0, 2000))
-    assert start.proposals == 0
-    assert long.proposals == 2000 * prepared.students * links
-    assert 0 < long.accepted < long.proposals
-    assert bench.rate(prepared, long, start) > bench.rate(prepared, long) > 0
-    told = json.loads(bench.as_json([bench.Measurement(prepared, long, start)], one_device()))
+    assert start.work == 0
+    assert long.work == 2000 * prepared.students * links
+    assert 0 < long.accepted < long.work
+    assert timings.rate(prepared, long, start) > timings.rate(prepared, long) > 0
+    told = json.loads(bench_tables.as_json([timings.Measurement(prepared, long, start)], one_device()))
     assert told["device"].startswith("1 x ") and told["jax_version"]
     [row] = told["cases"]
     assert row["case"] == str(case)
-    assert row["students"] * 2000 * links / row["wall_seconds"] == pytest.approx(row["proposals_per_second"])
-    table = bench.table([bench.Measurement(prepared, long, start)], one_device())
+    assert row["students"] * 2000 * links / row["wall_seconds"] == pytest.approx(row["per_second"])
+    [table] = bench_tables.tables([timings.Measurement(prepared, long, start)])
     headings = [str(column.header) for column in table.columns]
-    assert headings[:4] == ["case", "students", "sweeps", "total"]
+    assert headings[:5] == ["case", "students", "sweeps", "all, M/s", "a core, M/s"]
     assert next(iter(table.columns[1].cells)) == "512"
+    explained(table)
+
+
+def explained(table):
+    """Each column has a line of words under the table, but for those that are plain."""
+    names = {str(column.header).partition(",")[0] for column in table.columns} - {"case", "students"}
+    assert all(f"{name}: " in table.caption for name in names), names
+
+
+@pytest.mark.slow
+def test_gradient_descent_is_timed():
+    """Steps of all students; rates are in a table of their own, and in the same object."""
+    found = bench_sgd.measure(bench_sgd.Case("sparse", 12, 8), 0.2, one_device())
+    assert found.prepared.engine == "batched"
+    assert found.run.work == found.run.length * found.prepared.students > 0 == found.start.work
+    metropolis = bench.prepare(bench.Case("vector", 12, 3, 8, "random"), one_device())
+    both = [timings.Measurement(metropolis, *(bench.run(metropolis, n) for n in (50, 0))), found]
+    _, second = bench_tables.tables(both)
+    assert [str(column.header) for column in second.columns][2:4] == ["steps", "all, k/s"]
+    explained(second)
+    told = json.loads(bench_tables.as_json(both, one_device()))
+    assert [case["counted"] for case in told["cases"]] == ["proposals", "steps of a student"]
+    for case in told["cases"]:
+        assert set(case) <= {"case", "engine", *told["columns"]}
 
 
 def written(path, rates):
-    cases = [{"case": name, "proposals_per_second_of_a_device": rate} for name, rate in rates.items()]
+    cases = [{"case": name, "per_second_of_a_device": rate} for name, rate in rates.items()]
     path.write_text(json.dumps({"device": "2 x cpu", "cases": cases}))
     return str(path)
 
