@@ -140,3 +140,12 @@ def test_html_is_text_not_markup():
     record = fss.Critical({"<b>": "<i>"}, 3.0, 2.9, 3.1, "undecided", "midpoint", "<script>")
     text = record._repr_html_()
     assert "<script>" not in text and "<b>" not in text and "<i>" not in text
+
+
+def test_the_midpoint_is_the_same_alone_and_in_the_whole_analysis():
+    """There its resampled means are those that the summaries drew already."""
+    ds = fss.planted([64, 128])
+    alone = fss.midpoint(ds, bootstrap=100)
+    within = [one for one in fss.analyze(ds, bootstrap=100).critical if one.estimator == "midpoint"]
+    numbers = [[(one.m_c, one.low, one.high) for one in found] for found in (alone, within)]
+    np.testing.assert_allclose(*numbers, rtol=1e-7)

@@ -78,13 +78,16 @@ def analyze(
     study = Study(ds, order_parameter, design, times=True)
     random = lowest(study.curves, label)
     hysteresis = loops(ds, order_parameter, label, design)
-    verdicts = judge(ds, random, hysteresis, order_parameter, label, design)
-    critical = marked(judged(estimates_of(study), verdicts, size))
+    found = estimates_of(study)
+    verdicts = judge(
+        ds, random, hysteresis, order_parameter, label, design, _rises(found, label, order_parameter) or None
+    )
+    critical = marked(judged(found, verdicts, size))
     extrapolations = extrapolate(critical, size=size)
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
     at_size = connectivity_law(critical, size=size, connectivity=connectivity)
     laws = Records(law for law in (*limits, *at_size) if np.isfinite(law.chi2_per_dof))
-    collapses = _collapses(random, critical, verdicts, label, design)
+    collapses = _collapses(random, _rises(critical, label, order_parameter), verdicts, design)
     missing: dict[str, tuple[Reason, ...]] = {}
     if not laws:
         missing["connectivity"] = _first([*at_size, *limits], because("no_label", name=connectivity))
@@ -149,25 +152,24 @@ def _first(
     return next((one.because for one in records if one.because), (otherwise,))
 
 
+def _rises(critical: Sequence[Critical], label: str, order_parameter: str) -> list[Critical]:
+    """The midpoints of random starts, which are the lowest value of the label, if there is one."""
+    lowest_start = min((float(one.labels[label]) for one in critical if label in one.labels), default=0.0)
+    return [
+        one
+        for one in critical
+        if (one.estimator, one.order_parameter) == (MIDPOINT, order_parameter)
+        and one.labels.get(label, lowest_start) == lowest_start
+    ]
+
+
 def _collapses(
-    random: list[Summary],
-    critical: Sequence[Critical],
-    verdicts: Sequence[Verdict],
-    label: str,
-    design: Design,
+    random: list[Summary], midpoints: Sequence[Critical], verdicts: Sequence[Verdict], design: Design
 ) -> Records[Collapse]:
     """A collapse for each combination of labels, about the midpoints of its sizes."""
-    lowest_start = min((float(one.labels[label]) for one in critical if label in one.labels), default=0.0)
     found = Records[Collapse]()
     for labels, group in grouped(random, design.size):
-        rises = [
-            one
-            for one in critical
-            if one.estimator == MIDPOINT
-            and labels.items() <= one.labels.items()
-            and np.isfinite(one.m_c)
-            and one.labels.get(label, lowest_start) == lowest_start
-        ]
+        rises = [one for one in midpoints if labels.items() <= one.labels.items() and np.isfinite(one.m_c)]
         order = next((one.order for one in verdicts if one.labels == labels), "undecided")
         if order in NO_EXPONENTS:
             found.append(Collapse(labels, "mean", because=(NO_EXPONENTS[order],)))

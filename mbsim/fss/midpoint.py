@@ -20,6 +20,7 @@ Conventions
 """
 
 import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ from mbsim.fss.samples import (
     teachers_and_replicas,
     used,
 )
+from mbsim.fss.summaries import Summary
 
 Array = NDArray[np.float64]
 
@@ -109,14 +111,19 @@ def midpoints(
     scale: Literal["linear", "log"] = "linear",
     minimum_rise: float = 0.0,
     systematic: bool = True,
+    means: Iterable[Summary] = (),
 ) -> Records[Critical]:
-    """What `midpoint` gives; the size of the design plays no part. Without `systematic` that part is zero."""
+    """What `midpoint` gives; the size of the design plays no part. Without `systematic` that part is zero.
+
+    `means`: summaries that hold the resampled means already; those of other labels are resampled here.
+    """
     order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
     values = samples_of(ds, order_parameter, design)
     control = values[design.control]
     _check_scale(control, scale)
     names = [str(name) for name in values.dims if name not in (*design.samples, design.control)]
     m = control.to_numpy().astype(float)
+    ready = {_key(one.ensemble.labels): one.quantities.get("mean") for one in means}
     records = Records[Critical]()
     for index in itertools.product(*(range(values.sizes[name]) for name in names)):
         at = dict(zip(names, index, strict=True))
@@ -126,7 +133,7 @@ def midpoints(
         fit = _Fit(
             order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap, systematic
         )
-        found = _analyse(points, fit, generator(design.seed, labels))
+        found = _analyse(points, fit, generator(design.seed, labels), ready.get(_key(labels)))
         notes = notes_of(students, design.control)
         if all_equal(notes):
             unknown = (np.nan, np.nan)
@@ -163,7 +170,12 @@ class Midpoint:
 
     def records(self, study: Study) -> Records[Critical]:
         """One for each combination of labels."""
-        return midpoints(study.ds, study.order_parameter, study.design)
+        means = study.curves if "curves" in vars(study) else ()
+        return midpoints(study.ds, study.order_parameter, study.design, means=means)
+
+
+def _key(labels: Mapping[str, Label]) -> frozenset[tuple[str, Label]]:
+    return frozenset(labels.items())
 
 
 class _Points(NamedTuple):
@@ -198,8 +210,8 @@ class _Fit(NamedTuple):
     systematic: bool
 
 
-def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
-    """The midpoint of one curve, or why there is none."""
+def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator, ready: Resampled | None = None) -> _Found:
+    """The midpoint of one curve, or why there is none; `ready` are its resampled means if they are there."""
     m, values = points
     control, log, least, samples = fit.control, fit.log, fit.minimum_rise, fit.bootstrap
     if len(m) < FEWEST_POINTS:
@@ -218,8 +230,11 @@ def _analyse(points: _Points, fit: _Fit, rng: np.random.Generator) -> _Found:
     x = np.log(m) if log else m
     near = window.around(x, y)
     fitted = curve.fit(x[near], y[None, near])
-    both = resample.bootstrap_means(values, samples, rng)
-    replicas_only = resample.bootstrap_means(values, samples, rng, redraw_teachers=False)
+    if ready is not None:
+        both, replicas_only = (sign * one[:, :end] for one in (ready.both, ready.kept))
+    else:
+        both = resample.bootstrap_means(values, samples, rng)
+        replicas_only = resample.bootstrap_means(values, samples, rng, redraw_teachers=False)
     resampled = curve.fit(x[near], np.concatenate([both, replicas_only])[:, near])
     rise, noise = float(fitted.height[0]), float(resampled.height[:samples].std())
     if rise < least:

@@ -26,8 +26,8 @@ from mbsim.fss.interval import Label
 
 Array = NDArray[np.float64]
 
-COUNTS_AT_ONCE = 8_000_000
-"""Students times resamples drawn in one piece, to bound the memory."""
+DRAWN_AT_ONCE, COUNTED_AT_ONCE = 8_000_000, 500_000
+"""Students times resamples drawn, and counted, in one piece: what is counted stays in the processor's cache."""
 
 
 def teacher_means(values: Array) -> Array:
@@ -60,14 +60,15 @@ def bootstrap_means(
     for each draw of a teacher. A point that a resample leaves without data keeps its mean.
     """
     teachers, replicas = values.shape[:2]
-    most = max(1, COUNTS_AT_ONCE // (teachers * replicas))
-    means = np.concatenate(
-        [
-            _weighted_mean(values, _counts(teachers, replicas, min(most, samples - at), rng, redraw_teachers))
-            for at in range(0, samples, most)
-        ]
-    )
-    return np.where(np.isfinite(means), means, mean(values))
+    most, few = (max(1, one // (teachers * replicas)) for one in (DRAWN_AT_ONCE, COUNTED_AT_ONCE))
+    means = []
+    for at in range(0, samples, most):
+        drawn, picks = _drawn(teachers, replicas, min(most, samples - at), rng, redraw_teachers)
+        for first in range(0, len(picks), few):
+            here = slice(first, first + few)
+            means.append(_weighted_mean(values, _counts(drawn[here], picks[here])))
+    found = np.concatenate(means)
+    return np.where(np.isfinite(found), found, mean(values))
 
 
 def left_out_means(values: Array) -> Array:
@@ -80,14 +81,21 @@ def left_out_means(values: Array) -> Array:
     return np.where(present & (count > 1), moved, whole)
 
 
-def _counts(
+def _drawn(
     teachers: int, replicas: int, samples: int, rng: np.random.Generator, redraw_teachers: bool
-) -> Array:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The teachers of each resample, (sample, teacher), and replicas of each, (sample, teacher, replica)."""
+    shape = (samples, teachers)
+    drawn = np.broadcast_to(np.arange(teachers, dtype=np.int32), shape)
+    if redraw_teachers:
+        drawn = rng.integers(teachers, size=shape, dtype=np.int32)
+    return drawn, rng.integers(replicas, size=(*shape, replicas), dtype=np.int32)
+
+
+def _counts(drawn: NDArray[np.int32], picks: NDArray[np.int32]) -> Array:
     """How often each student is drawn, shape (sample, teacher, replica)."""
-    kept = np.broadcast_to(np.arange(teachers), (samples, teachers))
-    drawn = rng.integers(teachers, size=(samples, teachers)) if redraw_teachers else kept
-    picks = rng.integers(replicas, size=(samples, teachers, replicas))
-    places = (np.arange(samples)[:, None, None] * teachers + drawn[:, :, None]) * replicas + picks
+    samples, teachers, replicas = picks.shape
+    places = (np.arange(samples)[:, None] * teachers + drawn)[:, :, None] * replicas + picks
     counts = np.bincount(places.ravel(), minlength=places.size).astype(float)
     return counts.reshape(places.shape)
 
@@ -100,14 +108,12 @@ def _weighted_mean(values: Array, counts: Array) -> Array:
     if present.all():  # then every teacher has all its replicas, and one product of matrices does it
         total = counts.reshape(samples, -1) @ values.reshape(-1, points)
         return total / (teachers * replicas)
-    times = counts.sum(axis=2) / replicas
-    filled, present_as_number = np.where(present, values, 0.0), present.astype(float)
-    total, weight = np.zeros((samples, points)), np.zeros((samples, points))
-    for teacher in range(teachers):
-        found = counts[:, teacher] @ present_as_number[teacher]
-        share = np.where(found > 0, times[:, teacher, None], 0.0)
-        total += share * (counts[:, teacher] @ filled[teacher]) / np.maximum(found, 1)
-        weight += share
+    by_teacher = counts.transpose(1, 0, 2)
+    times = by_teacher.sum(axis=2)[..., None] / replicas
+    found = by_teacher @ present.astype(float)  # (teacher, sample, point)
+    share = np.where(found > 0, times, 0.0)
+    total = (share * (by_teacher @ np.where(present, values, 0.0)) / np.maximum(found, 1)).sum(axis=0)
+    weight = share.sum(axis=0)
     return np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
 
 

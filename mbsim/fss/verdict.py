@@ -26,6 +26,7 @@ The verdict is
 Reference: H. Watanabe et al., Prog. Theor. Exp. Phys. 2023, 033A02 (why a Binder dip proves nothing).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -95,8 +96,12 @@ def judge(
     order_parameter: str,
     label: str,
     design: Design,
+    rises: Sequence[Critical] | None = None,
 ) -> Records[Verdict]:
-    """The verdicts that follow from the summaries of random starts and from the loops of a dataset."""
+    """The verdicts that follow from the summaries of random starts and from the loops of a dataset.
+
+    `rises`: the midpoints of random starts, where they are known already.
+    """
     size = design.size
     verdicts = Records[Verdict]()
     for labels, group in grouped(curves, size):
@@ -106,8 +111,9 @@ def judge(
         )
         verdicts.append(_verdict(labels, group, own, order_parameter, design))
     if any(one.order in ("none", "crossover") for one in verdicts):
-        random = with_size(_random(ds, label), order_parameter, size)
-        rises = midpoints(random, order_parameter, design)
+        if rises is None:
+            random = with_size(_random(ds, label), order_parameter, size)
+            rises = midpoints(random, order_parameter, design)
         return Records(_with_midpoint(_unless_it_rises(one, rises, size), rises, size) for one in verdicts)
     return verdicts
 
@@ -117,7 +123,7 @@ def _random(ds: xr.Dataset, label: str) -> xr.Dataset:
     return ds.isel({label: [int(np.argmin(ds[label].to_numpy()))]}) if label in ds.dims else ds
 
 
-def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verdict:
+def _unless_it_rises(verdict: Verdict, rises: Sequence[Critical], size: str) -> Verdict:
     """Undecided in place of none, where the order parameter rises and the susceptibility shows nothing."""
     if verdict.order != "none":
         return verdict
@@ -132,7 +138,7 @@ def _unless_it_rises(verdict: Verdict, rises: list[Critical], size: str) -> Verd
     return replace(verdict, order="undecided", because=(why,))
 
 
-def _with_midpoint(verdict: Verdict, rises: list[Critical], size: str) -> Verdict:
+def _with_midpoint(verdict: Verdict, rises: Sequence[Critical], size: str) -> Verdict:
     """A crossover with its midpoint, that of the largest size."""
     own = [one for one in rises if verdict.labels.items() <= one.labels.items() and np.isfinite(one.m_c)]
     if verdict.order != "crossover" or not own:
