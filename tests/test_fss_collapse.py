@@ -245,7 +245,7 @@ def test_intervals_with_a_correction_to_scaling_cover(correction):
 
 
 REFUSED = {
-    "one size": (continuous({64: RAGGED[64]}), "1 sizes have 4 values of m with an error, 2 are needed"),
+    "one size": (continuous({64: RAGGED[64]}), "1 size has 4 values of m with an error, 2 are needed"),
     "one teacher": (continuous(RAGGED, teachers=1), "0 sizes have 4 values"),
     "coarse grid": (
         continuous({n: np.arange(0, 40, 4.0) for n in (1024, 4096)}, scatter=(0.1, 0.1)),

@@ -70,6 +70,49 @@ def test_a_table_collapses_and_several_quantities_together():
     assert mean.m_c.high - mean.m_c.low < alone.m_c.high - alone.m_c.low
 
 
+def test_the_whole_analysis_of_a_table():
+    """All that a mean can tell; of the order of the transition one line says what is missing."""
+    ds = table()
+    found = fss.analyze(ds, "mag", size="L", error="dmag", **OURS)
+    assert {one.estimator for one in found.critical} == {"midpoint", "steepest"}
+    assert all(abs(one.m_c - collapses.M_C) < one.high - one.low for one in found.critical)
+    [collapsed] = found.collapses
+    assert collapsed.m_c.low <= collapses.M_C <= collapsed.m_c.high
+    [verdict] = found.verdicts
+    assert (verdict.order, [one.key for one in verdict.because]) == ("undecided", ["needs_samples"])
+    [alone] = fss.transition_order(ds, "mag", size="L", error="dmag", **OURS)
+    assert (alone.order, alone.because) == (verdict.order, verdict.because)
+    pairs = {"mean": ("mag", "dmag"), "binder": ("U4", "dU4")}
+    also = fss.estimates(ds, None, "mag", size="L", error=pairs, **OURS)
+    assert {one.estimator for one in also} == {"midpoint", "steepest", "binder_crossing"}
+
+
+def test_a_loop_and_m_c_over_time_from_tables():
+    """Errors of both starts, and of all times, are taken for independent."""
+    T, error, rng = np.linspace(10, 26, 33), 0.01, np.random.default_rng(3)
+
+    def curves(places):
+        rise = 1 / (1 + np.exp(-(T - np.array(places)[:, None]) / 0.7))
+        return rise + error * rng.normal(size=rise.shape), np.full(rise.shape, error)
+
+    up, spread = curves([18.0, 13.0])
+    ds = xr.Dataset(
+        {"q": (("start", "T"), up), "dq": (("start", "T"), spread)}, {"start": [0.0, 1.0], "T": T, "L": 64}
+    )
+    [loop] = fss.hysteresis(ds, "q", label="start", size="L", error="dq", **OURS)
+    assert abs(loop.width.value - 5) < loop.width.high - loop.width.low < 0.5
+    ends = np.hypot(*(np.ptp(one[1:]) for one in (loop.random, loop.planted)))
+    assert loop.width.high - loop.width.low > 0.7 * ends
+    late, spread = curves([18.0, 17.0, 16.0, 15.0])
+    ds = xr.Dataset(
+        {"q": (("time", "T"), late), "dq": (("time", "T"), spread)},
+        {"time": [10, 100, 300, 1000], "T": T, "L": 64},
+    )
+    [found] = fss.over_time(ds, "q", size="L", error="dq", **OURS)
+    np.testing.assert_allclose(found.m_c, [18, 17, 16, 15], atol=0.15)
+    assert found.moving
+
+
 def test_a_covariance_or_draws_count_as_what_they_are():
     """Errors that all points share move m_c more than errors of their own do: both forms say so alike."""
     ds = table(sizes=(64,))

@@ -11,7 +11,7 @@ from mbsim.fss.chosen import marked
 from mbsim.fss.collapse import collapse_of_summaries
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, need_dataset, need_records
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset, need_records
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.extrapolate import extrapolate
@@ -45,9 +45,10 @@ def analyze(
     connectivity: str = "d",
     size: str = "N",
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: Errors = None,
 ) -> Analysis:
     """Everything that can be said of a dataset, and why of what cannot.
 
@@ -61,6 +62,9 @@ def analyze(
         samples: the quenched disorder, then the replicas within it; either may be absent.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: where there are no samples, the variable of the errors of the means, their covariance or their
+            draws; or {quantity: (variable, its error)}. See `mbsim.fss.given`. The order of the transition
+            cannot be told then, and is undecided.
 
     Raises:
         DatasetError: `ds` is no dataset; a variable, a dimension or the size is not there.
@@ -72,8 +76,10 @@ def analyze(
     >>> found.reasons["connectivity"]
     'no label d'
     """
-    design = Design(size, control, samples, bootstrap, seed)
     order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
+    if isinstance(error, str):
+        error = {"mean": (order_parameter, error)}
+    design = Design(size, control, levels(samples), bootstrap, seed, error)
     # Summaries and loops take most of the time: once for all that follows.
     study = Study(ds, order_parameter, design, times=True)
     random = lowest(study.curves, label)
@@ -134,6 +140,8 @@ def _over_time(
     """m_c against the length of the run, where the order parameter is measured over time; or why not."""
     try:
         variable = timed_variable(ds, order_parameter)
+        if design.error is not None and design.error_of(variable) is None:
+            raise DatasetError(f"{variable} has no error")
     except DatasetError:
         return Records(), because("no_times", name=order_parameter)
     few = replace(design, bootstrap=min(RESAMPLES, design.bootstrap))

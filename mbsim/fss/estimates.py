@@ -8,7 +8,7 @@ the m at which all N units are right grows like log N where the bulk does not mo
 (`estimators`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import xarray as xr
@@ -52,6 +52,13 @@ BUILT_IN: tuple[Estimator, ...] = (
 )
 for _estimator in BUILT_IN:
     register(_estimator, built_in=True)
+READ = {
+    "mean": (Midpoint.key, SteepestSlope.key, Level().key),
+    "susceptibility": (Susceptibility.key,),
+    "binder": (BinderCrossing.key,),
+    "success": (SuccessCrossing.key,),
+}
+"""The estimators that read a quantity and nothing else: those of means with errors."""
 
 
 def estimates(
@@ -71,7 +78,7 @@ def estimates(
     Args:
         ds: any dataset with the order parameter over size, control, samples and any labels.
         estimators: keys of `ESTIMATORS`; all of them if not given. Those that need a variable which the
-            dataset lacks, such as `success`, are left out.
+            dataset lacks, such as `success`, are left out; with errors all but those of `READ`.
         order_parameter: its name; by default what `order_parameter_of` says.
         size: the dimension of system sizes.
         control: the dimension along which the transition is sought.
@@ -108,7 +115,7 @@ def estimates(
 
 def estimates_of(study: Study, estimators: Sequence[str] | None = None) -> Records[Critical]:
     """What `estimates` gives, of a study."""
-    keys = list(ESTIMATORS) if estimators is None else _known(estimators)
+    keys = _all(study.design.error) if estimators is None else _known(estimators)
     chosen = [ESTIMATORS[key] for key in keys]
     return Records(
         record
@@ -116,6 +123,13 @@ def estimates_of(study: Study, estimators: Sequence[str] | None = None) -> Recor
         if study.design.error is not None or all(name in study.ds for name in one.needs)
         for record in records_of(one, study)
     )
+
+
+def _all(error: Errors) -> list[str]:
+    """Every estimator; of means with errors those that read what is given."""
+    if not isinstance(error, Mapping):
+        return list(ESTIMATORS)
+    return [key for quantity, keys in READ.items() if quantity in error for key in keys if key in ESTIMATORS]
 
 
 def _known(estimators: Sequence[str]) -> list[str]:

@@ -62,7 +62,7 @@ def as_samples(
         here: dict[str, Label] = {dim: values[dim][at].item() for dim, at in zip(labels, place, strict=True)}
         root = _root(means[place][inside], spreads[place][..., inside], inside, str(error.name))
         found[(*place, slice(None), 0, inside)] = (means[place][inside] + _standard(len(root), here) @ root).T
-    coords = {dim: values[dim] for dim in values.dims}
+    coords = {name: one for name, one in values.coords.items() if name in values.dims or one.ndim == 0}
     return xr.DataArray(found, coords, (*labels, *samples, control), values.name, values.attrs)
 
 

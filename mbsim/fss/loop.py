@@ -16,13 +16,20 @@ from numpy.typing import NDArray
 
 from mbsim.fss import resample
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.midpoint import midpoints
 from mbsim.fss.reasons import because
 from mbsim.fss.records import Records
 from mbsim.fss.results import Hysteresis
-from mbsim.fss.samples import Ensemble, ensembles, order_parameter_of, samples_of, with_size
+from mbsim.fss.samples import (
+    Ensemble,
+    ensembles,
+    means_as_samples,
+    order_parameter_of,
+    samples_of,
+    with_size,
+)
 from mbsim.fss.window import falls
 
 Array = NDArray[np.float64]
@@ -35,9 +42,10 @@ def hysteresis(
     label: str = "init_overlap",
     size: str = "N",
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: Errors = None,
 ) -> Records[Hysteresis]:
     """The loop for each size and combination of labels; empty if the dataset has one start only.
 
@@ -50,6 +58,8 @@ def hysteresis(
         samples: the quenched disorder, then the replicas within it; either may be absent.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: where there are no samples, the variable of the errors of the means, their covariance or their
+            draws. See `mbsim.fss.given`.
 
     Raises:
         DatasetError: `ds` is no dataset; the variable or a dimension is not there.
@@ -59,12 +69,13 @@ def hysteresis(
     >>> round(loop.planted.value), round(loop.random.value), round(loop.width.value)
     (12, 18, 6)
     """
-    design = Design(size, control, samples, bootstrap, seed)
+    design = Design(size, control, levels(samples), bootstrap, seed, error)
     return loops(ds, order_parameter_of(need_dataset(ds), order_parameter), label, design)
 
 
 def loops(ds: xr.Dataset, order_parameter: str, label: str, design: Design) -> Records[Hysteresis]:
     """What `hysteresis` gives."""
+    ds, design = means_as_samples(ds, order_parameter, design)
     values = samples_of(ds, order_parameter, design)
     if values.sizes.get(label, 1) < 2:
         return Records()

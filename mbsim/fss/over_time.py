@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mbsim.errors import DatasetError
 from mbsim.fss import names
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.interval import UNKNOWN, Interval, Label
@@ -34,7 +34,7 @@ from mbsim.fss.midpoint import midpoints
 from mbsim.fss.names import MIDPOINT
 from mbsim.fss.reasons import Reason, because
 from mbsim.fss.records import Record, Records
-from mbsim.fss.samples import order_parameter_of
+from mbsim.fss.samples import means_as_samples, order_parameter_of
 
 Array = NDArray[np.float64]
 
@@ -115,11 +115,12 @@ def over_time(
     *,
     size: str = "N",
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     time: str = "time",
     estimator: str = MIDPOINT,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: str | None = None,
 ) -> Records[OverTime]:
     """m_c(t) at every measured time, for every combination of labels.
 
@@ -135,6 +136,8 @@ def over_time(
         estimator: a key of `ESTIMATORS` that gives a record for each combination of labels.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: where there are no samples, the variable of the errors of the means, their covariance or their
+            draws, over `time` too; errors of two times are taken for independent. See `mbsim.fss.given`.
 
     Raises:
         DatasetError: `ds` is no dataset; an unknown estimator; the variable or a dimension is not there.
@@ -148,7 +151,7 @@ def over_time(
     >>> found.m_c.round().tolist(), round(found.trend.value), found.moving
     ([18.0, 17.0, 16.0], -2, True)
     """
-    design = Design(size, control, samples, bootstrap, seed)
+    design = Design(size, control, levels(samples), bootstrap, seed, error)
     return times_of(ds, timed_variable(need_dataset(ds), order_parameter, time), design, time, estimator)
 
 
@@ -176,6 +179,7 @@ def times_of(
     most: int | None = None,
 ) -> Records[OverTime]:
     """What `over_time` gives; with `most`, at so many times at most, evenly spaced in log t, the last among them."""
+    ds, design = means_as_samples(ds, order_parameter, design)
     whole = ds[[order_parameter]]
     times = np.asarray(ds[time].to_numpy(), float)
     wanted = _spread(times, most)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -115,7 +116,9 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
     size, control = design.size, design.control
     if size == control:
         raise DatasetError(f"size = {size!r}: must be another dimension than the control")
-    whole = {name: samples_of(with_size(ds, name, size), name, design) for name in names}
+    whole = {
+        name: samples_of(with_size(ds, name, size, design.error_of(name)), name, design) for name in names
+    }
     first = whole[names[0]]
     coordinate(first, size, positive=True)
     dims = [str(dim) for dim in first.dims if dim not in (*design.samples, control)]
@@ -194,11 +197,24 @@ def teachers_and_replicas(values: Array) -> tuple[int, int]:
     return len(values), int(np.median(replicas[replicas > 0])) if (replicas > 0).any() else 0
 
 
-def with_size(ds: xr.Dataset, name: str, size: str) -> xr.Dataset:
-    """The dataset with the size as a dimension of the variable, where it was a scalar coordinate."""
+def means_as_samples(ds: xr.Dataset, name: str, design: Design) -> tuple[xr.Dataset, Design]:
+    """A dataset of artificial samples in place of means with errors, and the design without errors.
+
+    Each combination of labels, starts and times among them, has samples of its own: their errors are taken for
+    independent. Where there are samples already both stay as they are.
+    """
+    if design.error is None:
+        return ds, design
+    made = samples_of(ds, name, design).to_dataset(name=name)
+    made[name].attrs.update(ds[name].attrs)
+    return made.assign_attrs(ds.attrs), replace(design, error=None)
+
+
+def with_size(ds: xr.Dataset, name: str, size: str, error: str | None = None) -> xr.Dataset:
+    """The variable, and that of its errors, with the size as a dimension, where it was a scalar coordinate."""
     if name not in ds or size in ds[name].dims:
         return ds
     if size not in ds.coords or ds[size].ndim:
         held = ", ".join(map(str, ds[name].dims))
         raise DatasetError(f"size {size!r} is no dimension of {name}, which has {held}")
-    return ds[[name]].expand_dims(size)
+    return ds[[one for one in (name, error) if one in ds]].expand_dims(size)

@@ -34,7 +34,7 @@ import xarray as xr
 
 from mbsim.fss.coexistence import histogram
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset
 from mbsim.fss.evidence import Evidence, Found, barriers, binder_minima, growing, loops_open
 from mbsim.fss.growth import FEWEST_SIZES, exponents, growth
 from mbsim.fss.interval import Interval, Label, Order
@@ -58,9 +58,10 @@ def transition_order(
     label: str = "init_overlap",
     size: str = "N",
     control: str = "m",
-    samples: tuple[str, str] = SAMPLES,
+    samples: Samples = SAMPLES,
     bootstrap: int = 1000,
     seed: int = 0,
+    error: Errors = None,
 ) -> Records[Verdict]:
     """The verdict for each combination of labels without the size.
 
@@ -74,6 +75,8 @@ def transition_order(
         samples: the quenched disorder, then the replicas within it; either may be absent.
         bootstrap: the number of resamples.
         seed: of the resamples.
+        error: the errors of means without samples, see `mbsim.fss.given`. The histogram of the order parameter
+            cannot be had of them, and without it no verdict: every one is "undecided" and says so.
 
     Raises:
         DatasetError: `ds` is no dataset; a variable, a dimension or the size is not there.
@@ -82,7 +85,7 @@ def transition_order(
     >>> fss.transition_order(fss.planted(jump=True, starts=True), bootstrap=100)
     [<Verdict first order>]
     """
-    design = Design(size, control, samples, bootstrap, seed)
+    design = Design(size, control, levels(samples), bootstrap, seed, error)
     order_parameter = order_parameter_of(need_dataset(ds), order_parameter)
     found = loops(ds, order_parameter, label, design)
     curves = lowest(summarise(_random(ds, label), order_parameter, design), label)
@@ -157,6 +160,8 @@ def _verdict(
     design: Design,
 ) -> Verdict:
     size, control = design.size, design.control
+    if design.error is not None:
+        return Verdict(labels, "undecided", [], because=(because("needs_samples"),))
     ran = [one.ensemble for one in summaries if len(one.ensemble.m)]
     if ran and max(one.shape[0] for one in ran) < 2:
         return Verdict(labels, "undecided", [], because=(because("one_teacher"),))
