@@ -97,8 +97,13 @@ def print_critical(critical: "Sequence[Critical]") -> None:
         max(map(len, column))
         for column in zip(*([name.header for name in table.columns], *rows), strict=True)
     ]
+    if not any(one.reason for one in critical):
+        for row in rows:
+            table.add_row(*row)
+        print_table(table)
+        return
     room = Console().width - sum(widths) - 2 * len(widths)
-    if not any(one.reason for one in critical) or room >= LEAST_ROOM:
+    if room >= LEAST_ROOM:
         table.add_column("")
         for row, one in zip(rows, critical, strict=True):
             table.add_row(*row, one.reason)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from mbsim.errors import ConfigError
+from mbsim.errors import ConfigError, MbsimError
 from mbsim.lazy import jax
 
 if TYPE_CHECKING:
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
 
 PLATFORMS = "JAX_PLATFORMS"
 _at_most: ContextVar[int | None] = ContextVar("cores that this thread of Python may use", default=None)
+
+
+class Forked(MbsimError):  # noqa: N818 (says what happened)
+    """A process is a copy of one in which JAX runs: its threads were not copied, and JAX would wait for them."""
+
+
+class _Jax:
+    """Whether mbsim has started JAX, and whether that was in the process that this one was forked from."""
+
+    runs = False
+    forked = False
+
+
+def _after_fork() -> None:
+    _Jax.forked = _Jax.runs
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def cores() -> int:
@@ -42,17 +61,17 @@ def use_all_cores() -> None:
 
     Raises:
         ConfigError: it does not start; the line names the setting that is in the way.
+        Forked: it cannot.
     """
+    _check_fork()
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not chosen and jax.config.jax_num_cpu_devices == -1:  # type: ignore[attr-defined]
         with suppress(RuntimeError):  # the backend runs already: its devices are what there is
             jax.config.update("jax_num_cpu_devices", cores())
     try:
         jax.devices()
-    except (
-        RuntimeError,
-        AssertionError,
-    ) as error:  # without a word, where a GPU is asked for and none is there
+        _Jax.runs = True
+    except (RuntimeError, AssertionError) as error:  # the latter, without a word, where there is no GPU
         told = " ".join(str(error).split()).partition(" (set JAX_PLATFORMS")[0]
         why = f": {told}" if told else ""
         asked = jax.config.jax_platforms  # type: ignore[attr-defined]
@@ -75,14 +94,23 @@ def use_share(count: int) -> None:
 
 
 def check_platforms() -> None:
-    """Where the shell says which devices JAX uses, see that they are there, before anything is
-    written; that starts JAX.
+    """See, before anything is written, that JAX can start: where the shell says which devices it uses, that they are
+    there, which starts it.
 
     Raises:
-        ConfigError: they are not.
+        ConfigError, Forked: as `use_all_cores`.
     """
+    _check_fork()
     if os.environ.get(PLATFORMS, ""):
         use_all_cores()
+
+
+def _check_fork() -> None:
+    if _Jax.forked:
+        raise Forked(
+            "this process was forked from one in which jax runs, and would wait for ever: run mbsim in the "
+            'parent, or start processes by multiprocessing.get_context("spawn")'
+        )
 
 
 def available_bytes(device: "Device") -> int:

@@ -46,9 +46,13 @@ def test_no_number_is_cut_however_narrow_the_terminal(screen, columns):
         assert [line.split()[-1] for line in lines[1:3]] == ["[1]", "[1]"]
 
 
-def test_records_without_reasons_need_no_room_for_them(screen):
-    bare = [Critical({"N": 32, "d": 3}, 7.3, 6.7, 7.7, "undecided", "midpoint")]
-    assert all(len(line.rstrip()) <= 45 for line in screen(20, bare))
+@pytest.mark.parametrize("columns", [20, 60])
+def test_records_without_reasons_need_no_room_for_them(screen, columns):
+    labels = {"N": 32, "d": 3, "init_overlap": 0.0, "temperature": 0.25}
+    bare = [Critical(labels, 7.304, 6.71, 7.72, "undecided", "midpoint")]
+    head, row = screen(columns, bare)
+    assert head.split() == [*labels, "m_c", "95%", "interval", "order"]
+    assert row.split() == ["32", "3", "0.0", "0.25", "7.3", "6.7", "to", "7.7", "undecided"]
 
 
 def test_sentences_are_broken_between_words_on_a_terminal_alone(monkeypatch, capsys):
