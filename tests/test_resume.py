@@ -254,28 +254,52 @@ def test_a_run_that_grew_is_the_run_from_scratch(place, whole):
     assert grown.identical(scratch)
 
 
+@pytest.fixture
+def disk(place):
+    """A small file system of its own, mounted with options, again with others, and taken away at the end."""
+    folder = place.path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> None:
+        again = "remount," if os.path.ismount(folder) else ""
+        command = ["mount", "-t", "tmpfs", "-o", again + options, "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("may not mount a small file system here")
+
+    yield mount
+    if os.path.ismount(folder):
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 @pytest.mark.parametrize("kilobytes", [60, 400, 1000, 1400])
-def test_a_full_disk_ends_the_run_and_it_goes_on(place, whole, kilobytes):
+def test_a_full_disk_ends_the_run_and_it_goes_on(place, whole, disk, kilobytes):
     """A file system of a few kilobytes, full at the metadata, at a chunk, a record or the figure."""
-    disk = place.path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("may not mount a small file system here")
-    try:
-        process = place.start("mbsim run config.toml --out disk/run")
-        _, errors = process.communicate()
-        assert process.returncode == 75, errors
-        assert "no space left to write disk/run" in errors
-        assert errors.splitlines()[-1] == "go on with: mbsim run config.toml --out disk/run"
-        assert "Traceback" not in errors
-        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        place.finish("mbsim run config.toml --out disk/run")
-        shutil.copytree(disk / "run", place.run)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    disk(f"size={kilobytes}k")
+    process = place.start("mbsim run config.toml --out disk/run")
+    _, errors = process.communicate()
+    assert process.returncode == 75, errors
+    assert "no space left to write disk/run" in errors
+    assert errors.splitlines()[-1] == "go on with: mbsim run config.toml --out disk/run"
+    assert "Traceback" not in errors
+    disk("size=64m")
+    place.finish("mbsim run config.toml --out disk/run")
+    shutil.copytree(place.path / "disk" / "run", place.run)
+    assert_same(place, whole)
+
+
+def test_a_folder_that_may_not_be_written_is_one_line(place, whole, disk):
+    disk("size=64m")
+    shutil.copytree(whole.run, place.path / "disk" / "run")
+    (place.path / "disk" / "run" / "done" / sorted(whole.units())[0]).unlink()
+    disk("ro,size=64m")
+    process = place.start("mbsim run config.toml --out disk/run")
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert errors.startswith("error: disk/run cannot be written")
+    assert errors.count("\n") == 1
+    disk("rw,size=64m")
+    place.finish("mbsim run config.toml --out disk/run")
+    shutil.copytree(place.path / "disk" / "run", place.run)
     assert_same(place, whole)
 
 
@@ -286,16 +310,3 @@ def test_a_clock_set_back_changes_nothing(place, whole):
         os.utime(path, (ahead, ahead))
     place.finish()
     assert_same(place, whole)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_is_one_line(place, whole):
-    shutil.copytree(whole.run, place.run)
-    (place.run / "done" / sorted(place.units())[0]).unlink()
-    for path in [*place.run.rglob("*"), place.run]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    process = place.start()
-    _, errors = process.communicate()
-    assert process.returncode == 2
-    assert errors.startswith("error: run cannot be written")
-    assert errors.count("\n") == 1
