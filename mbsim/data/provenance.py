@@ -37,11 +37,11 @@ def collect(
         prng: name of the generator of the keys, such as "threefry2x32"; jax's default where not given.
         engine: name of the engine that trains.
         engine_reason: why it is this one.
-        devices: the jax devices in use; all of the default backend where not given.
+        devices: the jax devices in use; all of this process where not given.
     """
     import jax  # here, so that datasets can be opened without starting an accelerator
 
-    kinds = {device.device_kind for device in (jax.devices() if devices is None else devices)}
+    kinds = {device.device_kind for device in (jax.local_devices() if devices is None else devices)}
     versions = {f"{name}_version": _version(name) for name in ("mbsim", "jax", "jaxlib", "numpy")}
     return {
         **versions,

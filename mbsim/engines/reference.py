@@ -240,7 +240,7 @@ class Reference:
         parts: list[tuple[np.ndarray, Trained]] = []
         for students in by_width(task.students.m):
             each = student_bytes(task, int(task.students.m[students].max()))
-            for part in launches(len(students), max(1, LAUNCH_BYTES // each) * len(jax.devices())):
+            for part in launches(len(students), max(1, LAUNCH_BYTES // each) * len(jax.local_devices())):
                 for alike in classes(task, students[part]):
                     parts.append(
                         (np.concatenate([one.students for one in alike]), _launch(task, alike, progress))
@@ -261,7 +261,7 @@ class Reference:
 
 def _launch(task: Task, alike: list[Lesson], progress: Progress) -> Trained:
     """Train the students of some teachers, in that order."""
-    problem, devices = task.problem, jax.devices()
+    problem, devices = task.problem, jax.local_devices()
     students = np.concatenate([one.students for one in alike])
     which = np.repeat(np.arange(len(alike)), [len(one.students) for one in alike])
     own = {name: np.concatenate([one.prepared.own[name] for one in alike]) for name in alike[0].prepared.own}
