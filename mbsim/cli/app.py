@@ -76,7 +76,7 @@ for name, command, short_help, kind in (
     ("status", status.command, "What is done of a run, what is left, how long.", None),
     ("analyze", analyze.command, "m_c for each (N, d), with its 95 % interval.", None),
     ("report", report.command, "One HTML page with the table, the figures and the verdict.", None),
-    ("export", export.command, "The dataset as one netCDF file or Zarr store.", None),
+    ("export", export.command, "The dataset as one file or store, or a run folder.", None),
     ("merge", merge.command, "Runs whose grids alone differ, as one.", None),
     ("doctor", doctor.command, "Is this machine fit? Known answers, versions.", None),
     ("bench", bench.command, "How many proposals a second it trains here.", None),

@@ -7,7 +7,7 @@ from mbsim.cli.usage import Folder
 def command(folder: Folder) -> int:
     """What is done of a run, what is left, and how long it may take.
 
-    Every file's checksum is verified. May be asked while the run goes on, from another terminal.
+    All checksums are verified. May be asked while the run goes on, from another terminal.
     """
     from mbsim.cli import terminal
     from mbsim.data.store import RunFolder
