@@ -42,7 +42,7 @@ def test_estimated_memory(network, hidden, train_output, m, students, optimizer)
         - report.alias_size_in_bytes
         for report in reports
     )
-    estimate = sgd_memory.launch_bytes(setting, students, cpu=True)
+    estimate = sgd_memory.launch_bytes(setting, students, "cpu")
     assert largest <= estimate
     if dense and students > 1:  # sparse: gathered links count, which accelerators may hold
         assert estimate <= 3 * largest

@@ -85,7 +85,7 @@ class Batched:
         m = int(max(task.students.m))
         setting = ensemble.setting_of(real_shape_of_task(task), dynamics_of(task), m, task.test_size)
         weights = len(task.students.m) * 4 * setting.shape.weights
-        return weights + memory.launch_bytes(setting, len(task.students.m), True)
+        return weights + memory.launch_bytes(setting, len(task.students.m), "cpu")
 
     def kernel(self, task: Task) -> str:
         """By the kind of student."""

@@ -47,7 +47,7 @@ def prepare(case: Case, mesh: Mesh | None = None) -> Prepared:
     teacher = teachers.draw_real_teacher(case.N, case.N, case.N, DEGREE, True, False, SEED, 0)
     each = STUDENTS.get(platform, MANY_STUDENTS)
     setting = ensemble.setting_of(_shape(case, teacher), ensemble.Sgd(), case.m, TEST_SIZE)
-    needed = memory.launch_bytes(setting, each, platform == "cpu")
+    needed = memory.launch_bytes(setting, each, platform)
     prepared = Prepared(case, teacher, mesh, "batched", each, 0.0, needed)
     first, second = (seconds_of_a_device(prepared, run(prepared, 1)) for _ in range(2))
     return prepared._replace(compile_seconds=max(0.0, first - second))

@@ -20,20 +20,26 @@ def state_bytes(setting: SgdSetting) -> int:
     return 4 * copies * setting.shape.weights + 16
 
 
-def work_bytes(setting: SgdSetting) -> int:
-    """What a student takes in training or measurement: gradients, and the examples of a chunk or a tile."""
+def work_bytes(setting: SgdSetting, platform: str) -> int:
+    """What a student takes in training or measurement: gradients, and the examples of a chunk or a tile; on a TPU
+    matrices of links too, of student and teacher.
+    """
     shape = setting.shape
     examples = max(setting.chunk * setting.width, min(TEST_TILE, setting.test_size))
     links = 0 if shape.dense else shape.K * shape.d + shape.M * shape.output_degree
     rows = 3 * shape.N + 4 * shape.student_hidden + 4 * shape.M + 3 * (shape.K + links)
     teacher = shape.K * shape.d + (0 if shape.scalar else shape.M * shape.d)
     match = 3 * shape.K * shape.student_hidden + 2 * shape.N * shape.student_hidden
-    return 2 * state_bytes(setting) + 4 * (examples * (rows + teacher) + 2 * shape.weights + match)
+    matrices = (
+        0 if platform != "tpu" else 2 * (shape.K * shape.N + (0 if shape.scalar else shape.M * shape.K))
+    )
+    return 2 * state_bytes(setting) + 4 * (examples * (rows + teacher) + 2 * shape.weights + match + matrices)
 
 
-def launch_bytes(setting: SgdSetting, students: int, cpu: bool) -> int:
+def launch_bytes(setting: SgdSetting, students: int, platform: str) -> int:
     """Estimated memory of a launch: all states, twice where they are mapped, and the work of one or all."""
-    return students * (2 * state_bytes(setting) + 128) + (1 if cpu else students) * work_bytes(setting)
+    working = 1 if platform == "cpu" else students
+    return students * (2 * state_bytes(setting) + 128) + working * work_bytes(setting, platform)
 
 
 def students_per_device(setting: SgdSetting, total: int, mesh: Mesh) -> int:
@@ -42,14 +48,15 @@ def students_per_device(setting: SgdSetting, total: int, mesh: Mesh) -> int:
     Raises MemoryError when not even one student fits.
     """
     device, count = mesh.devices.flat[0], mesh.devices.size
-    cpu, room = device.platform == "cpu", available_bytes(mesh.devices.flat[0])
-    if launch_bytes(setting, 1, cpu) > room:
+    platform, room = device.platform, available_bytes(device)
+    if launch_bytes(setting, 1, platform) > room:
         raise MemoryError(
-            f"one student needs {launch_bytes(setting, 1, cpu) / 2**30:.2f} GiB, "
+            f"one student needs {launch_bytes(setting, 1, platform) / 2**30:.2f} GiB, "
             f"but the device has {room / 2**30:.2f} GiB"
         )
-    each = 2 * state_bytes(setting) + 128 + (0 if cpu else work_bytes(setting))
-    most = min(MOST_STUDENTS, (room - (work_bytes(setting) if cpu else 0)) // each)
+    cpu, work = platform == "cpu", work_bytes(setting, platform)
+    each = 2 * state_bytes(setting) + 128 + (0 if cpu else work)
+    most = min(MOST_STUDENTS, (room - (work if cpu else 0)) // each)
     launches = -(-total // (most * count))
     return -(-total // (launches * count))
 

@@ -11,6 +11,9 @@ v (K', 1). A committee has no v: its output weights are one.
 
 A teacher is always sparse, (rows, examples), with factors 1/sqrt(in-degree). What is gathered again is first
 `staged`: else XLA:CPU computes the layer below anew for each link that reads it.
+
+On a TPU, which multiplies matrices and looks up slowly, links are matrices made of comparisons (`Context.looks_up`):
+a look-up that is another for each student takes its compiler 3 s, and a step has a dozen.
 """
 
 from typing import NamedTuple
@@ -40,7 +43,9 @@ class Weights(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What a forward pass leaves for the gradient: what hidden units read, their sums, states, outputs."""
+    """What a forward pass leaves for the gradient: what hidden units read (looked up, or all inputs), their sums,
+    states, outputs.
+    """
 
     read: Array
     z: Array
@@ -53,8 +58,22 @@ def rows(values: Array, index: Array) -> Array:
     return values.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
-def linked(weights: Array, values: Array, sources: Array) -> Array:
+def matrix(weights: Array, sources: Array, below: int) -> Array:
+    """The links of units as a matrix (units, below): weights (units, links) in the columns `sources`, else zeros."""
+    column = jnp.arange(below, dtype=jnp.int32)[None, None]
+    return jnp.where(sources[:, :, None] == column, weights[:, :, None], 0).sum(axis=1)
+
+
+def at_links(values: Array, sources: Array) -> Array:
+    """Of a matrix (units, below) its numbers at the links (units, links)."""
+    column = jnp.arange(values.shape[1], dtype=jnp.int32)[None, None]
+    return jnp.where(sources[:, :, None] == column, values[:, None, :], 0).sum(axis=2)
+
+
+def linked(context: Context, weights: Array, values: Array, sources: Array) -> Array:
     """Sums (units, examples) over the links of each unit of weight (units, links) times the row it reads."""
+    if not context.looks_up:
+        return context.staged(lambda: matrix(weights, sources, len(values))) @ values
     return (weights[:, :, None] * rows(values, sources)).sum(axis=1)
 
 
@@ -62,11 +81,13 @@ def teacher_outputs(context: Context, inputs: Array) -> Array:
     """The teacher's answers (M, examples) to inputs (N, examples)."""
     shape, tables = context.shape, context.tables
     activation, inner = ACTIVATIONS[shape.activation].value, np.float32(shape.d**-0.5)
-    hidden = context.staged(lambda: activation(inner * linked(tables.w, inputs, tables.hidden_sources)))
+    hidden = context.staged(
+        lambda: activation(inner * linked(context, tables.w, inputs, tables.hidden_sources))
+    )
     factor = np.float32(shape.output_degree**-0.5)
     if shape.scalar:
         return context.staged(lambda: factor * (tables.v @ hidden))
-    return context.staged(lambda: factor * linked(tables.v, hidden, tables.output_sources))
+    return context.staged(lambda: factor * linked(context, tables.v, hidden, tables.output_sources))
 
 
 def initial_weights(shape: RealShape, key: Key) -> Weights:
@@ -91,13 +112,13 @@ def forward(context: Context, weights: Weights, inputs: Array) -> Pass:
         h = activation(z)
         y = h.sum(axis=1, keepdims=True) if weights.v is None else h @ weights.v
         return Pass(inputs, z, h, outer * y)
-    read = rows(inputs, tables.hidden_sources)
-    z = context.staged(lambda: inner * linked(weights.w, inputs, tables.hidden_sources))
+    read = rows(inputs, tables.hidden_sources) if context.looks_up else inputs
+    z = context.staged(lambda: inner * linked(context, weights.w, inputs, tables.hidden_sources))
     h = context.staged(lambda: activation(z))
     if shape.scalar:
         y = h.sum(axis=0, keepdims=True) if weights.v is None else weights.v.T @ h
     else:
-        y = linked(tables.v if weights.v is None else weights.v, h, tables.output_sources)
+        y = linked(context, tables.v if weights.v is None else weights.v, h, tables.output_sources)
     return Pass(read, z, h, outer * y)
 
 
@@ -123,6 +144,12 @@ def gradient(context: Context, weights: Weights, seen: Pass, delta: Array) -> We
     if shape.scalar:
         back = delta if weights.v is None else weights.v @ delta
         gradient_v = None if weights.v is None else seen.h @ delta.T
+    elif not context.looks_up:
+        trained = tables.v if weights.v is None else weights.v
+        back = context.staged(lambda: matrix(trained, tables.output_sources, shape.K)).T @ delta
+        gradient_v = None
+        if weights.v is not None:
+            gradient_v = at_links(context.staged(lambda: delta @ seen.h.T), tables.output_sources)
     else:
         output, present = tables.readers // shape.d, (tables.readers >= 0)[:, :, None]
         trained = tables.v if weights.v is None else weights.v
@@ -130,6 +157,9 @@ def gradient(context: Context, weights: Weights, seen: Pass, delta: Array) -> We
         back = (jnp.where(present, v, 0) * rows(delta, jnp.maximum(output, 0))).sum(axis=1)
         read = rows(seen.h, tables.output_sources)
         gradient_v = None if weights.v is None else jnp.einsum("kam,km->ka", read, delta)
+    if not context.looks_up:
+        products = context.staged(lambda: (back * slope) @ seen.read.T)
+        return Weights(at_links(products, tables.hidden_sources), gradient_v)
     return Weights(jnp.einsum("kam,km->ka", seen.read, back * slope), gradient_v)
 
 
@@ -139,14 +169,19 @@ def best_matches(context: Context, w: Array) -> Array:
     A student unit without weights matches nothing: its cosine is 0.
     """
     shape, tables = context.shape, context.tables
-    if not shape.dense:
+    if not shape.dense and not context.looks_up:
+        w = matrix(w, tables.hidden_sources, shape.N).T
+    elif not shape.dense:
         unit = jnp.arange(shape.K, dtype=jnp.int32)[:, None]
         w = jnp.zeros((shape.N, shape.K), w.dtype).at[tables.hidden_sources, unit].set(w)
     largest = jnp.abs(w).max(axis=0, keepdims=True)
     w = w / jnp.where(largest > 0, largest, 1)  # squares then cannot overflow
     length = jnp.sqrt((w * w).sum(axis=0))
     own = tables.w / jnp.sqrt((tables.w * tables.w).sum(axis=1, keepdims=True))
-    # One link of every teacher unit at a time: what is gathered never exceeds a (K, K') table.
-    products = sum(own[:, a, None] * rows(w, tables.hidden_sources[:, a]) for a in range(shape.d))
+    if context.looks_up:
+        # One link of every teacher unit at a time: what is gathered never exceeds a (K, K') table.
+        products = sum(own[:, a, None] * rows(w, tables.hidden_sources[:, a]) for a in range(shape.d))
+    else:
+        products = matrix(own, tables.hidden_sources, shape.N) @ w
     cosines = jnp.abs(products) / jnp.where(length > 0, length, 1)[None]
     return cosines.max(axis=1).mean()

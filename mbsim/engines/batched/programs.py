@@ -85,22 +85,23 @@ def of_teacher(tables: RealTables, student: Student) -> RealTables:
     return jax.tree.map(lambda table: table[student.teacher], tables)
 
 
-def _functions(setting: SgdSetting, cpu: bool) -> dict[str, Callable[..., Any]]:
+def _functions(setting: SgdSetting, platform: str) -> dict[str, Callable[..., Any]]:
     """The three functions as they run on one device, for all its students."""
+    cpu, looks_up = platform == "cpu", platform != "tpu"
 
     def init(students):
         return mapped(lambda student: sgd.init(setting, student), not cpu)(students)
 
     def advance(state, tables, students, begin, end, one):
         def of_student(state: SgdState, student: Student) -> SgdState:
-            context = Context(setting, of_teacher(tables, student), one if cpu else None)
+            context = Context(setting, of_teacher(tables, student), one if cpu else None, looks_up)
             return sgd.advance(context, student, state, begin, end)
 
         return mapped(of_student, not cpu)(state, students)
 
     def observe(state, tables, students, time, one):
         def of_student(state: SgdState, student: Student) -> SgdObservation:
-            context = Context(setting, of_teacher(tables, student), one if cpu else None)
+            context = Context(setting, of_teacher(tables, student), one if cpu else None, looks_up)
             return sgd.observe(context, student, state, time)
 
         return mapped(of_student, not cpu)(state, students)
@@ -129,7 +130,7 @@ def program(
     name: str, setting: SgdSetting, teachers: int, students: int, mesh: Mesh
 ) -> tuple[Any, tuple[Any, ...]]:
     """One of the functions over all devices of a mesh, jitted and not yet traced, and what it is traced with."""
-    functions = _functions(setting, mesh.devices.flat[0].platform == "cpu")
+    functions = _functions(setting, mesh.devices.flat[0].platform)
 
     def placed(tree: Any, spec: P) -> Any:
         sharding = NamedSharding(mesh, spec)

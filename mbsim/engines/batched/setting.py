@@ -147,12 +147,14 @@ class SgdSetting(NamedTuple):
 class Context(NamedTuple):
     """What the functions of one student are told of all that students share.
 
-    one: a traced int32 scalar that equals 1 on CPU, None elsewhere: what `staging.staged` wants.
+    one: a traced int32 scalar that equals 1 on CPU, None elsewhere: what `staging.staged` wants. looks_up: whether
+    the links of a unit are looked up; else they are a matrix, most of it zeros, for devices that look up slowly.
     """
 
     setting: SgdSetting
     tables: RealTables
     one: Array | None
+    looks_up: bool = True
 
     @property
     def shape(self) -> RealShape:
