@@ -11,8 +11,9 @@ import pytest
 from mbsim.config.configuration import load_config
 from mbsim.errors import ConfigError
 from mbsim.plan.memory import GIB, check_dataset, check_memory, dataset_bytes, host_memory
+from mbsim.plan.tasks import LIMITS, launches, shape_of
 from mbsim.plan.times import measurement_times
-from mbsim.plan.units import units, work_of
+from mbsim.plan.units import cost_of, units, work_of
 
 
 def configured(model="sparse-vector", overrides=(), **grid):
@@ -107,6 +108,20 @@ def test_one_teacher_that_is_much_work_is_cut_by_m():
     assert [(unit.m, unit.first_teacher, unit.teachers) for unit in units(config)] == [
         ((m,), teacher, 1) for teacher in (0, 1) for m in (4, 8, 12, 16, 20)
     ]
+
+
+@pytest.mark.parametrize("model", ["sparse-vector", "dense-vector"])
+def test_what_is_trained_together_is_written_within_some_seconds(model):
+    """Whatever a unit of work is counted in: a step of gradient descent costs what thousands of proposals do."""
+    length = "sweeps=3000" if model == "sparse-vector" else "steps=3000"
+    config = configured(model, **MANY | {"teachers": 300, "replicas": 32}, overrides=[f"dynamics.{length}"])
+    some = list(launches(units(config), config))
+    assert [unit for launch in some for unit in launch] == list(units(config))
+    for launch in some:
+        alone = len(launch) == 1
+        assert sum(cost_of(unit, config) for unit in launch) <= LIMITS["cpu"].cost or alone
+        assert len({shape_of(unit) for unit in launch}) == 1
+    assert len(some) >= 16
 
 
 def test_cuts_follow_from_the_configuration_that_asked_first():

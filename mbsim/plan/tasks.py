@@ -11,7 +11,7 @@ from mbsim.engines import Students, Task
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.plan.problems import problem_of
 from mbsim.plan.times import measurement_times
-from mbsim.plan.units import MOST_STUDENTS, MOST_TEACHERS, Unit, work_of
+from mbsim.plan.units import MOST_STUDENTS, MOST_TEACHERS, Unit, cost_of
 
 ALWAYS = ("overlap", "generalization_error")  # what success is told by, whatever is kept
 
@@ -42,9 +42,9 @@ def task_of(launch: Unit | Sequence[Unit], config: Config) -> Task:
 
 
 class Limits(NamedTuple):
-    """Of what is trained together: proposals or steps, students, and teachers."""
+    """Of what is trained together: cost (`units.cost_of`), students, and teachers."""
 
-    work: float
+    cost: float
     students: float
     teachers: float
 
@@ -60,7 +60,7 @@ def launches(todo: Sequence[Unit], config: Config, most: Limits = LIMITS["cpu"])
     some: list[Unit] = []
     total = Limits(0, 0, 0)
     for unit in todo:
-        own = Limits(work_of(unit, config), unit.students, unit.teachers)
+        own = Limits(cost_of(unit, config), unit.students, unit.teachers)
         together = Limits(*(a + b for a, b in zip(total, own, strict=True)))
         fits = all(value <= limit for value, limit in zip(together, most, strict=True))
         if some and fits and shape_of(unit) == shape_of(some[0]):

@@ -155,6 +155,11 @@ def _even(total: int, most: int) -> int:
     return math.ceil(total / math.ceil(total / most))
 
 
+def cost_of(unit: Unit, config: Config) -> float:
+    """About how many proposals could be made while a unit is trained, which is a measure of time."""
+    return _cost(config, unit.N, unit.d, unit.m) * unit.students / len(unit.m)
+
+
 def work_of(unit: Unit, config: Config) -> int:
     """How much work a unit is, in what its rule counts, all students together."""
     return student_work(config, unit.N, unit.d) * unit.students
