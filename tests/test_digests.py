@@ -54,10 +54,18 @@ def test_bits_of_every_mode_by_every_engine(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", runs.REAL)
 def test_numbers_of_every_mode_of_real_weights(name):
-    """Rounding grows with the steps, so errors agree to a part in a thousand, whichever engine and processor."""
+    """Rounding grows with the steps, so errors agree to a part in a thousand, whichever engine and processor. One
+    student diverges: where it was last finite the reference knows to the step, and the batched engine to a chunk of
+    steps.
+    """
+    diverged = []
     for engine in ("batched", "reference"):
         found = mbsim.run(runs.REAL[name], progress=False, engine=engine)
-        assert np.allclose(runs.errors(found), ANSWERS["real"][name], rtol=2e-3, atol=1e-5)
+        finished = found.status.to_numpy().ravel() == 1
+        pairs = (np.array(errors)[finished] for errors in (runs.errors(found), ANSWERS["real"][name]))
+        assert np.allclose(*pairs, rtol=2e-3, atol=1e-5)
+        diverged.append(np.flatnonzero(~finished).tolist())
+    assert diverged == [[2] if name == "dense linear, training set" else []] * 2
 
 
 def test_the_fastest_engine_that_can_is_chosen():
