@@ -1,4 +1,4 @@
-"""The teachers of a task: those of `physics/teachers.py`, bit for bit, the usual ones drawn by compiled code."""
+"""The teachers of a task: those of `physics/teachers/`, bit for bit, the usual ones drawn by compiled code."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ DEEPEST = 31
 
 
 def draws(problem: Problem) -> bool:
-    """Whether compiled code draws these teachers; others are left to `physics/teachers.py`."""
+    """Whether compiled code draws these teachers; others are left to `physics/teachers/`."""
     N, d = problem.N, problem.d
     square = problem.K == N and problem.M in (1, N) and N > 1
     return problem.binary and problem.teacher == "sparse" and square and d <= DEEPEST and 2 * d <= N

@@ -1,4 +1,4 @@
-"""Teachers with regular graphs in compiled code: those of `physics/teachers.py`, bit for bit, many at once.
+"""Teachers with regular graphs in compiled code: those of `physics/teachers/`, bit for bit, many at once.
 
 There NumPy sorts a row for each pair of readers that trade. Rows are short, so here a key's place is the number of
 keys below it, counted for eight keys at a time in a vector register.
