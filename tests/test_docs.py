@@ -157,7 +157,20 @@ def test_the_readme_is_short_and_names_every_page():
 
 def test_code_is_in_a_language_that_is_tested():
     for page in PAGES:
-        assert {found[1] for found in FENCED.finditer(page.read_text())} <= {"python", "toml", "sh"}
+        assert {found[1] for found in FENCED.finditer(page.read_text())} <= {"python", "toml", "sh", "bash", "py"}
+
+
+@of_page
+def test_scripts_for_clusters_are_right(page, tmp_path):
+    """Their syntax, and every command of mbsim in them; what they need is not here."""
+    for _, code in blocks(page, "bash"):
+        done = subprocess.run(["bash", "-n"], input=code, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        for words in words_of(code):
+            if "mbsim" in words:
+                parse(words[words.index("mbsim") :])
+    for _, code in blocks(page, "py"):
+        compile(code, page.name, "exec")
 
 
 def anchors(page):

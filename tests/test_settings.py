@@ -137,3 +137,70 @@ def test_a_platform_of_the_shell_that_is_not_there(platform, command, tmp_path):
     assert last.startswith(f'error: JAX_PLATFORMS = "{platform}": jax finds no such device here')
     assert last.endswith("unset it, or set JAX_PLATFORMS=cpu") and "Traceback" not in found.stderr
     assert os.listdir(tmp_path) == ["c.toml"]
+
+
+@pytest.mark.parametrize(
+    ("told", "cores"),
+    [
+        ({"PBS_JOBID": "1.head", "NCPUS": "1"}, 1),
+        ({"SLURM_JOB_ID": "1", "SLURM_CPUS_PER_TASK": "1"}, 1),
+        ({"JOB_ID": "1", "NSLOTS": "1"}, 1),
+        ({"SLURM_JOB_ID": "1"}, 4),
+        ({"PBS_JOBID": "1.head", "NCPUS": "64"}, 4),
+        ({"NCPUS": "1"}, 4),  # of no job
+        ({"JOB_ID": "1", "NSLOTS": "undefined"}, 4),
+    ],
+)
+def test_a_job_uses_the_cores_that_it_was_given(told, cores, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(4)))
+    for name in {name for pair in devices.GIVEN for name in pair}:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert devices.cores() == cores
+    with devices.cores_at_most(2):
+        assert devices.cores() == min(2, cores)
+
+
+FORKED = """
+import os, mbsim
+config = {"model": "sparse-vector", "grid": {"N": [9], "d": [3], "m": [3]}, "dynamics": {"sweeps": 32}}
+mbsim.run(config, progress=False)
+if os.fork():
+    os.wait()
+else:
+    try:
+        mbsim.run(config, "run", progress=False)
+    except mbsim.MbsimError as error:
+        print(error, flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_a_fork_after_a_run_is_an_error_and_no_hang(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert found.stdout.startswith("this process was forked from one in which jax runs")
+    assert found.stdout.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["run", "c.toml", "--dry-run"], ["run", "c.toml"]]
+)
+def test_a_terminal_that_knows_no_sign(words, tmp_path):
+    (tmp_path / "c.toml").write_text(
+        'model = "sparse-vector"\ngrid = { N = [9], d = [3], m = [2, 3, 5, 8] }\ndynamics = { sweeps = 32 }\n'
+    )
+    told = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "COLUMNS": "60"}
+    found = subprocess.run(
+        [sys.executable, "-m", "mbsim.cli", *words], cwd=tmp_path, env=os.environ | told, capture_output=True
+    )
+    assert found.returncode == 0 and b"Traceback" not in found.stderr
+    assert (found.stdout + found.stderr).isascii()

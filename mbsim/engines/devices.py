@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jax import Device
 
 PLATFORMS = "JAX_PLATFORMS"
+GIVEN = ("PBS_JOBID", "NCPUS"), ("SLURM_JOB_ID", "SLURM_CPUS_PER_TASK"), ("JOB_ID", "NSLOTS")
+"""Variables of the shell that say that this is a job of PBS, Slurm or Grid Engine, and how many cores it has."""
 _at_most: ContextVar[int | None] = ContextVar("cores that this thread of Python may use", default=None)
 
 
@@ -41,8 +43,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def cores() -> int:
-    """Cores that this process, or the thread of Python that asks, may use."""
+    """Cores that this process, or the thread of Python that asks, may use: as many as the system lets it, or as the
+    batch system has given to its job, which does not always keep it there.
+    """
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = next((os.environ[name] for job, name in GIVEN if job in os.environ and name in os.environ), "")
+    if given.isdecimal() and int(given) > 0:
+        mine = min(mine, int(given))
     return min(mine, _at_most.get() or mine)
 
 
