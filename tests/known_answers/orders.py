@@ -69,9 +69,14 @@ def free(sizes=(16, 32, 64, 128), seed=0, points=21, **samples):
     return dataset(sizes, fields, make, seed, **samples)
 
 
-def curie_weiss(sizes=(64, 128, 256, 512), seed=0, points=25, **samples):
+def about(place, reach, power, points):
+    """A grid for each N about a transition, as wide in the scaled control (m - place) N^power."""
+    return lambda size: np.round(place + np.linspace(-reach, reach, points) * size**-power, 9)
+
+
+def curie_weiss(sizes=(64, 128, 256, 512), seed=0, points=25, grid=None, **samples):
     """|M| / N with weight exp(J M² / 2N), from its exact law."""
-    couplings = np.linspace(0.4, 2.2, points)
+    couplings = np.linspace(0.4, 2.2, points) if grid is None else grid
 
     def make(size, grid, students, rng):
         up = np.arange(size + 1)
@@ -86,9 +91,9 @@ def curie_weiss(sizes=(64, 128, 256, 512), seed=0, points=25, **samples):
     return dataset(sizes, couplings, make, seed, **samples)
 
 
-def giant_component(sizes=(64, 128, 256, 512), seed=0, points=25, **samples):
+def giant_component(sizes=(64, 128, 256, 512), seed=0, points=25, grid=None, **samples):
     """Share of the nodes in the largest component of a random graph; a student's edges arrive one by one."""
-    degrees = np.linspace(0.2, 2.6, points)
+    degrees = np.linspace(0.2, 2.6, points) if grid is None else grid
 
     def make(size, grid, students, rng):
         edges = rng.poisson(np.diff(grid, prepend=0.0) * size / 2, (students, len(grid))).cumsum(axis=1)
@@ -178,9 +183,9 @@ WEAK = {"low": 0.3, "high": 0.7, "spread": 1.0}
 """The barrier, N (high - low)² / 8 spread², grows from 0.6 at N = 32 to 5 at N = 256."""
 
 
-def two_peaks(low, high, spread, sizes=(32, 64, 128, 256), seed=0, points=33, rate=1.0, **samples):
+def two_peaks(low, high, spread, sizes=(32, 64, 128, 256), seed=0, points=33, rate=1.0, grid=None, **samples):
     """Two values of q, low and high, each with a normal spread / √N; high has the weight 1 / (1 + exp(-rate N m))."""
-    grid = np.linspace(-0.16, 0.16, points)
+    grid = np.linspace(-0.16, 0.16, points) if grid is None else grid
 
     def make(size, grid, students, rng):
         learnt = rng.random((students, len(grid))) < 1 / (1 + np.exp(-rate * size * grid))
