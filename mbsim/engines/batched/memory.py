@@ -11,7 +11,8 @@ from mbsim.engines.batched.sgd import TEST_TILE
 from mbsim.engines.devices import available_bytes
 
 CALL_WORK = 1e10  # of one device in one call: a fraction of a second of a core, so that interrupts are prompt
-MOST_STUDENTS = 4096  # of one launch on one device
+MOST_STUDENTS = 4096  # of one launch on one core,
+MANY_STUDENTS = 2**17  # and on an accelerator, where all that fit are trained side by side
 
 
 def state_bytes(setting: SgdSetting) -> int:
@@ -56,7 +57,7 @@ def students_per_device(setting: SgdSetting, total: int, mesh: Mesh) -> int:
         )
     cpu, work = platform == "cpu", work_bytes(setting, platform)
     each = 2 * state_bytes(setting) + 128 + (0 if cpu else work)
-    most = min(MOST_STUDENTS, (room - (work if cpu else 0)) // each)
+    most = min(MOST_STUDENTS if cpu else MANY_STUDENTS, (room - (work if cpu else 0)) // each)
     launches = -(-total // (most * count))
     return -(-total // (launches * count))
 
