@@ -152,7 +152,21 @@ OPTIONS = [
     "-h",
     "--",
 ]
-ARGUMENTS = ["c.toml", "nowhere", "1/3", "auto", "0/0", "tcp://", "100", "f.png", "x.nc", "-", ".", "/"]
+ARGUMENTS = [
+    "c.toml",
+    "nowhere",
+    "1/3",
+    "auto",
+    "0/0",
+    "tcp://",
+    "100",
+    "f.png",
+    "x.nc",
+    "-",
+    ".",
+    "/",
+    300 * "x",
+]
 WORDS = st.one_of(st.sampled_from(COMMANDS), st.sampled_from(OPTIONS), st.sampled_from(ARGUMENTS), TEXTS)
 
 

@@ -23,6 +23,9 @@ from mbsim.cli.terminal import speak_plainly
 from mbsim.cli.usage import UsageFault, nearest
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
 
+CODES = {errno.ENOSPC: INTERRUPTED, errno.EDQUOT: INTERRUPTED, errno.ENAMETOOLONG: USAGE}
+"""Exit codes of errors of the file system; the others are failures."""
+
 
 class Commands(TyperGroup):
     """The commands; one that is not there is answered with the nearest that is."""
@@ -96,8 +99,7 @@ def main(words: Sequence[str]) -> int:
         except MbsimError as error:
             return _complain(FAILED, *error.lines)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            return _complain(INTERRUPTED if full else FAILED, str(error))
+            return _complain(CODES.get(error.errno or 0, FAILED), str(error))
         except MemoryError as error:
             return _complain(FAILED, f"not enough memory: {error}")
 

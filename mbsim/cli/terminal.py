@@ -5,9 +5,11 @@ The progress of a run is shown by `mbsim.running.display`, for the command line 
 
 import codecs
 import io
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -131,8 +133,13 @@ def print_table(table: Table, wraps: bool = False) -> None:
 
 
 def speak_plainly() -> None:
-    """Where standard output or error cannot encode a sign, such as ± or χ, it is spelled instead of an error."""
+    """Where standard output or error cannot encode a sign, such as ± or χ, it is spelled instead of an error; where
+    one is closed, what is said there is lost.
+    """
     codecs.register_error(SPELLING, _spelled)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in (
             "strict",

@@ -103,7 +103,7 @@ class Bar:
 
     def __init__(self, console: Console | None = None) -> None:
         console = Console(stderr=True) if console is None else console
-        self._spinner = Spinner("dots", text="")
+        self._spinner = Spinner("dots" if console.encoding.startswith("utf") else "line", text="")
         self._progress = _TwoLines(self._spinner, console)
         self._task = self._progress.add_task("", total=None, units="", pace="")
 

@@ -79,3 +79,14 @@ def test_signs_that_a_terminal_cannot_encode_are_spelled(monkeypatch, encoding, 
     assert stream.buffer.getvalue().decode(encoding) == text + "\n"
     terminal.say("λ" + str(np.e)[:3])
     assert stream.buffer.getvalue().decode(encoding).endswith("?2.7\n")
+
+
+def test_where_nobody_listens_nothing_fails(monkeypatch):
+    """Both are None in a process that was started with closed files, as daemons are."""
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    terminal.speak_plainly()
+    terminal.say("5 ± 1")
+    terminal.note("note")
+    for stream in (sys.stdout, sys.stderr):
+        stream.close()
