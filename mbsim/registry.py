@@ -6,7 +6,7 @@ the engines, the variables of the dataset, the analysis and the report. `mbsim.o
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
@@ -66,9 +66,9 @@ class Registry(Mapping[str, T], Generic[T]):
         """Whether mbsim brings it."""
         return name in self._built_in
 
-    def nearest(self, name: str) -> str:
-        """The registered name most like `name`."""
-        return get_close_matches(name, self._things, n=1, cutoff=0.0)[0]
+    def nearest(self, name: str, among: Iterable[str] | None = None) -> str:
+        """The registered name, or that of some, most like `name`."""
+        return get_close_matches(name, list(self if among is None else among), n=1, cutoff=0.0)[0]
 
     def __getitem__(self, name: str) -> T:
         return self._things[name]

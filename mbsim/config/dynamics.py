@@ -104,7 +104,7 @@ def _rule_name(model: Model | None, value: Mapping[str, Any]) -> str:
             f"trains {WEIGHTS[RULES[asked].weights]} weights, and the model's are {WEIGHTS[model.weights]}: "
         )
         raise refused(Problem("rule", asked, f"{text}must be {listed(names)}"))
-    nearest = f'; nearest is "{RULES.nearest(asked)}"' if isinstance(asked, str) else ""
+    nearest = f'; nearest is "{RULES.nearest(asked, names)}"' if isinstance(asked, str) else ""
     raise refused(
         Problem("rule", asked, f"must be {listed(names)} with {WEIGHTS[model.weights]} weights{nearest}")
     )
