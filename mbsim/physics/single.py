@@ -2,8 +2,10 @@
 
 >>> from mbsim.physics.problem import Problem
 >>> from mbsim.physics.rules import METROPOLIS
->>> options = {"order": "random", "refresh": "sweep"}
->>> problem = Problem(16, 16, 16, 3, 16, "sparse", "binary", True, "metropolis", options)
+>>> problem = Problem(
+...     N=16, K=16, M=16, d=3, student_hidden=16, teacher="sparse", student="binary", train_output=True,
+...     rule="metropolis", options={"order": "random", "refresh": "sweep"},
+... )
 >>> world = world_of_one(problem, m=64, seed=1, temperature=0.0, init_overlap=0.0)
 >>> state = METROPOLIS.init(world)
 >>> step = jax.jit(lambda state, moment: METROPOLIS.step(world, state, moment))
