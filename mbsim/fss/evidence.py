@@ -4,7 +4,7 @@
 """
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,10 +64,8 @@ class Evidence(NamedTuple):
 def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     """The growth of the barrier between two phases, and what it speaks for."""
     usable = [one for one in found if one.histogram.barrier.known]
-    texts = [f"{size} = {one.histogram.size:g}: {_barrier_text(one.histogram)}" for one in found]
-    sentences = [
-        f"Histograms at the peak of the susceptibility, barrier between two phases: {'; '.join(texts)}."
-    ]
+    texts = _by_size(size, [(one.histogram.size, _barrier_text(one.histogram)) for one in found])
+    sentences = [f"Histograms at the peak of the susceptibility, barrier between two phases: {texts}."]
     two = [one for one in usable if np.isfinite(one.histogram.valley)]
     measured = [one for one in usable if not one.histogram.unresolved]
     sizes = [one.histogram.size for one in measured]
@@ -99,6 +97,14 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
         sentences.append("The barrier does not grow with the size: no interface between two phases.")
         return growth, Evidence(sentences, "second")
     return growth, Evidence(sentences, missing=because("need_larger_or_students"))
+
+
+def _by_size(size: str, texts: list[tuple[Any, str]]) -> str:
+    """What is to be said of each size, sizes of which the same is said together."""
+    together: dict[str, list[str]] = {}
+    for at, text in texts:
+        together.setdefault(text, []).append(f"{at:g}")
+    return "; ".join(f"{size} = {', '.join(sizes)}: {text}" for text, sizes in together.items())
 
 
 def _barrier_text(drawn: Histogram) -> str:
@@ -170,7 +176,10 @@ def growing(found: list[Found], peaks: Growth, slopes: Growth, powers: Exponents
 def _growth_text(what: str, growth: Growth, size: str, sizes: int, letter: str) -> str:
     if not growth.known:
         narrow = sizes - len(growth.sizes)
-        why = f"at {narrow} of {sizes} sizes it is narrower than the grid" if narrow else f"{sizes} sizes"
+        which = f"at {narrow} of {sizes} sizes" if sizes > 1 else "at the one size"
+        why = (
+            f"{which} it is narrower than the grid" if narrow else ("one size" if sizes == 1 else "two sizes")
+        )
         return f"{what}: its growth is not known ({why})."
     last, before = growth.sizes[-1], growth.sizes[-2]
     return (
@@ -223,7 +232,7 @@ def loops_open(loops: list[Hysteresis], found: list[Found], size: str, control: 
         )
     known = [loop for loop in loops if loop.width.known and np.isfinite(loop.width.low)]
     if not known:
-        reasons = "; ".join(f"{size} = {loop.labels[size]}: {loop.reason}" for loop in loops)
+        reasons = _by_size(size, [(loop.labels[size], loop.reason) for loop in loops])
         return Evidence(
             [f"The width of the loop is not known ({reasons})."], missing=because("need_both_ends")
         )

@@ -80,14 +80,17 @@ class Slope:
         for _ in range(PASSES):  # the kernel is to lie about the inflection, as far as the points allow
             centre = float(_inflection(_cubic(x, centre, reach), curve.estimate[None], left, right)[0, 0])
 
+        # Where it had to be widened to hold enough points, other reaches are compared with that one.
+        taken = _cubic(x, centre, reach).h
+
         def found(batch: Array, times: float = 1.0) -> Array:
-            return _inflection(_cubic(x, centre, times * reach), batch, left, right)
+            return _inflection(_cubic(x, centre, times * taken), batch, left, right)
 
         both = curve.map(found)
         self.place, self.height = both.part(0), both.part(1)
         few = np.concatenate([curve.estimate[None], curve.both[:RESAMPLES]])
         self.systematic = excess([found(few, times)[:, 0] - found(few)[:, 0] for times in OTHER_REACHES])
-        self.resolved = _cubic(x, centre, reach).h < WIDENED * reach
+        self.resolved = taken < WIDENED * reach
         if ((x >= left) & (x <= right)).sum() < RESOLVED:
             at = int(np.clip(np.searchsorted(x, places[top]), 1, len(x) - 1))
             self.half_gap = float(x[at] - x[at - 1]) / 2

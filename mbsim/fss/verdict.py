@@ -212,26 +212,29 @@ def _slopes(found: list[Found]) -> dict[float, Resampled]:
 def _examine(summaries: list[Summary], name: str, design: Design) -> tuple[list[Found], list[Reason]]:
     """What each size shows, and why the others show nothing."""
     found: list[Found] = []
-    refused: list[Reason] = []
+    refused: dict[Reason, list[float]] = {}
     fields = [one.ensemble.fields[name] for one in summaries if len(one.ensemble.m)]
     values = [field[np.isfinite(field)] for field in fields]
     span = (min(map(np.min, values)), max(map(np.max, values))) if values else (0.0, 1.0)
     for one in summaries:
         students = one.ensemble
         if not len(students.m):
-            nothing = because("no_data", control=design.control)
-            refused.append(because("at_size", size=students.size, reason=nothing))
+            refused.setdefault(because("no_data", control=design.control), []).append(students.size)
             continue
         top = peak(students.m, one.quantities["susceptibility"], design.control)
         if top.place is None:
-            refused += [because("at_size", size=students.size, reason=reason) for reason in top.because]
+            for reason in top.because:
+                refused.setdefault(reason, []).append(students.size)
             continue
         at = int(np.argmax(one.quantities["susceptibility"].estimate))
         rng = generator(design.seed, students.labels)
         drawn, barrier = histogram(students, name, at, top.resolved, span, design.bootstrap, rng)
         steep = Slope(students.m, one.quantities["mean"], design.control)
         found.append(Found(one, top, steep, drawn, barrier))
-    return found, refused
+    return found, [
+        because("at_sizes", size=design.size, sizes=tuple(sizes), reason=reason)
+        for reason, sizes in refused.items()
+    ]
 
 
 def _decide(

@@ -199,7 +199,7 @@ WORDS: dict[str, Words] = {
     "of_start": Words("{start} start: {reasons}"),
     "one_start": Words("one start only: a list of two values of {label} shows whether there is a loop"),
     # the order of the transition
-    "at_size": Words("size {size:g}: {reason}"),
+    "at_sizes": Words("{size} = {sizes:, }: {reason}"),
     "rise_without_peak": Words(
         "the order parameter rises at {size} = {sizes:, }, but no peak of the susceptibility is seen; "
         "needed: more teachers or replicas"
