@@ -50,8 +50,10 @@ def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:  # Ctrl-C too
+    except BaseException as error:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk, which the system tells of no file
+            error.filename = os.fspath(path)
         raise
 
 

@@ -1,5 +1,9 @@
 """Where matplotlib cannot draw the numbers are there all the same: a note, one line, and the right exit code."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from mbsim import figures
@@ -43,3 +47,37 @@ def test_a_matplotlibrc_that_asks_for_latex_is_not_heeded(mbsim, here, monkeypat
         assert mbsim("report done --bootstrap 100")[0] == 0
     page = (here / "done" / "report.html").read_text()
     assert "<img" in page and "No figure of" not in page
+
+
+FULL = """
+mkdir small && mount -t tmpfs -o size=40k tmpfs small && echo old > small/file{ending} || exit 99
+{python} -m mbsim.cli {command}
+code=$?
+ls -A small
+cat small/file{ending}
+exit $code
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "ending"),
+    [
+        ("analyze done --bootstrap 100 --figure small/file.png", ".png"),
+        ("report done --bootstrap 100 --out small/file.html", ".html"),
+    ],
+)
+def test_on_a_full_disk_the_older_file_is_kept(command, ending):
+    """Really full: a small disk of its own."""
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode
+    ):
+        pytest.skip("a disk cannot be mounted here")
+    run = [sys.executable, "-m", "mbsim.cli", "run", "tiny.toml", "--out", "done"]
+    assert subprocess.run(run, capture_output=True).returncode == 0
+    script = FULL.format(python=sys.executable, command=command, ending=ending)
+    found = subprocess.run(["unshare", "-m", "bash", "-c", script], capture_output=True, text=True)
+    assert found.returncode == 75, found.stderr
+    assert found.stdout.endswith(f"file{ending}\nold\n")
+    assert found.stderr == f"error: [Errno 28] No space left on device: 'small/file{ending}'\n"
