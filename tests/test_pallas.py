@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from students import SEED, drawn, labels
 
-from mbsim.engines import ensemble, networks
+from mbsim.engines import ensemble, known_answers, networks
 from mbsim.engines.mesh import student_mesh
 from mbsim.engines.pallas import batches, bitwise, blocks, layout, refusals, tables, training, vector
 from mbsim.engines.pallas.programs import program
@@ -277,6 +277,21 @@ def test_mutants_are_noticed(mutant, monkeypatch):
     mutant(monkeypatch)
     task = many(6)
     assert (trained(task, GPU).w != expected(task)[4]).any()
+
+
+@SLOW
+def test_known_answers_notice_the_tables_of_another_teacher(monkeypatch):
+    """A kernel that is right for one teacher, and takes the first of several for all."""
+    case = "vector", False, "random", "pallas"
+    assert known_answers.passes(*case)
+    right = training._Launch._teachers
+
+    def first_for_all(launch):
+        return jax.tree.map(lambda table: np.repeat(table[:1], len(table), axis=0), right(launch))
+
+    monkeypatch.setattr(training._Launch, "_teachers", first_for_all)
+    assert known_answers.run(*case) == known_answers.DIGESTS[case[:3]]
+    assert not known_answers.passes(*case)
 
 
 @pytest.mark.parametrize(("fields", "most"), [(1, 40), (2, 9), (2, 60), (4, 14)])
