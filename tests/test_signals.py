@@ -1,12 +1,15 @@
 """What each signal does to a process: the run ends in good order, says how to go on, and goes on to the same bits."""
 
+import fcntl
 import os
+import pty
 import random
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -124,6 +127,30 @@ def test_a_run_under_nohup_outlives_the_terminal(tmp_path):
     process.send_signal(signal.SIGHUP)
     _, errors = process.communicate(timeout=PROMPT)
     assert process.returncode == 0, first + errors
+
+
+@pytest.mark.slow
+def test_a_terminal_that_closes_ends_the_run_in_good_order(tmp_path):
+    """The system sends SIGHUP, and what is said then fails: the terminal has gone."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mbsim.cli", *shlex.split(COMMAND)[1:]],
+        cwd=tmp_path,
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(there, termios.TIOCSCTTY, 0),
+    )
+    os.close(there)
+    seen = b""
+    while b"units" not in seen:
+        seen += os.read(here, 4096)
+    time.sleep(1)
+    os.close(here)
+    assert process.wait(timeout=PROMPT) == 75
+    assert mbsim.run(tmp_path / "config.toml", tmp_path / "run", progress=False).status.all()
 
 
 @pytest.mark.slow

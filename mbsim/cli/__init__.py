@@ -4,7 +4,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from mbsim.cli.exit_codes import INTERRUPTED
 from mbsim.running.interrupts import asked, interruptible, leave
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not asked():
                 raise
             advice = shlex.join(["mbsim", *words])
-            print(f"interrupted by {asked()}", f"go on with: {advice}", sep="\n", file=sys.stderr)
+            with suppress(OSError):  # a terminal that has gone
+                print(f"interrupted by {asked()}", f"go on with: {advice}", sep="\n", file=sys.stderr)
             code = INTERRUPTED
     if arguments is None and code == INTERRUPTED:
         leave(code)
