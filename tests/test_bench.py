@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from students import one_device
 
+from mbsim.engines.networks import Shape
+from mbsim.engines.pallas import layout
+from mbsim.engines.pallas.targets import Target
 from mbsim.running import bench, bench_sgd, bench_tables, timings
 
 
@@ -62,6 +65,24 @@ def test_gradient_descent_is_timed():
     assert [case["counted"] for case in told["cases"]] == ["proposals", "steps of a student"]
     for case in told["cases"]:
         assert set(case) <= {"case", "engine", *told["columns"]}
+
+
+def test_operations_of_the_roofline_are_those_of_the_algorithm(monkeypatch):
+    """Counted by hand: the popcounts of a proposal, and what doubles with the words of a student."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    import roofline_counts
+
+    shape = Shape(64, 64, 64, 3, 3, True, True)
+    still, busy, wide = (
+        roofline_counts.of_registers(shape, 64, m, accepted) for m, accepted in ((64, 0), (64, 1), (128, 0))
+    )
+    # Wrong answers of an output before and after; of three of them for a hidden link.
+    assert still.popcounts == busy.popcounts == (2 + 3 * 2) / 2
+    assert wide.popcounts == 2 * still.popcounts
+    assert still.logic < busy.logic and still.bytes < busy.bytes
+    # Sums of changes of one output, and of three, have two and three planes.
+    of = layout.layout_for(Target("gpu"), shape, 32, 10**4)
+    assert roofline_counts.of_pallas(shape, of).popcounts == (2 + 3) / 2
 
 
 def written(path, rates):
