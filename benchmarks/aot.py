@@ -2,9 +2,8 @@
 
     python benchmarks/aot.py [--only gpu|tpu] [--out FILE]
 
-Every program of the Pallas engine and the steps of gradient descent, are compiled for a described H100 and a
-described TPU v5e. Nothing is timed but
-compilers: kernels and waits for the host are counted in the optimised program, instructions in the Hopper machine
+Every program of the Pallas engine, and the steps of gradient descent, are compiled for a described H100 and a
+described TPU v5e. Nothing is timed but compilers: kernels and waits for the host are counted in the optimised program, instructions in the Hopper machine
 code of the kernel, bundles in its schedule for the TPU, a bundle being a cycle if nothing stalls. Exits with 1 if a
 program does not compile or breaks its budget; with 0 and a reason if what it takes is not installed.
 
@@ -50,6 +49,8 @@ loop whose end the host must read.
   proposal; only the drawing of inputs is left out.
 - TPU v5e: bundles of a proposal of all students of a program, of an output link and of a hidden link, and the rate
   that they imply at 1.5 GHz if nothing stalls and nothing else is done.
+- A teacher each program: each has the tables and the order of its own teacher, as in launches of many teachers;
+  otherwise all programs share one.
 - SGD: kernels of one turn of the loop over steps. Batches are drawn before it, for some steps at a time.
 - Inputs cost one threefry block for each input and word of each student in a sweep: for students with few examples
   and links about as much again as the proposals.
