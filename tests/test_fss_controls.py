@@ -75,6 +75,12 @@ def test_percolation_exponents():
     assert holds(found.inverse_nu, percolation.INVERSE_NU)
     assert holds(found.beta_over_nu, percolation.BETA_OVER_NU)
     assert found.inverse_nu.high - found.inverse_nu.low < 0.1
+    mean, peak = fss.collapse(
+        ds, "largest", quantity=["mean", "susceptibility"], window=(0.55, 0.63)
+    )  # with common p_c and ν
+    assert holds(mean.m_c, percolation.P_C) and holds(mean.inverse_nu, percolation.INVERSE_NU)
+    assert holds(peak.beta_over_nu, -percolation.GAMMA_OVER_NU)
+    assert mean.m_c.high - mean.m_c.low < 0.006
 
 
 @pytest.fixture(scope="module")
