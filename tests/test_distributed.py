@@ -297,6 +297,7 @@ def test_ctrl_c_while_no_worker_has_come(site):
     until(lambda: (site.path / "run" / "config.toml").exists(), process)
     time.sleep(12)  # lines come every ten seconds
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60)
     assert process.returncode == 75
+    assert f"run: a new run, on workers of {site.address}" in output
     assert "0%: no worker yet: waiting for one" in errors and "0 of " in errors.splitlines()[-2]

@@ -40,8 +40,9 @@ MOST_VALUES = 6  # of a dimension, to name one by one
 class Watch:
     """Listens to a run: says at first what will be done, then shows how it goes."""
 
-    def __init__(self, config: Config, path: Path, part: Part | None = None):
+    def __init__(self, config: Config, path: Path, part: Part | None = None, dask: str | None = None):
         self.config, self.path, self.part = config, path, part
+        self.where = f"workers of {dask}" if dask else ""  # if not here
         self.grown = grown_from(config, path)
         self.first: Progress | None = None
         self.newest: Progress | None = None
@@ -53,7 +54,7 @@ class Watch:
         self.newest = progress
         if self.first is None:
             self.first = progress
-            say_plan(self.config, self.path, progress, dry=False, part=self.part, grown=self.grown)
+            say_plan(self.config, self.path, progress, False, self.part, self.grown, self.where)
         if self.first.units_done < self.first.units:
             self.display.show(progress)
 
@@ -86,7 +87,7 @@ def train(
         dask: address of the scheduler whose workers compute, if not this process.
         part: which of the units this process computes, if not all.
     """
-    watch = Watch(config, path, part)
+    watch = Watch(config, path, part, dask)
     failures: tuple[str, ...] = ()
     try:
         try:
@@ -168,8 +169,9 @@ def say_plan(
     dry: bool,
     part: Part | None = None,
     grown: Config | None = None,
+    where: str = "",
 ) -> None:
-    """Model and grid, how much work that is, and what of it is to be done, where."""
+    """Model and grid, how much work that is, and what of it is to be done, where: on the devices here, by default."""
     grid = config.grid
     if isinstance(grid.m, RelativeM):
         sizes = f"{_listed(grid.m.values)} times {grid.m.unit}"
@@ -200,7 +202,7 @@ def say_plan(
         state = "grows by " + "; ".join(differences(grown, config)) + f": {state}"
     if progress.damaged:
         state += f", {progress.damaged} of them because it was damaged"
-    terminal.say(f"{path}: {state}" + ("" if dry else f", on {_devices()}"))
+    terminal.say(f"{path}: {state}" + ("" if dry else f", on {where or _devices()}"))
     for line in without_effect(config):
         terminal.note(f"note: {line}")
 
