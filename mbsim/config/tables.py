@@ -75,7 +75,7 @@ def model_keys() -> dict[str, Key]:
 
 
 def real_student(name: str) -> str:
-    """The name of a kind of student with real weights; with ±1 weights there is one kind, that of the links "sparse".
+    """The name of a kind of student with real weights. With ±1 weights there is one kind, whose links are "sparse".
 
     Raises:
         ValueError: no such kind is registered.

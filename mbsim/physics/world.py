@@ -53,7 +53,7 @@ class World(NamedTuple):
             x = examples.by_example(key, counter, problem.N, problem.inputs)
         y = self.answers(x)
         if problem.noisy:
-            y = y + self.labels.own["noise"] * examples.normals(noise, counter, problem.M)
+            y = y + np.float32(problem.noise) * examples.normals(noise, counter, problem.M)
         return Batch(x, y, used)
 
     def test(self, time: Array, size: int) -> Batch:

@@ -89,11 +89,11 @@ class Sgd:
         return 1
 
     def prepare(self, group: Group) -> Prepared:
-        """The learning rates of both layers, and the noise of the labels."""
-        problem, m = group.problem, group.m
-        rate = scaled_rate(np.asarray(group.axes["lr"], float), m, problem.options["lr_scaling"])
+        """The learning rates of both layers."""
+        problem = group.problem
+        rate = scaled_rate(np.asarray(group.axes["lr"], float), group.m, problem.options["lr_scaling"])
         rates = [rate * multiplier for multiplier in multipliers(problem)]
-        own = {"hidden_rate": rates[0], "output_rate": rates[1], "noise": np.full(m.shape, problem.noise)}
+        own = {"hidden_rate": rates[0], "output_rate": rates[1]}
         return Prepared({}, {name: np.asarray(values, np.float32) for name, values in own.items()})
 
     def moment(self, problem: Problem, time: int) -> Moment:
