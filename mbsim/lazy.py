@@ -9,12 +9,17 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from mbsim.errors import ConfigError
+
 
 class Later(ModuleType):
     """Stands for a module until something is asked of it."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
+        try:
+            return getattr(importlib.import_module(self.__name__), name)
+        except ValueError as error:  # JAX_ENABLE_X64=maybe, say
+            raise ConfigError(f"{self.__name__} cannot be imported: {error}") from None
 
 
 if TYPE_CHECKING:

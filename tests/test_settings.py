@@ -162,6 +162,19 @@ def test_a_job_uses_the_cores_that_it_was_given(told, cores, monkeypatch):
         assert devices.cores() == min(2, cores)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["run c.toml --out run", "doctor", "bench"])
+def test_a_setting_of_the_shell_that_jax_does_not_understand(command, tmp_path):
+    (tmp_path / "c.toml").write_text('model = "sparse-vector"\n[grid]\nN = [9]\nd = [3]\nm = [3]\n')
+    found = subprocess.run(
+        [sys.executable, "-m", "mbsim.cli", *command.split()],
+        cwd=tmp_path, env=os.environ | {"JAX_ENABLE_X64": "maybe"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 2
+    assert found.stderr.startswith("error: jax cannot be imported: ") and "JAX_ENABLE_X64" in found.stderr
+    assert found.stderr.count("\n") == 1 and os.listdir(tmp_path) == ["c.toml"]
+
+
 FORKED = """
 import os, mbsim
 config = {"model": "sparse-vector", "grid": {"N": [9], "d": [3], "m": [3]}, "dynamics": {"sweeps": 32}}

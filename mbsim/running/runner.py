@@ -146,7 +146,7 @@ def outset(config: Config, everything: Sequence[Unit], todo: Sequence[Unit], dam
 
 def _part_of_host() -> Part | None:
     """The share of this host, where a program has joined several with `jax.distributed.initialize`."""
-    import jax
+    from mbsim.lazy import jax
 
     if not jax.distributed.is_initialized() or jax.process_count() == 1:
         return None
