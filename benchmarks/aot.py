@@ -5,8 +5,8 @@
 Every program of the Pallas engine, and the steps of gradient descent, are compiled for a described H100 and a
 described TPU v5e. Nothing is timed but compilers: kernels and waits for the host are counted in the optimised
 program, instructions in the Hopper machine code of the kernel, bundles in its schedule for the TPU, a bundle being a
-cycle if nothing stalls. Exits with 1 if a program does not compile or breaks its budget; with 0 and a reason if what it
-takes is not installed.
+cycle if nothing stalls. Exits with 1 if a program does not compile or breaks its budget; with 0 and a reason if what
+it takes is not installed.
 
 It takes, beside the same jax, the plugins without their libraries (extra `aot`), and the wheel triton for the
 machine code. Host side only; a few minutes on two cores.
