@@ -45,8 +45,8 @@ def test_a_case_is_timed(case):
 
 
 def explained(table):
-    """Each column has a line of words under the table, but for those that are plain."""
-    names = {str(column.header).partition(",")[0] for column in table.columns} - {"case", "students"}
+    """Each column has words under the table."""
+    names = {str(column.header).partition(",")[0] for column in table.columns} - {"case"}
     assert all(f"{name}: " in table.caption for name in names), names
 
 
@@ -62,7 +62,7 @@ def test_gradient_descent_is_timed():
     assert [str(column.header) for column in second.columns][2:4] == ["steps", "all, k/s"]
     explained(second)
     told = json.loads(bench_tables.as_json(both, one_device()))
-    assert [case["counted"] for case in told["cases"]] == ["proposals", "steps of a student"]
+    assert [case["counted"] for case in told["cases"]] == ["proposals", "steps"]
     for case in told["cases"]:
         assert set(case) <= {"case", "engine", *told["columns"]}
 

@@ -24,7 +24,7 @@ class Kind(NamedTuple):
 
 
 PROPOSALS = Kind("proposals", "M/s", 1e6, "sweeps")
-STEPS = Kind("steps of a student", "k/s", 1e3, "steps")
+STEPS = Kind("steps", "k/s", 1e3, "steps")
 
 
 def kind_of(measurement: Measurement) -> Kind:
@@ -99,7 +99,7 @@ def table(measurements: list[Measurement]) -> Table:
     clock = "by CPU time, which other programs cannot disturb" if one == "core" else "all over their number"
     heading = f"{'Millions of' if proposals else 'Thousands of'} {kind.counted} a second"
     lines = [
-        f"{kind.length}: of each student, from a random start.",
+        f"students: trained together. {kind.length}: of each of them, from a random start.",
         f"all: {kind.counted} of all students a second by the wall clock, from call to results, compiling left out.",
         f"a {one}: of one {one}, {clock}.",
         *(["accepted: part of the proposals."] if proposals else []),
