@@ -39,8 +39,8 @@ Exit codes:
 RUN_INTRODUCTION = """\
 Train the grid of a configuration, or what is missing of it, and print m_c.
 
-The folder receives each unit of work as it finishes, and a figure. If it holds part of the same
-run, or one of a smaller grid, only what is missing or damaged is computed. Stop a run whenever you like, with Ctrl-C, SIGTERM or even
+The folder receives each unit of work as it finishes, and a figure. If it holds part of the same run, or one of a
+smaller grid, only what is missing or damaged is computed. Stop a run whenever you like, with Ctrl-C, SIGTERM or even
 SIGKILL: the same command goes on, and the dataset is the same to the last bit.
 
 \b
