@@ -1,4 +1,4 @@
-"""Datasets of one kind of run, joined: every number at its labels, one configuration, nothing that does not belong."""
+"""Datasets of one kind of run, joined: every number at its labels, and nothing that does not belong."""
 
 import json
 

@@ -52,7 +52,9 @@ def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None
         os.replace(temporary, path)
     except BaseException as error:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # a full disk, which the system tells of no file
+        if (
+            isinstance(error, OSError) and error.filename is None
+        ):  # a full disk, which the system tells of no file
             error.filename = os.fspath(path)
         raise
 
