@@ -87,7 +87,10 @@ def starts_of(data: Data, asked: Request, bounds: master.Bounds) -> Array:
 
 
 def best(data: Data, asked: Request, near: Array | None = None) -> Fit:
-    """The most likely collapse, by BIC over the flexibility of the master curve; from `near` if it is given."""
+    """The most likely collapse, by BIC over the flexibility of the master curve; from `near` if it is given.
+
+    With a correction to scaling it is AIC, which allows more: a master curve that is a little too stiff bends ω.
+    """
     bounds = bounds_of(data, asked)
     middle = float(np.exp(np.log(np.unique(data.size)).mean()))
     starts = starts_of(data, asked, bounds) if near is None else near[None]
@@ -109,7 +112,8 @@ def best(data: Data, asked: Request, near: Array | None = None) -> Fit:
             points = tuple(one._replace(corrected=True) for one in points)
             thetas, costs = _descend(points, _with_omegas(thetas[:3], asked, bounds), data, bounds)
         fit = Fit(points, thetas[0], bounds, data, float(costs[0]), middle)
-        here = fit.cost + fit.parameters * np.log(len(data.m))
+        price = 2.0 if asked.correction is not None else np.log(len(data.m))
+        here = fit.cost + fit.parameters * price
         if here < score:
             score, found, worse = here, fit, 0
         else:
