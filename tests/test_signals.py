@@ -1,6 +1,5 @@
 """What each signal does to a process: the run ends in good order, says how to go on, and goes on to the same bits."""
 
-import fcntl
 import os
 import pty
 import random
@@ -9,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import termios
 import time
 
 import pytest
@@ -35,6 +33,7 @@ COMMAND = "mbsim run config.toml --out run"
 def signals(monkeypatch):
     """What `interruptible` leaves behind in a process that is about to end is put back."""
     before = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     for name in ("reason", "under_way"):
         monkeypatch.setattr(interrupts._Asked, name, "" if name == "reason" else False)
@@ -43,15 +42,12 @@ def signals(monkeypatch):
         signal.signal(number, handler)
 
 
-def start(place, command=COMMAND, **options) -> subprocess.Popen:
+def start(place, command=COMMAND, before=(), **options) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "mbsim.cli", *shlex.split(command)[1:]],
+        [*before, sys.executable, "-m", "mbsim.cli", *shlex.split(command)[1:]],
         cwd=place,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
+        **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options),
     )
 
 
@@ -118,11 +114,7 @@ def test_each_signal_really_sent_and_the_run_goes_on_to_the_same_bits(tmp_path):
 @pytest.mark.slow
 def test_a_run_under_nohup_outlives_the_terminal(tmp_path):
     (tmp_path / "config.toml").write_text(CONFIG)
-    process = start(
-        tmp_path,
-        f"{COMMAND} --set grid.teachers=1 --set dynamics.sweeps=32",
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-    )
+    process = start(tmp_path, f"{COMMAND} --set grid.teachers=1 --set dynamics.sweeps=32", ["nohup"])
     first = begun(process)
     process.send_signal(signal.SIGHUP)
     _, errors = process.communicate(timeout=PROMPT)
@@ -134,15 +126,7 @@ def test_a_terminal_that_closes_ends_the_run_in_good_order(tmp_path):
     """The system sends SIGHUP, and what is said then fails: the terminal has gone."""
     (tmp_path / "config.toml").write_text(CONFIG)
     here, there = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mbsim.cli", *shlex.split(COMMAND)[1:]],
-        cwd=tmp_path,
-        stdin=there,
-        stdout=there,
-        stderr=there,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(there, termios.TIOCSCTTY, 0),
-    )
+    process = start(tmp_path, before=["setsid", "--ctty"], stdin=there, stdout=there, stderr=there)
     os.close(there)
     seen = b""
     while b"units" not in seen:
