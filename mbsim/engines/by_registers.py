@@ -1,6 +1,7 @@
 """The engine of ±1 weights on CPU: compiled loops over vector registers of students."""
 
 from mbsim.engines import binary
+from mbsim.engines.drawing import compiles
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.shapes import shape_of_task
 
@@ -17,8 +18,8 @@ class Registers:
         return binary.foreign(task, any_law=True) if task.problem.binary else "it trains ±1 weights"
 
     def unavailable(self, task: Task) -> str:
-        """Nothing: every machine has a CPU, and beside an accelerator it trains what does not fit there."""
-        return ""
+        """Every machine has a CPU, and beside an accelerator it trains what does not fit there."""
+        return "" if compiles() else "numba is switched off (NUMBA_DISABLE_JIT)"
 
     def train(self, task: Task, progress: Progress) -> Trained:
         """A thread on each core takes the next register of students."""

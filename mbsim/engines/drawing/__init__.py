@@ -1,5 +1,7 @@
 """The teachers of a task: those of `physics/teachers/`, bit for bit, the usual ones drawn by compiled code."""
 
+import os
+
 import numpy as np
 
 from mbsim.engines.networks import stacked
@@ -10,11 +12,16 @@ DEEPEST = 31
 """Up to this in-degree, counting the keys below one is faster than sorting them (`graphs`)."""
 
 
+def compiles() -> bool:
+    """Whether numba compiles: a setting of the shell makes it run everything as Python."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
 def draws(problem: Problem) -> bool:
     """Whether compiled code draws these teachers; others are left to `physics/teachers/`."""
     N, d = problem.N, problem.d
     square = problem.K == N and problem.M in (1, N) and N > 1
-    return problem.binary and problem.teacher == "sparse" and square and d <= DEEPEST and 2 * d <= N
+    return compiles() and problem.binary and problem.teacher == "sparse" and square and d <= DEEPEST and 2 * d <= N
 
 
 def teachers_of(problem: Problem, seed: int, numbers: np.ndarray) -> Teacher:
