@@ -115,7 +115,7 @@ def test_an_accelerator_trains_to_the_same_bits(gpu):
     gpu(2**34)
     found = mbsim.run(config)
     assert (expected.attrs["engine"], found.attrs["engine"]) == ("registers", "pallas")
-    for name in ("overlap", "generalization_error", "accepted", "success"):
+    for name in ("overlap", "generalization_error", "acceptance", "success"):
         np.testing.assert_array_equal(found[name], expected[name])
 
 
