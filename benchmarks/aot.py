@@ -257,7 +257,7 @@ def main() -> int:
             if given.case not in case.title:
                 continue
             try:
-                columns, faults = sgd.read_case(kind, case, mesh)
+                columns, faults = sgd.read_apart(kind, case)
             except jax.errors.JaxRuntimeError as error:
                 first = str(error).splitlines()[0]
                 broken.append(f"{devices.NAMES[kind]}, {case.title}: does not compile: {first}")

@@ -27,14 +27,16 @@ platform_name: "CUDA" dnn_version_info { major: 9 minor: 10 patch: 0 }
   device_description_str: "NVIDIA H100 80GB HBM3" """
 
 
-def prepare() -> None:
-    """Tell the plugins, before they start, that there is no device."""
+def prepare(dump: bool = True) -> None:
+    """Tell the plugins, before they start, that there is no device; dump: whether the compiler for TPUs leaves its
+    schedules, which takes it several times as long where there are products of matrices.
+    """
     jax.config.update("jax_platforms", "cpu")
     os.environ |= {
         "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
         "TPU_SKIP_MDS_QUERY": "1",
         "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-        "LIBTPU_INIT_ARGS": f"--xla_jf_dump_to={DUMP} --xla_jf_dump_llo_text=true",
+        "LIBTPU_INIT_ARGS": f"--xla_jf_dump_to={DUMP} --xla_jf_dump_llo_text=true" if dump else "",
     }
 
 

@@ -1,6 +1,8 @@
 """Gradient descent compiled for devices that are not there: kernels of a step."""
 
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import aot_devices as devices
@@ -30,6 +32,17 @@ CASES = (
         "SGD, dense, one output, N=64 d=3 m=64", RealShape(64, 64, 1, 3, 64, True, True, "tanh", False, 0), 64
     ),
 )
+
+
+def read_apart(kind: str, case: Case) -> tuple[tuple[Any, ...], list[str]]:
+    """`read_case` in a process of its own, whose compiler leaves no schedules."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, initializer=devices.prepare, initargs=(False,)) as pool:
+        return pool.submit(_read, kind, case).result()
+
+
+def _read(kind: str, case: Case) -> tuple[tuple[Any, ...], list[str]]:
+    return read_case(kind, case, devices.mesh_for(kind))
 
 
 def read_case(kind: str, case: Case, mesh: jax.sharding.Mesh) -> tuple[tuple[Any, ...], list[str]]:
