@@ -67,7 +67,7 @@ def units_that_conflict(patch):
 def order_of_another_teacher(patch):
     """Whoever takes blocks from the queue has the order of the first teacher."""
     key = training.order_key
-    patch.setattr(training, "order_key", lambda seed, N, d, number: key(seed, N, d, 0))
+    patch.setattr(training, "order_key", lambda seed, N, d, number: key(seed, N, d, 0 * number))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from mbsim.data.configs import CONFIG, differences, earlier_name, read_config, w
 from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
 from mbsim.data.netcdf_units import is_old
 from mbsim.data.registered import REGISTERED, as_json, changed, described
-from mbsim.data.variables import Contents, contents_of, labelled, unit_arrays, unit_labels
+from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.errors import RunFolderError
 from mbsim.plan.boxes import extends
 from mbsim.plan.times import measurement_times
@@ -126,6 +126,11 @@ class RunFolder:
         return contents_of(self.units[0], described(self.registered))
 
     @cached_property
+    def variables(self) -> dict[str, Variable]:
+        """Those variables, by name."""
+        return self.contents.variables()
+
+    @cached_property
     def _identities(self) -> records.Identities:
         return records.identities(self.config, self.times)
 
@@ -164,7 +169,7 @@ class RunFolder:
 
     def chunk_path(self, unit: Unit, variable: str) -> Path:
         """Where one chunk of the unit is or will be."""
-        dims = len(self.contents.variables()[variable].dims)
+        dims = len(self.variables[variable].dims)
         return self.path / unit.group / variable / layout.chunk_name(unit, dims)
 
     def done(self, unit: Unit) -> bool:
@@ -202,7 +207,7 @@ class RunFolder:
         arrays = unit_arrays(unit, result, self.times, self.contents)
         full = self._chunk_sizes(unit)
         kept: dict[str, tuple[int, int]] = {}
-        for name, variable in self.contents.variables().items():
+        for name, variable in self.variables.items():
             shape = [full[dim] for dim in variable.dims]
             chunk = chunks.encoded(arrays[name], shape, variable.empty)
             put(self.chunk_path(unit, name), chunk, self.path)
@@ -229,7 +234,7 @@ class RunFolder:
         full = self._chunk_sizes(unit)
         arrays: dict[str, np.ndarray] = {}
         for name, chunk in self._verified(unit, names):
-            variable = self.contents.variables()[name]
+            variable = self.variables[name]
             array = chunks.decoded(chunk, np.dtype(variable.dtype), [full[dim] for dim in variable.dims])
             arrays[name] = array[tuple(slice(own[dim]) for dim in variable.dims)]
         return arrays, self._record(unit).provenance
@@ -266,7 +271,7 @@ class RunFolder:
     def _verified(self, unit: Unit, names: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
         """Names and chunks of a unit; `RunFolderError` at the first that is not what was written."""
         record = self._record(unit)
-        for name in self.contents.variables() if names is None else names:
+        for name in self.variables if names is None else names:
             path = self.chunk_path(unit, name)
             try:
                 chunk = _content(path)

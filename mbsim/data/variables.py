@@ -127,7 +127,9 @@ def unit_labels(unit: Unit, times: np.ndarray) -> dict[str, np.ndarray]:
         "replica": unit.first_replica + np.arange(unit.replicas),
         "time": times,
     }
-    return {dim: np.array(values[dim], coordinates()[dim][2]) for dim in dims(tuple(unit.axes))}
+    known, own = coordinates(), axes()
+    wanted = (dim for dim in known if dim not in own or dim in unit.axes)
+    return {dim: np.array(values[dim], known[dim][2]) for dim in wanted}
 
 
 def unit_arrays(

@@ -26,6 +26,9 @@ from mbsim.fss.interval import Label
 
 Array = NDArray[np.float64]
 
+MANY = 1024
+"""From so many teachers on, their mean is normal, and resamples are drawn from its law."""
+
 DRAWN_AT_ONCE, COUNTED_AT_ONCE = 8_000_000, 500_000
 """Students times resamples drawn, and counted, in one piece: what is counted stays in the processor's cache."""
 
@@ -58,8 +61,16 @@ def bootstrap_means(
 
     T teachers are drawn with replacement (without `redraw_teachers`: kept), then R replicas with replacement
     for each draw of a teacher. A point that a resample leaves without data keeps its mean.
+
+    With `MANY` teachers or more, all of whose students ran, means are drawn from the normal law to which theirs then
+    tends, with the covariance that such resamples have (`_resampled_covariance`): no draw of students is needed.
     """
     teachers, replicas = values.shape[:2]
+    if teachers >= MANY and np.isfinite(values).all():
+        covariance = _resampled_covariance(values, redraw_teachers)
+        spread, axes = np.linalg.eigh(covariance)
+        normal = rng.standard_normal((samples, len(spread))) * np.sqrt(np.maximum(spread, 0))
+        return mean(values) + normal @ axes.T
     most, few = (max(1, one // (teachers * replicas)) for one in (DRAWN_AT_ONCE, COUNTED_AT_ONCE))
     means = []
     for at in range(0, samples, most):
@@ -69,6 +80,23 @@ def bootstrap_means(
             means.append(_weighted_mean(values, _counts(drawn[here], picks[here])))
     found = np.concatenate(means)
     return np.where(np.isfinite(found), found, mean(values))
+
+
+def _resampled_covariance(values: Array, redraw_teachers: bool) -> Array:
+    r"""Covariance of resampled means, shape (point, point).
+
+    With x̄_t the mean of teacher t, x̄ that of all, T teachers and R replicas::
+
+        1/T² Σ_t { [(x̄_t - x̄)(x̄_t - x̄)ᵀ if teachers are redrawn] + 1/R² Σ_r (x_tr - x̄_t)(x_tr - x̄_t)ᵀ }
+    """
+    teachers, replicas, points = values.shape
+    means = values.mean(axis=1)
+    within = (values - means[:, None]).reshape(-1, points)
+    found = within.T @ within / replicas**2
+    if redraw_teachers:
+        between = means - means.mean(axis=0)
+        found += between.T @ between
+    return np.asarray(found / teachers**2)
 
 
 def left_out_means(values: Array) -> Array:

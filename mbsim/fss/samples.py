@@ -154,12 +154,11 @@ def copies(values: Array) -> NDArray[np.bool_]:
         return found
     if len(np.unique(np.nansum(values, axis=(1, 2)))) == len(values):  # no two have the same sum
         return found
-    seen: set[bytes] = set()
-    for at, one in enumerate(values):
-        key = np.where(np.isfinite(one), one, np.nan).tobytes()
-        found[at] = key in seen and bool(np.isfinite(one).any())
-        seen.add(key)
-    return found
+    rows = np.where(np.isfinite(values), values, np.nan).reshape(len(values), -1)
+    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    found[:] = True
+    found[np.unique(whole, return_index=True)[1]] = False  # the first of each kind
+    return found & np.isfinite(rows).any(axis=1)
 
 
 def notes_of(values: Array, control: str) -> tuple[Reason, ...]:

@@ -117,6 +117,7 @@ def keys_of_students(
     )
 
 
-def order_key(seed: int, N: int, d: int, teacher: int) -> np.ndarray:
-    """The raw key (2,) of a teacher's order of proposals, shared by all its students."""
-    return np.concatenate(folded(seed, N, d, teacher, Purpose.ORDER))
+def order_key(seed: int, N: int, d: int, teacher: np.ndarray | int) -> np.ndarray:
+    """The raw key (2,) of a teacher's order of proposals, shared by all its students; of many, (teachers, 2)."""
+    keys = np.stack(folded(seed, N, d, teacher, Purpose.ORDER), axis=-1)
+    return keys[0] if np.ndim(teacher) == 0 else keys

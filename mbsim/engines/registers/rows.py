@@ -36,8 +36,12 @@ ROWS: dict[str, tuple[Any, ...]] = {
 
 def row_of(*records: tuple[Any, ...]) -> np.ndarray:
     """A row, (words,) int64; fields may be arrays (blocks, ...) alike, then so is the row (blocks, ..., words)."""
-    fields = np.broadcast_arrays(*(np.asarray(field, np.int64) for record in records for field in record))
-    return np.stack(fields, axis=-1)
+    fields = [field for record in records for field in record]
+    if all(
+        isinstance(field, int) for field in fields
+    ):  # the way of every job, which the other threads wait for
+        return np.array(fields, np.int64)
+    return np.stack(np.broadcast_arrays(*(np.asarray(field, np.int64) for field in fields)), axis=-1)
 
 
 def nothing(kind: Any) -> Any:

@@ -83,18 +83,21 @@ class _Orders:
     """
 
     def __init__(self, task: Task, stretch: Stretch, jobs: list[Job]):
-        self.task, self.stretch = task, stretch
+        shape = task.shape
+        self.stretch, self.proposals = stretch, shape.proposals
+        self.keys = order_key(task.seed, shape.N, shape.d, task.numbers)
         self.left = np.bincount([job.teacher for job in jobs], minlength=len(task.numbers))
         self.locks = [Lock() for _ in self.left]
         self.drawn: dict[int, np.ndarray] = {}
 
     @contextmanager
     def of(self, teacher: int) -> Iterator[records.Order]:
-        stretch, shape = self.stretch, self.task.shape
+        stretch = self.stretch
         with self.locks[teacher]:
             if teacher not in self.drawn:
-                key = order_key(self.task.seed, shape.N, shape.d, int(self.task.numbers[teacher]))
-                self.drawn[teacher] = random_orders(key, stretch.begin, stretch.stop, shape.proposals)
+                self.drawn[teacher] = random_orders(
+                    self.keys[teacher], stretch.begin, stretch.stop, self.proposals
+                )
         drawn = self.drawn[teacher]
         yield records.Order(address(drawn), len(drawn), stretch.begin, 0)
         with self.locks[teacher]:
