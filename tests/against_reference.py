@@ -60,7 +60,9 @@ def train(engine: str, task: Task) -> np.ndarray:
 def check(task: Task, engine: str = "registers") -> None:
     """An engine gives the bits of the reference engine; students differ, so that this could fail."""
     found, expected = train(engine, task), train("reference", task)
-    assert len(np.unique(expected, axis=0)) > 1, "students should differ"  # but those that have learned are alike
+    assert len(np.unique(expected, axis=0)) > 1, (
+        "students should differ"
+    )  # but those that have learned are alike
     np.testing.assert_array_equal(found, expected)
 
 

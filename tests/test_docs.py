@@ -157,7 +157,13 @@ def test_the_readme_is_short_and_names_every_page():
 
 def test_code_is_in_a_language_that_is_tested():
     for page in PAGES:
-        assert {found[1] for found in FENCED.finditer(page.read_text())} <= {"python", "toml", "sh", "bash", "py"}
+        assert {found[1] for found in FENCED.finditer(page.read_text())} <= {
+            "python",
+            "toml",
+            "sh",
+            "bash",
+            "py",
+        }
 
 
 @of_page

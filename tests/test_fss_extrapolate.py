@@ -124,7 +124,7 @@ def test_crossings_are_weighed_with_what_they_share():
     assert ends[-1] < 0.8 * ends[1]
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 sizes"), (1, "1 sizes"), (2, "2 sizes")])
+@pytest.mark.parametrize(("count", "text"), [(0, "0 sizes have"), (1, "1 size has"), (2, "2 sizes have")])
 def test_fewer_than_three_sizes_have_no_law(count, text):
     known = records([18.0, 18.1][:count], 0.1, SIZES[:count])
     lost = [
@@ -134,7 +134,7 @@ def test_fewer_than_three_sizes_have_no_law(count, text):
     ]
     [found] = fss.extrapolate(known + lost)
     assert not found.m_c.known
-    assert found.reason == f"{text} have m_c with an interval, at least 3 are needed (grid ends)"
+    assert found.reason == f"{text} m_c with an interval, at least 3 are needed (grid ends)"
 
 
 def test_records_without_an_interval_do_not_count():

@@ -181,7 +181,7 @@ def test_values_of_m_that_few_teachers_have_are_left_out():
     record, plain = only(dataset({64: spoilt})), only(dataset({64: values}).isel(m=others))
     assert (record.m_c, record.low, record.high) == (plain.m_c, plain.low, plain.high)
     assert plain.reason == "" and [one.key for one in record.because] == ["points_left_out"]
-    assert "1 values of m are left out, which fewer than half of the teachers have" in record.reason
+    assert "1 value of m is left out, which fewer than half of the teachers have" in record.reason
 
 
 def test_missing_students_are_left_out_of_the_mean():

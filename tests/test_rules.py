@@ -18,6 +18,7 @@ from mbsim.physics import flips, order
 from mbsim.physics.problem import Problem, Weights, labels_of
 from mbsim.physics.rules import RULES, flip_rule, metropolis
 from mbsim.physics.rules.flip_rule import RESOLUTION, chances
+from mbsim.physics.rules.protocol import Group
 from mbsim.physics.single import world_of_one
 from mbsim.physics.teachers import TEACHERS
 from mbsim.physics.world import Batch, Moment, World
@@ -48,7 +49,7 @@ def world_of(of, m, temperature, students=1, label=0):
     teacher = TEACHERS["sparse"].draw(of, SEED, label)
     column = np.full(students, m)
     axes = {"temperature": np.full(students, temperature), "init_overlap": np.zeros(students)}
-    prepared = RULES[of.rule].prepare(of, teacher, column, axes, seed=SEED, label=label)
+    prepared = RULES[of.rule].prepare(Group(of, teacher, label, column, axes, SEED))
     return (
         teacher,
         labels_of(of, column, np.arange(students), prepared.own, seed=SEED, teacher=label),

@@ -466,25 +466,25 @@ KILL_AT_RANDOM = """if True:
             for name in folder.contents.variables():
                 folder.chunk_path(unit, name).unlink(missing_ok=True)
     random.seed(1)
-    left = done = 0
+    cut = done = 0
     for attempt in range(40):
-        if attempt % 10 == 0:
-            forget()
+        forget()
         if not (child := os.fork()):
             with folder.lock():
                 while True:
                     fill(folder)
-        time.sleep(random.uniform(0.0, 0.1))
+        time.sleep(random.uniform(0.0, 0.05))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        left += len(list(folder.path.glob(".tmp-*")))
+        begun = any(True for _ in folder.path.glob("N*/overlap/c.*"))
         recorded = {path.name for path in (folder.path / "done").iterdir()}
         assert recorded == {folder.record_path(unit).name for unit in folder.units if folder.done(unit)}
         done += len(recorded)
+        cut += begun and len(recorded) < len(folder.units)
         with folder.lock():
             folder.prepare()
     forget()
-    print("survived", left, done)
+    print("survived", cut, done)
 """
 
 

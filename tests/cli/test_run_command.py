@@ -171,9 +171,7 @@ def test_parts_share_a_folder_and_the_last_prints_the_result(mbsim, monkeypatch,
     code, output, _ = mbsim("run tiny.toml --out shared --part 2/3")
     assert code == 0
     assert "shared: a new run" in output
-    assert (
-        "part 2 of 3 is done; other parts have 3 units to go, and the last one prints m_c" in output
-    )
+    assert "part 2 of 3 is done; other parts have 3 units to go, and the last one prints m_c" in output
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
     monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "3")
     assert "2 units of work" in mbsim("run tiny.toml --out shared --part auto --dry-run")[1]
