@@ -23,7 +23,7 @@ SLOW = pytest.mark.slow
         (COMMITTEE, "sequential", 19, [17, 32]),  # link by link
         (SCALAR, "random", 7, [3, 8]),
         # Narrow batches fill up a register of wide ones.
-        (VECTOR, "random", 100, [3, 70, 200]),
+        pytest.param(VECTOR, "random", 100, [3, 70, 200], marks=SLOW),
         pytest.param((13, 13, 13, 9, True), "random", 100, [3, 70, 200], marks=SLOW),
         pytest.param(VECTOR, "random", 1, [3, 8], marks=SLOW),
         # So many readers that words of eight bits would overflow.

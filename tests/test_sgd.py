@@ -45,7 +45,8 @@ def test_a_student_is_the_same_alone_and_among_others_on_one_device_and_on_eight
         same_bits(*together, one, *alone, 0)
 
 
-@pytest.mark.parametrize("kind", ["dense", pytest.param("sparse", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_many_teachers_in_one_task_are_each_of_them_alone(kind):
     """A task of three teachers, whose programs have room for four, in launches that mix them."""
     case = Case(dense=kind == "dense", numbers=(4, 1, 7))

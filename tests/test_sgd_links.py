@@ -18,7 +18,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["vector", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k != "vector")]
+)
 def test_links_as_matrices_change_rounding_only(kind):
     """Answers of teacher and student, gradients, and the overlap."""
     case, rng = Case(dense=False, **KINDS[kind]), np.random.default_rng(0)

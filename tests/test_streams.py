@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from mbsim.sampling import streams
 from mbsim.sampling.examples import by_example, in_rows
@@ -46,6 +47,7 @@ def test_every_label_changes_every_key():
     assert len(set().union(*variants)) == sum(len(v) for v in variants) == 28
 
 
+@pytest.mark.slow
 def test_inputs_do_not_depend_on_the_shape_of_the_draw():
     key = Key(jnp.uint32(5), jnp.uint32(9))
     wide = np.asarray(in_rows(key, 100, 7))
