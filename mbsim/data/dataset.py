@@ -6,6 +6,7 @@ scalar coordinates). The join is outer: where a combination was not asked for, o
 lazily: dask reads and verifies blocks of teachers when their numbers are asked for.
 """
 
+import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,9 +46,8 @@ def open_run(path: str | os.PathLike[str], lazy: bool | None = None) -> xr.Datas
     folder = RunFolder.open(path)
     if netcdf_units.is_old(folder.path):
         old = netcdf_units.OldUnits(folder.path, folder.config, folder.times, folder.contents)
-        return _joined(
-            folder.config, folder.times, _sound(old, old.read_arrays), folder.contents, units(folder.config)
-        )
+        blocks = _sound(old, old.read_arrays)
+        return _joined(folder.config, folder.times, blocks, folder.contents, tuple(old), lacking=True)
     if lazy if lazy is not None else dataset_bytes(folder.config) > EAGER_BYTES:
         return _lazy(folder)
     blocks = _sound(folder.units, folder.read_arrays)
@@ -85,13 +85,23 @@ def _sound(some: Iterable[Unit], read: Any) -> Iterator[Block]:
 
 
 def _joined(
-    config: Config, times: np.ndarray, blocks: Iterable[Block], contents: Contents, everything: Sequence[Unit]
+    config: Config,
+    times: np.ndarray,
+    blocks: Iterable[Block],
+    contents: Contents,
+    everything: Sequence[Unit],
+    lacking: bool = False,
 ) -> xr.Dataset:
+    """The dataset of these units; `lacking`: some may lack variables, as those of older versions."""
     labels = all_labels(everything, times)
     variables = contents.variables()
     sizes = {dim: len(values) for dim, values in labels.items()}
-    whole = {name: _empty(variable, sizes) for name, variable in variables.items()}
+    # Where the grid is dense, every place is written once below, and need not be filled before.
+    students = math.prod(sizes[dim] for dim in contents.dims[:-1])
+    dense = not lacking and sum(unit.students for unit in everything) == students
+    whole = {name: _empty(variable, sizes, written=dense) for name, variable in variables.items()}
     provenances = []
+    left = set(everything) if dense else set()
     for unit, arrays, provenance in blocks:
         own = unit_labels(unit, times)
         places = {
@@ -101,6 +111,11 @@ def _joined(
         for name, array in arrays.items():
             whole[name][places[variables[name].dims]] = array
         provenances.append(provenance)
+        left.discard(unit)
+    for unit in left:
+        for name, variable in variables.items():
+            own = {dim: unit_labels(unit, times)[dim] for dim in variable.dims}
+            whole[name][_place(own, labels)] = variable.empty
     return _dataset(config, whole, labels, prov.joined(provenances), contents)
 
 
@@ -180,8 +195,10 @@ def all_labels(everything: Iterable[Unit], times: np.ndarray) -> dict[str, np.nd
     return {dim: np.array(sorted(values)) for dim, values in found.items()}
 
 
-def _empty(variable: Variable, sizes: Mapping[str, int]) -> np.ndarray:
-    return np.full([sizes[dim] for dim in variable.dims], variable.empty, variable.dtype)
+def _empty(variable: Variable, sizes: Mapping[str, int], written: bool = False) -> np.ndarray:
+    """An array of what stands where nothing has run; of anything, if every place will be written."""
+    shape = [sizes[dim] for dim in variable.dims]
+    return np.empty(shape, variable.dtype) if written else np.full(shape, variable.empty, variable.dtype)
 
 
 def _place(own: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> tuple[Any, ...]:

@@ -60,7 +60,9 @@ class OldUnits:
                         replicas=len(box.replicas),
                         first_teacher=teacher,
                         axis_values=box.axis_values,
+                        examples=config.training_set(box.N, box.d),
                         rule=config.rule.name,
+                        observables=config.observables,
                         group=box.name,
                     )
 

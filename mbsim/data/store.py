@@ -169,8 +169,11 @@ class RunFolder:
 
     def chunk_path(self, unit: Unit, variable: str) -> Path:
         """Where one chunk of the unit is or will be."""
-        dims = len(self.variables[variable].dims)
-        return self.path / unit.group / variable / layout.chunk_name(unit, dims)
+        return Path(self._chunk(unit, variable))
+
+    def _chunk(self, unit: Unit, variable: str) -> str:
+        name = layout.chunk_name(unit, len(self.variables[variable].dims))
+        return f"{self.path}/{unit.group}/{variable}/{name}"
 
     def done(self, unit: Unit) -> bool:
         """Whether the unit is there, and verifies."""
@@ -272,7 +275,7 @@ class RunFolder:
         """Names and chunks of a unit; `RunFolderError` at the first that is not what was written."""
         record = self._record(unit)
         for name in self.variables if names is None else names:
-            path = self.chunk_path(unit, name)
+            path = self._chunk(unit, name)  # a text: a run may have a hundred thousand
             try:
                 chunk = _content(path)
             except FileNotFoundError:
@@ -284,9 +287,10 @@ class RunFolder:
             yield name, chunk
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str | Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except FileNotFoundError:
         raise
     except OSError as error:  # a bad sector, a folder of that name

@@ -1,0 +1,81 @@
+"""Runs of older versions, one sealed netCDF file for each teacher and block of m: read, exported, never added to."""
+
+import hashlib
+import json
+
+import pytest
+import xarray as xr
+from small_runs import PROVENANCE, finely_cut, result_of, small_config
+
+import mbsim
+from mbsim.data import provenance as prov
+from mbsim.data.configs import write_config
+from mbsim.data.files import netcdf_bytes
+from mbsim.data.netcdf_units import OldUnits, is_old
+from mbsim.data.store import RunFolder
+from mbsim.data.variables import contents_of, labelled, unit_arrays, unit_labels
+from mbsim.errors import RunFolderError
+from mbsim.plan.times import measurement_times
+from mbsim.plan.units import units
+from mbsim.running import status
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A run as mbsim wrote it before units spanned teachers, and the dataset that it must give."""
+    config = small_config()
+    times = measurement_times(config.dynamics.length, config.measure.measurements)
+    path = tmp_path / "old"
+    path.mkdir()
+    write_config(path, config)
+    contents = contents_of(units(config)[0])
+    blocks = []
+    for unit in OldUnits(path, config, times, contents):
+        arrays = unit_arrays(unit, result_of(unit, len(times)), times, contents)
+        labels = unit_labels(unit, times)
+        block = labelled(arrays, labels, prov.of_config(config, config.hash) | PROVENANCE, contents)
+        blocks.append(block)
+        identity = [config.hash, {dim: values.tolist() for dim, values in labels.items()}]
+        payload = netcdf_bytes(block)
+        digest = hashlib.sha256(payload + json.dumps(identity, separators=(",", ":")).encode()).hexdigest()
+        stem = f"N{unit.N:05d}-d{unit.d:03d}-t{unit.first_teacher:04d}-m{unit.m[0]:05d}-{unit.m[-1]:05d}"
+        (path / f"{stem}.nc").write_bytes(payload + f"\nmbsim sha256 {digest}\n".encode())
+    names = {path.name for path in path.glob("*.nc")}
+    assert "N00009-d003-t0001-m00040-00040.nc" in names  # m <= 32, and m <= 64
+    assert len(names) == 2 * 2 * 2 * 2
+    whole = xr.combine_by_coords(blocks, combine_attrs="override").squeeze(["init_overlap", "temperature"])
+    return path, whole
+
+
+def test_an_old_run_opens_as_it_did(old):
+    path, whole = old
+    assert is_old(path)
+    xr.testing.assert_equal(mbsim.open_run(path), whole)
+    assert mbsim.open_run(path).attrs["config_hash"] == small_config().hash
+    (path / "N00009-d003-t0001-m00040-00040.nc").unlink()
+    damaged = path / "N00011-d005-t0000-m00004-00006.nc"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match=f"{damaged} is damaged"):
+        part = mbsim.open_run(path)
+    there = part.status != 0
+    assert int((~there).sum()) == 3 + 2 * 3
+    xr.testing.assert_equal(part.where(there), whole.where(there))
+
+
+def test_an_old_run_is_exported_and_goes_on(old, tmp_path):
+    path, whole = old
+    before = {entry.name: entry.read_bytes() for entry in path.iterdir()}
+    with pytest.raises(RunFolderError, match=r"holds a run of an older mbsim.*: mbsim export .* NEW"):
+        RunFolder.create_or_open(path, small_config())
+    assert "holds a run of an older mbsim" in status.text(RunFolder.open(path))
+    (path / "N00009-d003-t0001-m00040-00040.nc").unlink()
+    with finely_cut():
+        mbsim.export(mbsim.open_run(path), tmp_path / "new")
+        new = RunFolder.create_or_open(tmp_path / "new", small_config())
+        [left] = new.missing()
+        assert (left.N, left.d, left.first_teacher) == (9, 3, 1)
+        kept = mbsim.open_run(new.path)
+        there = kept.status != 0
+        xr.testing.assert_equal(kept.where(there), whole.where(there))
+    del before["N00009-d003-t0001-m00040-00040.nc"]
+    assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
