@@ -8,6 +8,7 @@ good order: what is finished is safe, and the same command goes on from there. I
 import errno
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,8 @@ def outset(config: Config, everything: Sequence[Unit], todo: Sequence[Unit], dam
 
 def _part_of_host() -> Part | None:
     """The share of this host, where a program has joined several with `jax.distributed.initialize`."""
+    if "jax" not in sys.modules:  # it takes a second to import, and then nothing has joined
+        return None
     from mbsim.lazy import jax
 
     if not jax.distributed.is_initialized() or jax.process_count() == 1:
