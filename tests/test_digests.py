@@ -54,18 +54,19 @@ def test_bits_of_every_mode_by_every_engine(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", runs.REAL)
 def test_numbers_of_every_mode_of_real_weights(name):
-    """Rounding grows with the steps, so errors agree to a part in a thousand, whichever engine and processor. One
-    student diverges: where it was last finite the reference knows to the step, and the batched engine to a chunk of
-    steps.
+    """Rounding grows with the steps, so errors agree to a part in a thousand, whichever engine and processor. Of the
+    linear student that diverges, the reference knows to the step where it was last finite, and the batched engine to a
+    chunk of steps: its error is not compared.
     """
     diverged = []
     for engine in ("batched", "reference"):
         found = mbsim.run(runs.REAL[name], progress=False, engine=engine)
-        finished = found.status.to_numpy().ravel() == 1
-        pairs = (np.array(errors)[finished] for errors in (runs.errors(found), ANSWERS["real"][name]))
-        assert np.allclose(*pairs, rtol=2e-3, atol=1e-5)
-        diverged.append(np.flatnonzero(~finished).tolist())
-    assert diverged == [[2] if name == "dense linear, training set" else []] * 2
+        errors, status = np.array(runs.errors(found)), found.status.to_numpy().ravel()
+        told = status == 1 if name == "dense linear, training set" else np.full(status.shape, True)
+        assert np.allclose(errors[told], np.array(ANSWERS["real"][name])[told], rtol=2e-3, atol=1e-5)
+        diverged.append(np.flatnonzero(status == 2).tolist())
+    assert diverged[0] == diverged[1]
+    assert diverged[0] == {"dense linear, training set": [2], "dense vector": [*range(16, 32)]}.get(name, [])
 
 
 def test_the_fastest_engine_that_can_is_chosen():
