@@ -55,8 +55,8 @@ def test_bits_of_every_mode_by_every_engine(name):
 @pytest.mark.parametrize("name", runs.REAL)
 def test_numbers_of_every_mode_of_real_weights(name):
     """Rounding grows with the steps, so errors agree to a part in a thousand, whichever engine and processor. Of the
-    linear student that diverges, the reference knows to the step where it was last finite, and the batched engine to a
-    chunk of steps: its error is not compared.
+    linear student that diverges, the reference knows to the step where it was last finite, and the batched engine to
+    a chunk of steps: its error is not compared.
     """
     diverged = []
     for engine in ("batched", "reference"):
