@@ -21,7 +21,7 @@ SLOW = pytest.mark.slow
         (VECTOR, "random", None, [3, 8]),
         (VECTOR, "sequential", None, [3, 8]),  # unit by unit
         (COMMITTEE, "sequential", 19, [17, 32]),  # link by link
-        (SCALAR, "random", 7, [3, 8]),
+        pytest.param(SCALAR, "random", 7, [3, 8], marks=SLOW),
         # Narrow batches fill up a register of wide ones.
         pytest.param(VECTOR, "random", 100, [3, 70, 200], marks=SLOW),
         pytest.param((13, 13, 13, 9, True), "random", 100, [3, 70, 200], marks=SLOW),

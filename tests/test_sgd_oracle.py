@@ -42,7 +42,7 @@ CASES = {
 
 
 # The others differ from these in one detail, and take as long to compile.
-QUICK = ("sparse vector, irregular",)
+QUICK = ()
 SELECTED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 
 
