@@ -12,6 +12,28 @@ if "NUMBA_CACHE_DIR" not in os.environ:  # workers and commands inherit it
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of made-up numbers that tests copy and do not change."""
+    from small_runs import fill, small_config
+
+    from mbsim.data.store import RunFolder
+
+    folder = RunFolder.create_or_open(tmp_path_factory.mktemp("runs") / "finished", small_config())
+    fill(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    """A copy of it."""
+    from mbsim.data.store import RunFolder
+
+    shutil.copytree(finished.path, tmp_path / "run")
+    return RunFolder.open(tmp_path / "run")

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mbsim.config import Config, load_config
 from mbsim.data import provenance as prov
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import variables_of
+from mbsim.errors import RunFolderError
 from mbsim.plan import units as plan
 from mbsim.plan.units import Unit
 
@@ -72,3 +74,14 @@ def finely_cut(teachers: int = 1) -> Iterator[None]:
 
 def contents(path: Path) -> dict[str, bytes]:
     return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+def error_line(path: Path, config: Config | None = None) -> str:
+    """The one line with which a folder is refused, having checked that nothing was written."""
+    before = contents(path.parent) if path.parent.is_dir() else {}
+    with pytest.raises(RunFolderError) as caught:
+        RunFolder.create_or_open(path, config) if config else RunFolder.open(path)
+    if path.parent.is_dir():
+        assert contents(path.parent) == before
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

@@ -27,7 +27,7 @@ def old(tmp_path):
     times = measurement_times(config.dynamics.length, config.measure.measurements)
     path = tmp_path / "old"
     path.mkdir()
-    write_config(path, config)
+    write_config(path / "config.toml", config)
     contents = contents_of(units(config)[0])
     blocks = []
     for unit in OldUnits(path, config, times, contents):

@@ -1,51 +1,22 @@
-"""The store keeps its promises: whole units or none, damage found, configurations never mixed, grids that grow."""
+"""The store keeps its promises: whole units or none, damage found, configurations never mixed."""
 
 import errno
 import os
 import re
 import shutil
-import subprocess
-import sys
 import warnings
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from small_runs import PROVENANCE, contents, fill, finely_cut, result_of, small_config
+from small_runs import PROVENANCE, contents, error_line, fill, finely_cut, result_of, small_config
 
 import mbsim
-from mbsim.config.configuration import Config, load_config
+from mbsim.config.configuration import load_config
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import coordinates, variables_of
 from mbsim.errors import RunFolderError
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> RunFolder:
-    """A finished run that tests copy and do not change."""
-    folder = RunFolder.create_or_open(tmp_path_factory.mktemp("runs") / "finished", small_config())
-    fill(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(finished, tmp_path) -> RunFolder:
-    shutil.copytree(finished.path, tmp_path / "run")
-    return RunFolder.open(tmp_path / "run")
-
-
-def error_line(path: Path, config: Config | None = None) -> str:
-    """The one line with which a folder is refused, having checked that nothing was written."""
-    before = contents(path.parent) if path.parent.is_dir() else {}
-    with pytest.raises(RunFolderError) as caught:
-        RunFolder.create_or_open(path, config) if config else RunFolder.open(path)
-    if path.parent.is_dir():
-        assert contents(path.parent) == before
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
 
 # -- configurations
 
@@ -112,7 +83,9 @@ def test_of_two_configurations_at_once_the_first_stays(tmp_path):
     from mbsim.data.configs import write_config
 
     RunFolder.create_or_open(tmp_path / "run", small_config())
-    write_config(tmp_path / "run", small_config(teachers=5), new=True)  # it had seen none a moment before
+    write_config(
+        tmp_path / "run" / "config.toml", small_config(teachers=5), new=True
+    )  # it had seen none a moment before
     assert RunFolder.open(tmp_path / "run").config == small_config()
     assert not list((tmp_path / "run").glob(".tmp-*"))
 
@@ -304,199 +277,3 @@ def test_results_of_another_shape_are_refused(folder):
         folder.write(unit, result | {"loss": result["overlap"]}, times, PROVENANCE)
     with pytest.raises(ValueError, match="measured times"):
         folder.write(unit, result, times + 1, PROVENANCE)
-
-
-# -- runs that grow
-
-GROWTHS = {
-    "m": {"m": [4, 5, 6, 40, 50]},
-    "teachers": {"teachers": 5},
-    "replicas": {"replicas": 4},
-    "sizes": {"N": [7, 9, 11], "d": [3, 5, 7]},
-    "axes": {"temperature": [0.0, 0.5], "init_overlap": [0.0, 1.0]},
-    "all": {"N": [9, 11, 13], "m": [2, 4, 6, 40], "teachers": 3, "replicas": 5, "temperature": [0.0, 1.0]},
-}
-
-
-def students_of(unit) -> set[tuple]:
-    grids = (
-        *unit.axes.values(),
-        unit.m,
-        range(unit.first_teacher, unit.first_teacher + unit.teachers),
-        range(unit.first_replica, unit.first_replica + unit.replicas),
-    )
-    return {(unit.N, unit.d, *map(float, labels)) for labels in product(*grids)}
-
-
-@pytest.mark.parametrize("grid", GROWTHS.values(), ids=GROWTHS.keys())
-def test_a_grid_that_grows_keeps_what_is_there_and_adds_what_is_missing(finished, folder, grid):
-    larger = small_config(**grid)
-    before = contents(folder.path)
-    grown = RunFolder.create_or_open(folder.path, larger)
-    assert contents(folder.path) == before  # nothing is written before the run begins
-    assert grown.config == larger
-    todo = grown.missing()
-    assert [unit for unit in grown.units if unit not in todo] == list(folder.units)
-    with grown.lock():
-        grown.prepare()
-    for name, content in before.items():
-        if name not in ("config.toml", "zarr.json"):
-            assert (folder.path / name).read_bytes() == content
-    reopened = RunFolder.open(folder.path)
-    assert reopened.config == larger
-    assert reopened.units == grown.units
-    assert reopened.missing() == todo
-    asked = set().union(*map(students_of, RunFolder(Path(), (larger,), 1).units))
-    given = [student for unit in grown.units for student in students_of(unit)]
-    assert len(given) == len(set(given))
-    assert set(given) == asked
-    fill(reopened, todo)
-    assert reopened.missing() == []
-    ds = mbsim.open_run(folder.path)
-    assert (ds.status != 0).all()
-    old = mbsim.open_run(finished.path)
-    again = ds.sel(
-        {dim: old[dim] for dim in ds.dims}
-        | {dim: old[dim] for dim in ("init_overlap", "temperature") if dim in ds.dims}
-    )
-    for name in old:
-        np.testing.assert_array_equal(again[name].values, old[name].values)
-    assert "grid." in error_line(folder.path, finished.config)  # it does not shrink
-    with xr.open_datatree(folder.path, engine="zarr") as tree:
-        assert len(tree.children) == len({unit.group for unit in grown.units})
-
-
-def test_a_growth_that_was_killed_goes_on(folder):
-    """After each of its steps: the earlier configuration is kept, the larger one is written, metadata follow."""
-    larger = small_config(teachers=4)
-    shutil.copy(folder.path / "config.toml", folder.path / "config.1.toml")  # and no more
-    assert RunFolder.open(folder.path).units == folder.units
-    grown = RunFolder.create_or_open(folder.path, larger)
-    grown.prepare()
-    again = RunFolder.create_or_open(folder.path, larger)
-    assert again.units == grown.units
-    assert len(again.missing()) == 4
-    twice = RunFolder.create_or_open(folder.path, small_config(teachers=4, m=[3, 4, 6, 40]))
-    twice.prepare()
-    assert sorted(p.name for p in folder.path.glob("config*")) == [
-        "config.1.toml",
-        "config.2.toml",
-        "config.toml",
-    ]
-    assert RunFolder.open(folder.path).units == twice.units
-
-
-def test_an_edited_earlier_configuration_is_refused(folder):
-    RunFolder.create_or_open(folder.path, small_config(teachers=4)).prepare()
-    path = folder.path / "config.1.toml"
-    path.write_text(path.read_text().replace("sweeps = 32", "sweeps = 33"))
-    assert f"{path} was changed" in error_line(folder.path)
-
-
-# -- processes that compete, and die
-
-
-def python(code: str, *arguments: object, **options) -> subprocess.Popen:
-    """Start a Python process that can import this file."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, **options)
-
-
-def test_second_writer_is_locked_out_until_the_first_dies(folder):
-    code = """if True:
-        import sys, time
-        from mbsim.data.store import RunFolder
-        with RunFolder.open(sys.argv[1]).lock():
-            print("locked", flush=True)
-            time.sleep(600)
-    """
-    with python(code, folder.path) as writer:
-        try:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "locked\n"
-            with (
-                pytest.raises(RunFolderError, match=f"written by process {writer.pid} on [^\n]*$"),
-                folder.lock(),
-            ):
-                pass
-            assert len(folder.missing()) == 0  # reading needs no lock
-        finally:
-            writer.kill()
-    with folder.lock(), pytest.raises(RunFolderError, match=f"process {os.getpid()} "), folder.lock():
-        pass
-
-
-def test_file_system_without_locks_is_used_with_a_warning(folder, monkeypatch):
-    fcntl = pytest.importorskip("fcntl")
-
-    def unsupported(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", unsupported)
-    with pytest.warns(UserWarning, match="cannot be locked") as caught, folder.lock():
-        assert caught[0].filename == __file__
-
-
-def test_parts_share_a_folder_and_keep_a_lone_writer_out(folder):
-    with folder.lock(shared=True), folder.lock(shared=True):
-        with (
-            pytest.raises(RunFolderError, match="is being written by processes that share it"),
-            folder.lock(),
-        ):
-            pass
-    with (
-        folder.lock(),
-        pytest.raises(RunFolderError, match=f"by process {os.getpid()}"),
-        folder.lock(shared=True),
-    ):
-        pass
-
-
-KILL_AT_RANDOM = """if True:
-    import os, random, signal, sys, time
-    from mbsim.data.store import RunFolder
-    from small_runs import fill
-
-    folder = RunFolder.open(sys.argv[1])
-    fill(folder)  # with all that it needs
-    def forget():
-        for unit in folder.units:
-            folder.record_path(unit).unlink(missing_ok=True)
-            for name in folder.contents.variables():
-                folder.chunk_path(unit, name).unlink(missing_ok=True)
-    random.seed(1)
-    cut = done = 0
-    for attempt in range(40):
-        forget()
-        if not (child := os.fork()):
-            with folder.lock():
-                while True:
-                    fill(folder)
-        time.sleep(random.uniform(0.0, 0.05))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        begun = any(True for _ in folder.path.glob("N*/overlap/c.*"))
-        recorded = {path.name for path in (folder.path / "done").iterdir()}
-        assert recorded == {folder.record_path(unit).name for unit in folder.units if folder.done(unit)}
-        done += len(recorded)
-        cut += begun and len(recorded) < len(folder.units)
-        with folder.lock():
-            folder.prepare()
-    forget()
-    print("survived", cut, done)
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_at_random_times_leaves_only_whole_units(finished, folder):
-    with python(KILL_AT_RANDOM, folder.path) as process:
-        out, _ = process.communicate(timeout=120)
-    assert out.startswith("survived ")
-    assert min(map(int, out.split()[1:])) > 0  # some were killed while they wrote, and some had written
-    assert process.returncode == 0
-    assert folder.missing() == list(folder.units)
-    fill(folder)
-    resumed, whole = contents(folder.path), contents(finished.path)
-    resumed.pop(".lock"), whole.pop(".lock", None)
-    assert resumed == whole  # bit for bit the run that nothing interrupted

@@ -97,9 +97,9 @@ def train(
         finally:
             watch.display.close()
         terminal.say(watch.summary())
-        left = [] if part is None else RunFolder.open(path).missing()
+        left = 0 if part is None else RunFolder.open(path).unrecorded()
         if left:
-            units = counted(len(left), "unit")
+            units = counted(left, "unit")
             terminal.say(f"{part} is done; other parts have {units} to go, and the last one prints m_c")
         else:
             say_results(open_run(path), path, draw=bool(watch.summary()))

@@ -41,15 +41,15 @@ def read_config(path: Path) -> Config:
     return stored_config(tomllib.loads(body))
 
 
-def write_config(folder: Path, config: Config, new: bool = False) -> None:
+def write_config(path: Path, config: Config, new: bool = False) -> None:
     """Write the configuration of a run; if `new`, only where no other process has written one."""
     body = config.to_toml()
     header = HEADER.format(config_hash=config.hash, sha256=hashlib.sha256(body.encode()).hexdigest())
     content = header.encode() + body.encode()
     if new:
-        put_new(folder / CONFIG, content)
+        put_new(path, content)
     else:
-        write_atomically(folder / CONFIG, content)
+        write_atomically(path, content)
 
 
 def differences(there: Config, here: Config) -> list[str]:

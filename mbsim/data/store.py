@@ -152,8 +152,9 @@ class RunFolder:
                 path.unlink(missing_ok=True)
         with one_line_errors(RunFolderError, f"{self.path} cannot be written"):
             if self.written < len(self.history):
-                write_atomically(self.path / earlier_name(self.written), (self.path / CONFIG).read_bytes())
-                write_config(self.path, self.config)
+                # What was opened, not what is there now: another part may have written the larger one meanwhile.
+                write_config(self.path / earlier_name(self.written), self.history[self.written - 1])
+                write_config(self.path / CONFIG, self.config)
             (self.path / records.FOLDER).mkdir(exist_ok=True)
             attributes = prov.of_config(self.config, self.config_hash)
             groups = {name: list(some) for name, some in groupby(self.units, key=lambda unit: unit.group)}
@@ -187,6 +188,10 @@ class RunFolder:
     def missing(self, units: Iterable[Unit] | None = None) -> list[Unit]:
         """The units that are not done, in the order given; all units of the run by default."""
         return [unit for unit in (self.units if units is None else units) if not self.done(unit)]
+
+    def unrecorded(self) -> int:
+        """How many units have never been done; nothing is verified, so that this takes no time."""
+        return sum(not self.record_path(unit).exists() for unit in self.units)
 
     def damaged(self, todo: Iterable[Unit]) -> int:
         """How many of some units that are not done were so once."""
@@ -311,7 +316,7 @@ def _create(path: Path, config: Config) -> None:
     # No lock: the parts of a job array may all begin at once.
     if own := as_json(config):
         write_atomically(path / REGISTERED, own)
-    write_config(path, config, new=True)
+    write_config(path / CONFIG, config, new=True)
 
 
 def _another(path: Path, differing: Sequence[str]) -> RunFolderError:

@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 FEWEST_PER_SIZE = 4
 FEWEST_IN_RISE = 3
-"""Of the points of a size, so many must lie between 5 and 95 % of its range."""
+"""Of the points of a size, so many must lie between 5 and 95 % of the range of its whole curve."""
 MANY = 64
 """Degrees of freedom from which on every point has an error of its own."""
 FEW = 3.0
@@ -39,7 +39,7 @@ KERNEL = np.array([1, 2, 3, 2, 1]) / 9
 class Part(NamedTuple):
     """One quantity at one size: control, value, error and what squares over errors are on average, (point,).
 
-    deviations: as `Resampled` has them.
+    deviations: as `Resampled` has them. whole: least and largest value of the size, within the window or not.
     """
 
     quantity: str
@@ -49,6 +49,7 @@ class Part(NamedTuple):
     error: Array
     expected: Array
     deviations: Array
+    whole: tuple[float, float]
 
 
 class Block(NamedTuple):
@@ -100,14 +101,16 @@ def part_of(one: Summary, quantity: str, window: tuple[float, float] | None) -> 
         return None
     m = one.ensemble.m
     deviations = resampled.deviations()
-    inside = np.isfinite(resampled.estimate) & np.isfinite(deviations).all(axis=0)
+    known = np.isfinite(resampled.estimate) & np.isfinite(deviations).all(axis=0)
+    inside = known
     if window is not None:
-        inside &= (m >= window[0]) & (m <= window[1])
+        inside = known & (m >= window[0]) & (m <= window[1])
     if inside.sum() < FEWEST_PER_SIZE or not np.ptp(resampled.estimate[inside]) > 0:
         return None
     value, deviations = resampled.estimate[inside], deviations[:, inside]
     error, expected = errors(resampled._replace(estimate=value), deviations)
-    return Part(quantity, one.ensemble.size, m[inside], value, error, expected, deviations)
+    whole = float(resampled.estimate[known].min()), float(resampled.estimate[known].max())
+    return Part(quantity, one.ensemble.size, m[inside], value, error, expected, deviations, whole)
 
 
 def errors(quantity: Resampled, deviations: Array) -> tuple[Array, Array]:
@@ -200,10 +203,13 @@ def joined(parts: Sequence[Part], quantities: Sequence[str]) -> Data:
 
 
 def unresolved(parts: Sequence[Part]) -> list[float]:
-    """Sizes whose grid steps over the rise, or the peak, of their own curve."""
+    """Sizes whose grid steps over the rise, or the peak, of their own curve. A window in the middle of a rise has
+    all of its points in it.
+    """
     found = []
     for part in parts:
-        share = (part.value - part.value.min()) / np.ptp(part.value)
+        low, high = part.whole
+        share = (part.value - low) / (high - low)
         if (np.abs(share - 0.5) < 0.45).sum() < FEWEST_IN_RISE:
             found.append(part.size)
     return list(dict.fromkeys(found))

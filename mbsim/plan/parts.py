@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mbsim.errors import ConfigError
 from mbsim.plan.units import Unit
 
-PARTS = "MBSIM_PARTS"  # how many there are, where the batch system does not say
+COUNT = "MBSIM_PARTS"  # how many there are, where the batch system does not say
 TEXT = re.compile(r"(\d{1,9})/(\d{1,9})")
 
 
@@ -70,9 +70,9 @@ def _automatic(label: str, environment: Mapping[str, str]) -> Part:
         if last is not None and count > 1:
             step = max(1, (last - (first or 0)) // (count - 1))  # of --array=0-30:2
     else:
-        index, first, count = number("PBS_ARRAY_INDEX"), 1, number(PARTS)
+        index, first, count = number("PBS_ARRAY_INDEX"), 1, number(COUNT)
         if index is not None and not count:
-            raise ConfigError(f"{label} auto: PBS does not say how many parts there are: set {PARTS}")
+            raise ConfigError(f"{label} auto: PBS does not say how many parts there are: set {COUNT}")
     if index is None:
         index, first, count = number("SLURM_PROCID"), 0, number("SLURM_NTASKS")
     if index is None or not count:

@@ -23,7 +23,7 @@ LEAST_COST, MOST_COST = (
     1e8,
     2e9,
 )  # of a unit, in proposals: a fraction of a second, and some seconds of two cores
-PARTS, MOST_PARTS = 32, 2048  # about so many units make a run, and at most about so many
+USUAL_UNITS, MOST_UNITS = 32, 2048  # that make a run, about
 MOST_BYTES = 2**25
 MOST_STUDENTS = 2**16
 MOST_TEACHERS = 512  # of a unit: each takes room for a register of its own, however few its students are
@@ -137,7 +137,7 @@ def _goal(config: Config) -> float:
     grid = config.grid
     students = grid.teachers * grid.replicas * math.prod(map(len, config.axes.values()))
     total = students * sum(_cost(config, N, d, config.m_values(N, d)) for N in grid.N for d in grid.d)
-    return max(min(max(total / PARTS, LEAST_COST), MOST_COST), total / MOST_PARTS)
+    return max(min(max(total / USUAL_UNITS, LEAST_COST), MOST_COST), total / MOST_UNITS)
 
 
 def _cost(config: Config, N: int, d: int, m: tuple[int, ...]) -> float:

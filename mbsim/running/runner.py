@@ -103,8 +103,6 @@ def train(
         part: which units this process takes, if not all; of several hosts of one JAX program, each takes its own.
     """
     check(config)
-    if dask is None:
-        check_platforms()
     part = part or _part_of_host()
     with _computer(dask, label) as compute, _disk_full_is_told(out):
         folder = RunFolder.create_or_open(out, config)
@@ -158,7 +156,9 @@ def _part_of_host() -> Part | None:
 
 @contextmanager
 def _computer(dask: str | None, label: str = "dask") -> Iterator[Compute]:
+    """What trains: this process, whose devices must be there, or the workers of a cluster."""
     if dask is None:
+        check_platforms()
         yield _compute
         return
     with distributed.cluster(dask, label) as client:

@@ -21,7 +21,14 @@ def draws(problem: Problem) -> bool:
     """Whether compiled code draws these teachers; others are left to `physics/teachers/`."""
     N, d = problem.N, problem.d
     square = problem.K == N and problem.M in (1, N) and N > 1
-    return compiles() and problem.binary and problem.teacher == "sparse" and square and d <= DEEPEST and 2 * d <= N
+    return (
+        compiles()
+        and problem.binary
+        and problem.teacher == "sparse"
+        and square
+        and d <= DEEPEST
+        and 2 * d <= N
+    )
 
 
 def teachers_of(problem: Problem, seed: int, numbers: np.ndarray) -> Teacher:
