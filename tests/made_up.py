@@ -12,7 +12,7 @@ import xarray as xr
 from mbsim.config.configuration import load_config
 from mbsim.data import provenance
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import variables_of
+from mbsim.data.variables import contents_of
 from mbsim.fss import Critical, Interval, laws, note, results
 from mbsim.plan.units import Unit
 
@@ -320,7 +320,7 @@ def trained(unit: Unit, times: int) -> dict[str, np.ndarray]:
     learned = random.random(unit.shape) < 1 / (1 + np.exp(-np.clip((m - centre) * unit.N / 40, -50, 50)))
     overlap = np.where(learned, 0.97, 0.01 * m) + 0.01 * random.normal(size=unit.shape)
     result: dict[str, np.ndarray] = {}
-    for name, variable in variables_of(unit).items():
+    for name, variable in contents_of(unit).variables().items():
         shape = (*unit.shape, times) if "time" in variable.dims else unit.shape
         result[name] = np.ones(shape, variable.dtype)
     moments = {"overlap_mean": overlap, "overlap_second": overlap**2, "overlap_fourth": overlap**4}

@@ -10,7 +10,7 @@ import pytest
 from mbsim.config import Config, load_config
 from mbsim.data import provenance as prov
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import variables_of
+from mbsim.data.variables import contents_of
 from mbsim.errors import RunFolderError
 from mbsim.plan import units as plan
 from mbsim.plan.units import Unit
@@ -42,7 +42,7 @@ def result_of(unit: Unit, times: int, salt: int = 0) -> dict[str, np.ndarray]:
     """Random numbers that follow from the unit's labels, with some NaN."""
     random = np.random.default_rng([unit.N, unit.d, unit.first_teacher, unit.m[0], salt])
     result: dict[str, np.ndarray] = {}
-    for name, variable in variables_of(unit).items():
+    for name, variable in contents_of(unit).variables().items():
         if name in ("success", "status"):
             result[name] = random.integers(0 if name == "success" else 1, 2, unit.shape).astype(np.int8)
             continue

@@ -15,7 +15,7 @@ from small_runs import PROVENANCE, contents, error_line, fill, finely_cut, resul
 import mbsim
 from mbsim.config.configuration import load_config
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import coordinates, variables_of
+from mbsim.data.variables import contents_of, coordinates
 from mbsim.errors import RunFolderError
 
 # -- configurations
@@ -99,7 +99,7 @@ def test_round_trip_is_bit_identical(finished):
         block = finished.read(unit)
         for name, given in result.items():
             kept = block[name].isel(N=0, d=0)
-            expected = given.astype(variables_of(unit)[name].dtype)
+            expected = given.astype(contents_of(unit).variables()[name].dtype)
             assert kept.dtype == expected.dtype
             assert kept.dims == tuple(dim for dim in coordinates() if dim in kept.dims)
             assert kept.values.tobytes() == expected.tobytes()

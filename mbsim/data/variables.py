@@ -114,11 +114,6 @@ def dims(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dim for dim in coordinates() if dim not in own or dim in names)
 
 
-def variables_of(unit: Unit) -> dict[str, Variable]:
-    """The variables that a unit holds."""
-    return contents_of(unit).variables()
-
-
 def unit_labels(unit: Unit, times: np.ndarray) -> dict[str, np.ndarray]:
     """The unit's values of each of its dimensions, in order."""
     values: dict[str, Any] = {

@@ -24,7 +24,6 @@ from mbsim.sampling.streams import Key, Leaf, fold, threefry
 
 Sampling = Literal["with", "without", "epochs"]
 
-LARGEST_SET = 2**31  # numbers of examples, and sums of two of them, stay below 2^32
 # Four turns make a Feistel network hard to tell from a random permutation on large sets, but small sets need
 # more: with eight, orders of five examples differ in frequency by a third, with sixteen not measurably.
 TURNS = 16
