@@ -11,7 +11,7 @@ import pytest
 from mbsim.config.configuration import load_config
 from mbsim.errors import ConfigError
 from mbsim.plan.memory import GIB, check_dataset, check_memory, dataset_bytes, host_memory
-from mbsim.plan.tasks import LIMITS, launches, shape_of
+from mbsim.plan.tasks import LIMITS, kind_of, launches
 from mbsim.plan.times import measurement_times
 from mbsim.plan.units import cost_of, units, work_of
 
@@ -120,7 +120,7 @@ def test_what_is_trained_together_is_written_within_some_seconds(model):
     for launch in some:
         alone = len(launch) == 1
         assert sum(cost_of(unit, config) for unit in launch) <= LIMITS["cpu"].cost or alone
-        assert len({shape_of(unit) for unit in launch}) == 1
+        assert len({kind_of(unit) for unit in launch}) == 1
     assert len(some) >= 16
 
 

@@ -15,8 +15,17 @@ from students import SEED, drawn, labels
 
 from mbsim.engines import ensemble, known_answers, networks
 from mbsim.engines.mesh import student_mesh
-from mbsim.engines.pallas import batches, bitwise, blocks, layout, refusals, tables, training, vector
-from mbsim.engines.pallas.programs import program
+from mbsim.engines.pallas import (
+    batches,
+    bitwise,
+    blocks,
+    layout,
+    programs,
+    refusals,
+    tables,
+    training,
+    vector,
+)
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import Dynamics, StudentLabels, Task, TrainingSet
 from mbsim.physics.problem import Teacher
@@ -130,7 +139,7 @@ def test_same_bits(case):
 
 
 def many(replicas: int) -> Task:
-    """Students of four a word; a program of a kernel has 512."""
+    """Students of four a word; a program of a kernel has 128."""
     small = Case(VECTOR, (5, 8), times=(0, 2))
     return task_of(small)._replace(labels=labels((5, 8), replicas), test_size=32)
 
@@ -138,7 +147,7 @@ def many(replicas: int) -> Task:
 @pytest.mark.slow
 def test_eight_devices_change_nothing():
     """Students on all of eight devices have the bits of the engine for CPUs, which has one."""
-    task = many(8 * 256 - 50)
+    task = many(8 * 64 - 10)
     done: list[int] = []
     result = training.train(task, student_mesh(jax.devices("cpu")), done.append, INTERPRETED)
     for column, right in zip(result, expected(task), strict=True):
@@ -148,7 +157,7 @@ def test_eight_devices_change_nothing():
 
 @SLOW
 def test_devices_and_launches_change_nothing():
-    task = many(513)
+    task = many(129)
     one, eight, launches = (trained(task, INTERPRETED, *how) for how in ((1,), (8,), (1, 1)))
     for column in range(len(one)):
         np.testing.assert_array_equal(one[column], eight[column])
@@ -157,7 +166,7 @@ def test_devices_and_launches_change_nothing():
 
 @SLOW
 def test_a_launch_without_memory_is_halved(monkeypatch):
-    task, run, sizes = many(300), training._Launch.run, []
+    task, run, sizes = many(70), training._Launch.run, []
 
     def run_small(launch, progress):
         sizes.append(launch.size.programs)
@@ -210,20 +219,23 @@ def test_a_launch_has_students_of_many_teachers(case, devices, monkeypatch):
 
 
 def test_blocks_hold_each_student_once_beside_others_of_its_teacher():
-    """Three teachers with 700, 1 and 700 students of four a word, 512 a program; others are wider."""
-    students = labels((5, 40), 700, teachers=3)
-    task = uneven(VECTOR, students, (1400, 1, 1000))
+    """Three teachers with 200, 1 and 200 students of four a word, 128 a program; others are wider."""
+    students = labels((5, 40), 200, teachers=3)
+    task = uneven(VECTOR, students, (400, 1, 300))
     found = blocks.cut(task, GPU, 1, 0)
     wide, narrow = found
     assert (narrow.layout.fields, wide.layout.fields) == (4, 1)
-    assert narrow.used.tolist() == [512, 188, 1, 512, 188]
+    assert narrow.used.tolist() == [128, 72, 1, 128, 72]
     assert narrow.teacher.tolist() == [0, 0, 1, 2, 2]
     everyone = np.concatenate([some.members[some.real] for some in found])
     assert sorted(everyone) == list(range(len(task.labels.m)))
     for some in found:
         assert (task.labels.teacher[some.members] == some.teacher[:, None]).all()
-        last = some.launch(len(some.used) - 1, 3)
+        first, rest = some.launch(len(some.used) - 1)
+        assert first.students + rest.students == some.students
+        last, nothing = rest.launch(3)
         assert last.students == some.used[-1] and (last.teacher == some.teacher[-1]).all()
+        assert len(nothing.used) == 0
 
 
 @pytest.mark.parametrize("target", [GPU, TPU])
@@ -277,7 +289,7 @@ AT_MOST, FLIP, MASK = bitwise.at_most, vector.flip_hidden, batches.mask
     ],
 )
 def test_mutants_are_noticed(mutant, monkeypatch):
-    monkeypatch.setattr(training, "program", functools.cache(program.__wrapped__))
+    monkeypatch.setattr(programs, "program", functools.cache(programs.program.__wrapped__))
     mutant(monkeypatch)
     task = many(6)
     assert (trained(task, GPU).w != expected(task)[4]).any()
@@ -364,7 +376,7 @@ def test_refusals_are_one_line():
         reason = refusals.refuses(*case, TPU)
         assert words in reason and "\n" not in reason
     assert refusals.refuses(*wide, GPU, 80 * 2**30) == ""
-    assert "need 0.2 GiB, the device has 0.12 GiB" in refusals.refuses(*wide, GPU, 2**27)
+    assert "need 0.053 GiB, the device has 0.031 GiB" in refusals.refuses(*wide, GPU, 2**25)
     deep_task = many(1)._replace(shape=small._replace(d=33))
     with pytest.raises(ValueError, match="d = 33"):
         training.train(deep_task, student_mesh(jax.devices()[:1]), lambda done: None, GPU)

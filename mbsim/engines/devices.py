@@ -77,6 +77,8 @@ def use_all_cores() -> None:
             jax.config.update("jax_num_cpu_devices", cores())
     try:
         jax.devices()
+        if not _Jax.runs:
+            _keep_programs()
         _Jax.runs = True
     except (RuntimeError, AssertionError) as error:  # the latter, without a word, where there is no GPU
         told = " ".join(str(error).split()).partition(" (set JAX_PLATFORMS")[0]
@@ -87,6 +89,22 @@ def use_all_cores() -> None:
         raise ConfigError(
             f'{PLATFORMS} = "{asked}": jax finds no such device here{why}; unset it, or set {PLATFORMS}=cpu'
         ) from None
+
+
+def _keep_programs() -> None:
+    """Let JAX keep programs for accelerators, which take a core for seconds each, beside the machine code that mbsim
+    keeps itself, where the user has named no place and nobody else may write that one: what is loaded is executed.
+    """
+    if jax.default_backend() == "cpu" or jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+        return
+    from mbsim.engines.registers import kept  # numba is slow to import
+
+    with suppress(OSError):
+        place = kept.folder() / "programs"
+        place.mkdir(mode=0o700, exist_ok=True)
+        if kept.use_files and kept.closed(place):
+            jax.config.update("jax_compilation_cache_dir", str(place))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def use_share(count: int) -> None:
@@ -101,13 +119,15 @@ def use_share(count: int) -> None:
 
 
 def check_platforms() -> None:
-    """See, before anything is written, that JAX can start: where the shell says which devices it uses, that they are
-    there, which starts it.
+    """See, before anything is written, that JAX can start where the shell has set something for it: that it
+    understands the setting; and, where that says which devices it uses, that they are there, which starts it.
 
     Raises:
         ConfigError, Forked: as `use_all_cores`.
     """
     _check_fork()
+    if any(name.startswith("JAX_") for name in os.environ):
+        jax.__version__  # noqa: B018 (imports it)
     if os.environ.get(PLATFORMS, ""):
         use_all_cores()
 

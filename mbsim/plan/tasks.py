@@ -17,8 +17,8 @@ ALWAYS = ("overlap", "generalization_error")  # what success is told by, whateve
 
 
 def task_of(launch: Unit | Sequence[Unit], config: Config) -> Task:
-    """What an engine trains for some work units that differ in their teachers only: the students of one after those
-    of another, each in C order over (axes, m, teacher, replica).
+    """What an engine trains for some work units of one `kind_of`: the students of one after those of another, each
+    in C order over (axes, m, teacher, replica).
     """
     some = [launch] if isinstance(launch, Unit) else list(launch)
     unit = some[0]
@@ -54,8 +54,8 @@ OF_ACCELERATORS = Limits(4e11, 2**19, 2**14)  # seconds of work there; what does
 
 
 def launches(todo: Sequence[Unit], config: Config, most: Limits = LIMITS["cpu"]) -> Iterator[list[Unit]]:
-    """Work units that are trained together, in order: those that differ in their teachers only, up to `most`, for
-    what is trained is written when all of it is done.
+    """Work units that are trained together, in order: those of one `kind_of`, up to `most`, for what is trained is
+    written when all of it is done.
     """
     some: list[Unit] = []
     total = Limits(0, 0, 0)
@@ -63,7 +63,7 @@ def launches(todo: Sequence[Unit], config: Config, most: Limits = LIMITS["cpu"])
         own = Limits(cost_of(unit, config), unit.students, unit.teachers)
         together = Limits(*(a + b for a, b in zip(total, own, strict=True)))
         fits = all(value <= limit for value, limit in zip(together, most, strict=True))
-        if some and fits and shape_of(unit) == shape_of(some[0]):
+        if some and fits and kind_of(unit) == kind_of(some[0]):
             some, total = [*some, unit], together
             continue
         if some:
@@ -73,9 +73,15 @@ def launches(todo: Sequence[Unit], config: Config, most: Limits = LIMITS["cpu"])
         yield some
 
 
-def shape_of(unit: Unit) -> Unit:
-    """The unit without what tells its teachers: equal for those that one compiled program trains."""
-    return replace(unit, first_teacher=0, teachers=1, place=(unit.place[0], 0))
+def kind_of(unit: Unit) -> Unit:
+    """The unit without the labels of its students, equal for those that one task may hold: networks of one size,
+    trained by one rule with the same axes, and measured alike.
+    """
+    axes = tuple((name, ()) for name in unit.axes)
+    return replace(
+        unit,
+        m=(), teachers=0, replicas=0, first_teacher=0, first_replica=0, axis_values=axes, group="", place=(0, 0),
+    )  # fmt: skip
 
 
 def measured(names: tuple[str, ...], finite: bool) -> tuple[str, ...]:

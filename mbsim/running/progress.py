@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mbsim.plan.tasks import shape_of
+from mbsim.plan.tasks import kind_of
 from mbsim.plan.units import Unit
 
 
@@ -52,7 +52,7 @@ class Reporter:
     def __init__(self, start: Progress, report: Report | None):
         self.now = start
         self._report = report or (lambda progress: None)
-        self._shapes: set[Unit] = set()
+        self._kinds: set[Unit] = set()
         self._place = ""
         self._crew = ""
         self._before_launch = start.proposals_done
@@ -64,15 +64,16 @@ class Reporter:
         self._tell(doing=doing)
 
     def begin_launch(self, launch: Sequence[Unit]) -> None:
-        """Tell which units come next; if none before had their shape, something is compiled first."""
+        """Tell which units come next; if none before had such students, something is compiled first."""
         self._before_launch = self.now.proposals_done
-        unit, last = launch[0], launch[-1]
-        span = last.first_teacher + last.teachers - unit.first_teacher
-        self._place = str(replace(unit, teachers=span))
-        if (shape := shape_of(unit)) in self._shapes:
+        first = min(unit.first_teacher for unit in launch)
+        span = max(unit.first_teacher + unit.teachers for unit in launch) - first
+        m = tuple(sorted({m for unit in launch for m in unit.m}))
+        self._place = str(replace(launch[0], m=m, first_teacher=first, teachers=span))
+        if (kind := replace(kind_of(launch[0]), m=m)) in self._kinds:
             self._tell(doing=f"training {self._place}")
         else:
-            self._shapes.add(shape)
+            self._kinds.add(kind)
             self.begin(f"compiling {self._place}")
 
     def handed_out(self, crew: str) -> None:

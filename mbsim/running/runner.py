@@ -170,9 +170,8 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     if not todo:
         reporter.begin("nothing to do")
         return {}
-    import jax
-
     from mbsim.engines import devices
+    from mbsim.lazy import jax
 
     def advance(work: int) -> None:
         raise_if_asked()

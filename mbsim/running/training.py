@@ -36,8 +36,8 @@ def unit_bytes(unit: Unit, config: Config) -> int:
 def train_units(
     launch: Sequence[Unit], config: Config, progress: Callable[[int], None] = lambda work: None
 ) -> list[dict[str, np.ndarray]]:
-    """Train the students of some units that differ in their teachers only, on all devices; for each unit its arrays,
-    as `variables.unit_arrays` takes them.
+    """Train the students of some units of one kind (`tasks.kind_of`), on all devices; for each unit its arrays, as
+    `variables.unit_arrays` takes them.
     """
     task = task_of(launch, config)
     trained = train_halving(choose(task, config.run.engine).engine, task, progress)

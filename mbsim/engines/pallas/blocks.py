@@ -35,13 +35,18 @@ class Blocks(NamedTuple):
         """Which members are not there to fill a block."""
         return np.arange(self.members.shape[1]) < self.used[:, None]
 
-    def launch(self, begin: int, size: int) -> "Blocks":
-        """`size` blocks from block `begin` on; where there are not so many, copies of the first, not real."""
-        count = len(self.used)
-        at = np.arange(begin, begin + size)
-        there = at < count
-        at = np.where(there, at, begin)
-        return Blocks(self.layout, self.teacher[at], self.members[at], np.where(there, self.used[at], 0))
+    @property
+    def one_teacher(self) -> bool:
+        """Whether all have the same."""
+        return bool((self.teacher == self.teacher[0]).all())
+
+    def launch(self, size: int) -> tuple["Blocks", "Blocks"]:
+        """The first `size` blocks, or all and copies of the first that are not real; and those that are left."""
+        at = np.arange(size)
+        there = at < len(self.used)
+        at = np.where(there, at, 0)
+        some = Blocks(self.layout, self.teacher[at], self.members[at], np.where(there, self.used[at], 0))
+        return some, Blocks(self.layout, self.teacher[size:], self.members[size:], self.used[size:])
 
 
 def cut(task: Task, target: Target, devices: int, heat: int) -> list[Blocks]:

@@ -1,6 +1,6 @@
 """How students and their examples lie in rows, and how many of them a program of a kernel takes.
 
-A row is what a program reads or writes at once: (8 R, 128) words on a TPU, R registers of 8 x 128; (128 R,) words
+A row is what a program reads or writes at once: (8 R, 128) words on a TPU, R registers of 8 x 128; (32,) words
 on a GPU. A word holds F = 4, 2 or 1 students with at most B = 32/F examples each. A student with more than 32
 examples has W words: one row after the other or, on a TPU, eight of them side by side along the first axis of a
 row, (8, 128 R), so that a program has fewer students and less to keep. Example e of a batch is bit e mod B of
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsim.engines.networks import Shape
-from mbsim.engines.pallas.targets import SCALAR_MEMORY, VECTOR_MEMORY, Target
+from mbsim.engines.pallas.targets import SCALAR_MEMORY, VECTOR_MEMORY, WARP, Target
 
 SIDE_BY_SIDE = 8  # words of a student along the first axis of a row
 WIDEST = 4  # registers in a row on a TPU: scalar work and waiting are shared by all
@@ -129,7 +129,7 @@ def layout_for(target: Target, shape: Shape, m: int, students: int, heat: int = 
     """
     fields, words = fields_for(m, 1 if shape.scalar else shape.readers), words_for(m)
     if target.kind == "gpu":
-        return Layout(fields, words, 1, (128,))
+        return Layout(fields, words, 1, (WARP,))
     if table_bytes(shape) > SCALAR_MEMORY:
         return None
     inner = SIDE_BY_SIDE if words % SIDE_BY_SIDE == 0 else 1

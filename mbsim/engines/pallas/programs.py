@@ -6,20 +6,23 @@ and students never speak to each other. Arrays of a launch as in `layout.py`: ro
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from mbsim.engines.devices import cores
 from mbsim.engines.pallas import batches, kernels, layout, measures
 from mbsim.engines.pallas.kernels import Heat, Rows, Size, Tables
 from mbsim.engines.pallas.tables import order_rows, reader_entries
 from mbsim.engines.pallas.targets import Target
+from mbsim.engines.settings import pinned
 from mbsim.engines.task import TrainingSet
 from mbsim.physics.order import random_order
 from mbsim.sampling.streams import Key, Leaf, StudentKeys
@@ -27,7 +30,7 @@ from mbsim.sampling.streams import Key, Leaf, StudentKeys
 
 class Plan(NamedTuple):
     """What programs are compiled for: the kernel's size on one device, test examples, the training set or None,
-    whether orders are random, whether all devices share one teacher, parts of sweeps that `advance` does.
+    whether orders are random, whether all devices share one teacher.
     """
 
     size: Size
@@ -35,7 +38,6 @@ class Plan(NamedTuple):
     training: TrainingSet | None
     random_order: bool
     shared: bool
-    parts: int
 
     @property
     def teachers(self) -> int:
@@ -71,7 +73,7 @@ class Programs(NamedTuple):
     """Functions of a launch.
 
     init(students, teachers) -> (w, v), packed rows
-    advance(students, teachers, w, v, parts) -> (w, v, accepted); parts (S, 4) int32: the number of a sweep, of the
+    advance(students, teachers, w, v, part) -> (w, v, accepted); part (4,) int32: the number of a sweep, of the
         batch, the first proposal and the one after the last. Consumes w and v
     observe(students, teachers, w, v, numbers) -> (agreement, test_wrong, batch_wrong); numbers (2,) int32: the
         time, the next batch
@@ -116,26 +118,16 @@ def functions(plan: Plan) -> Programs:
         return Heat(batches.as_words(halves.reshape(2 * of.fields, *halves.shape[2:])), students.limits)
 
     def advance(
-        students: Students, teachers: Teachers, w: Array, v: Array, parts: Array
+        students: Students, teachers: Teachers, w: Array, v: Array, part: Array
     ) -> tuple[Array, Array, Array]:
-        mask, heat = batches.mask(of, students.m), heat_of(students)
-
-        def part(carry: tuple[Array, Array, Array], now: Array) -> tuple[tuple[Array, Array, Array], None]:
-            w, v, accepted = carry
-            sweep, batch, begin, end = (now[i] for i in range(4))
-            order = teachers.order
-            if plan.random_order:
-                order = jax.vmap(lambda key: random_order(key, sweep[None], shape.proposals)[0])(order)
-            order = order_rows(order, shape, of.words)[:, None]
-            span = jnp.stack([sweep, begin, end])[None, None]
-            rows = Rows(mask, batch_of(students, batch), w, v)
-            w, v, more = kernels.part_of_sweep(size, span, order, teachers.tables, rows, heat)
-            return (w, v, accepted + more), None
-
-        nothing = jnp.zeros(students.m.shape, jnp.int32)
-        if plan.parts == 1:
-            return part((w, v, nothing), parts[0])[0]
-        return lax.scan(part, (w, v, nothing), parts)[0]
+        sweep, batch, begin, end = (part[i] for i in range(4))
+        order = teachers.order
+        if plan.random_order:
+            order = jax.vmap(lambda key: random_order(key, sweep[None], shape.proposals)[0])(order)
+        order = order_rows(order, shape, of.words)[:, None]
+        span = jnp.stack([sweep, begin, end])[None, None]
+        rows = Rows(batches.mask(of, students.m), batch_of(students, batch), w, v)
+        return kernels.part_of_sweep(size, span, order, teachers.tables, rows, heat_of(students))
 
     def observe(
         students: Students, teachers: Teachers, w: Array, v: Array, numbers: Array
@@ -207,7 +199,7 @@ def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
     w, v = (like((rows, *lanes), np.int32) for rows in (w_rows, v_rows if shape.train_output else 1))
     return {
         "init": (students, teachers),
-        "advance": (students, teachers, w, v, like((plan.parts, 4), np.int32, P())),
+        "advance": (students, teachers, w, v, like((4,), np.int32, P())),
         "observe": (students, teachers, w, v, like((2,), np.int32, P())),
     }
 
@@ -231,7 +223,19 @@ def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=128)
+def prepare(plans: Iterable[Plan], mesh: Mesh) -> None:
+    """Compile all programs of some plans, as many at a time as there are cores: each takes a core for seconds."""
+
+    def compiled(wanted: tuple[Plan, str]) -> None:
+        with pinned():  # settings of JAX are those of a thread
+            program(wanted[0], mesh, wanted[1])
+
+    wanted = [(plan, name) for plan in dict.fromkeys(plans) for name in Programs._fields]
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(compiled, wanted))
+
+
+@functools.lru_cache(maxsize=256)
 def program(plan: Plan, mesh: Mesh, name: str) -> Callable[..., Any]:
     """The compiled function of this name, a field of `Programs`; asking again for the same returns the same."""
     # An interpreted kernel is there to be compared: quickly compiled is better than quickly run.

@@ -1,8 +1,8 @@
 """What a kernel is compiled for: the only file that names parts of Pallas that belong to one kind of device.
 
-"gpu": Triton; a row is spread over the threads of a program, what it keeps lies in device memory (in truth in its
-caches). "tpu": Mosaic; tables lie in scalar memory, rows in vector memory. Either can be interpreted, on any
-device: that is how tests run both.
+"gpu": Triton; a row is spread over the threads of a program, one warp, what it keeps lies in device memory (in
+truth in its caches). "tpu": Mosaic; tables lie in scalar memory, rows in vector memory. Either can be interpreted,
+on any device: that is how tests run both.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from jax.experimental import pallas as pl
 
 VECTOR_MEMORY = 100 * 2**20  # bytes of a TPU core's vector memory that a kernel may take
 SCALAR_MEMORY = 2**19  # bytes of scalar memory for tables and orders, which are there twice
-WARPS = 4
+WARP = 32  # words of a row on a GPU, one for each thread: narrow rows serve teachers with few students
 
 
 class Target(NamedTuple):
@@ -40,7 +40,7 @@ def options(target: Target) -> dict[str, Any]:
         return {"compiler_params": pltpu.CompilerParams(vmem_limit_bytes=VECTOR_MEMORY)}
     from jax.experimental.pallas import triton
 
-    return {"compiler_params": triton.CompilerParams(num_warps=WARPS, num_stages=1)}
+    return {"compiler_params": triton.CompilerParams(num_warps=1, num_stages=1)}
 
 
 def table_spec(target: Target, entries: int, blocks: int) -> pl.BlockSpec:

@@ -13,11 +13,11 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding
 
-from mbsim.engines.pallas import memory, tables, targets
+from mbsim.engines.pallas import memory, programs, tables, targets
 from mbsim.engines.pallas.blocks import Blocks, cut
 from mbsim.engines.pallas.heat import limits, rows_of
 from mbsim.engines.pallas.kernels import Size, Tables
-from mbsim.engines.pallas.programs import Plan, Students, Teachers, program, specs
+from mbsim.engines.pallas.programs import Plan, Students, Teachers, specs
 from mbsim.engines.pallas.refusals import refuses
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.registers.decisions import RESOLUTION
@@ -26,7 +26,7 @@ from mbsim.physics.order import sequential_order
 from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import keys_of_students, order_key
 
-PARTS = 8  # parts of sweeps that one call of a program does, where so many are left
+AHEAD = 4  # calls that wait for the device: it is busy while the next is prepared, and an interrupt not kept waiting
 
 
 def parts_of(first: int, stop: int, n: int, refresh: int) -> Iterator[tuple[int, int, int, int]]:
@@ -63,48 +63,60 @@ def train(
     shape, devices = task.shape, mesh.devices.size
     counts = [np.zeros((total, times), np.int64) for _ in range(4)]
     w, v = (np.zeros((total, links), np.int8) for links in (shape.hidden_links, shape.output_links))
+    todo = []
     for blocks in cut(task, target, devices, heat):
         room = memory.most_programs(shape, blocks.layout, heat, mesh) if most is None else most
-        shared, done, count = len(np.unique(blocks.teacher)) == 1, 0, len(blocks.used)
-        while done < count:
-            launches = -(-(count - done) // (devices * room))
-            each = -(-(count - done) // (launches * devices))
-            size = Size(target, shape, blocks.layout, heat, each, each if shared else 1)
-            some = blocks.launch(done, each * devices)
-            try:
-                columns, weights = _Launch(task, size, mesh, some, shared).run(progress)
-            except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error) or each == 1:
-                    raise
-                room = each // 2  # the launch is halved and begins anew
-                continue
-            places = some.members[some.real]
-            for column, more in zip(counts, columns, strict=True):
-                column[places] = more
-            w[places], v[places] = weights
-            done += each * devices
+        size = Size(target, shape, blocks.layout, heat, 0, 0)
+        todo.append((blocks, _plan_of(task, size, blocks, devices, room, blocks.one_teacher)))
+    programs.prepare((plan for _, plan in todo), mesh)
+    while todo:
+        blocks, plan = todo.pop(0)
+        each = plan.size.programs
+        some, rest = blocks.launch(each * devices)
+        try:
+            columns, weights = _Launch(task, plan, mesh, some).run(progress)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error) or each == 1:
+                raise
+            # The launch is halved and begins anew.
+            todo.insert(0, (blocks, _plan_of(task, plan.size, blocks, devices, each // 2, plan.shared)))
+            continue
+        if len(rest.used):
+            todo.insert(0, (rest, plan))
+        places = some.members[some.real]
+        for column, more in zip(counts, columns, strict=True):
+            column[places] = more
+        w[places], v[places] = weights
     agreement, test_wrong, batch_wrong, accepted = counts
     return Columns(agreement, test_wrong, batch_wrong, accepted, w, v)
+
+
+def _plan_of(task: Task, size: Size, blocks: Blocks, devices: int, room: int, shared: bool) -> Plan:
+    """What is compiled to train these blocks in as few launches as have room, all of one size.
+
+    size: the kernel's, whatever it says of programs. room: the most programs on a device. shared: whether all blocks
+    have one teacher.
+    """
+    launches = -(-len(blocks.used) // (devices * room))
+    each = -(-len(blocks.used) // (launches * devices))
+    size, dynamics = size._replace(programs=each, blocks=each if shared else 1), task.dynamics
+    return Plan(size, task.test_size, dynamics.training, dynamics.order == "random", shared)
 
 
 class _Launch:
     """Students that are trained at once: programs, arguments, the loop over time."""
 
-    def __init__(self, task: Task, size: Size, mesh: Mesh, blocks: Blocks, shared: bool):
-        self.task, self.size, self.mesh, self.blocks, self.shared = task, size, mesh, blocks, shared
+    def __init__(self, task: Task, plan: Plan, mesh: Mesh, blocks: Blocks):
+        self.task, self.plan, self.mesh, self.blocks = task, plan, mesh, blocks
+        self.size = plan.size
         self.refresh = task.refresh
-        self.places = size.layout.spread(blocks.members)
-        rows, teachers = (NamedSharding(mesh, spec) for spec in specs(self._plan(1), mesh.axis_names[0]))
+        self.places = plan.size.layout.spread(blocks.members)
+        rows, teachers = (NamedSharding(mesh, spec) for spec in specs(self.plan, mesh.axis_names[0]))
         self.students = jax.device_put(self._students(), rows)
         self.teachers = jax.device_put(self._teachers(), teachers)
 
-    def _plan(self, parts: int) -> Plan:
-        task = self.task
-        random = task.dynamics.order == "random"
-        return Plan(self.size, task.test_size, task.dynamics.training, random, self.shared, parts)
-
-    def _program(self, name: str, parts: int = 1) -> Callable[..., tuple[Array, ...]]:
-        return program(self._plan(parts), self.mesh, name)
+    def _program(self, name: str) -> Callable[..., tuple[Array, ...]]:
+        return programs.program(self.plan, self.mesh, name)
 
     def _students(self) -> Students:
         task, labels, at = self.task, self.task.labels, self.places
@@ -127,7 +139,7 @@ class _Launch:
         """Those of the launch: one for all blocks, or one for each."""
         where, which = np.unique(self.blocks.teacher, return_inverse=True)
         each = [self._teacher(place) for place in where.tolist()]
-        of_blocks = which[:1] if self.shared else which
+        of_blocks = which[:1] if self.plan.shared else which
         return jax.tree.map(lambda *parts: np.stack(parts)[of_blocks], *each)
 
     def _teacher(self, place: int) -> Teachers:
@@ -147,10 +159,11 @@ class _Launch:
         """Columns (students, times) and weights (students, links)."""
         n, given = self.task.shape.proposals, (self.students, self.teachers)
         w, v = self._program("init")(*given)
+        advance = self._program("advance")
         pending: deque[tuple[Array, int]] = deque()
 
         def settle(most: int) -> None:
-            # One call runs while the next is prepared; waiting for the one before keeps reports honest.
+            # Waiting for calls before the last few keeps reports honest.
             while len(pending) > most:
                 array, done = pending.popleft()
                 array.block_until_ready()
@@ -159,15 +172,11 @@ class _Launch:
         seen, accepted, sweep = [], [], 0
         for time in self.task.times.tolist():
             flips: list[Array] = []
-            todo = list(parts_of(sweep, time, n, self.refresh))
-            while todo:
-                count = PARTS if len(todo) >= PARTS else 1
-                now, todo = todo[:count], todo[count:]
-                parts = np.array(now, np.int32)
-                w, v, more = self._program("advance", count)(*given, w, v, parts)
+            for part in parts_of(sweep, time, n, self.refresh):
+                w, v, more = advance(*given, w, v, np.array(part, np.int32))
                 flips.append(more)
-                pending.append((more, self.blocks.students * sum(end - begin for _, _, begin, end in now)))
-                settle(1)
+                pending.append((more, self.blocks.students * (part[3] - part[2])))
+                settle(AHEAD)
             sweep = time
             accepted.append(sum((self._of_students(more) for more in flips), np.int64(0)))
             numbers = np.array([time, -(-time * n // self.refresh)], np.int32)
