@@ -26,10 +26,10 @@ import jax
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import layout, programs
-from mbsim.engines.pallas.body import readers_written_out, words_written_out
+from mbsim.engines.pallas.body import at_a_time, readers_written_out, words_written_out
 from mbsim.engines.pallas.kernels import Size
 from mbsim.engines.pallas.programs import Plan
-from mbsim.engines.pallas.targets import WARPS, Target
+from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import TrainingSet
 
 STUDENTS = 65536
@@ -40,7 +40,7 @@ HEAD = """# Compiled for devices that were not there
 
 **Read off the compiled program, not timed.** `python benchmarks/aot.py`, {versions};
 launches of {students:,} students, or of one program of a kernel where that has more. Seconds are a processor's, spent
-on tracing and compiling. A call of `advance` with one part is one sweep.
+on tracing and compiling. A call of `advance` is one sweep.
 Kernels in loops count as often as the loops turn where the program says so (that for a TPU does not). A wait is a
 loop whose end the host must read.
 
@@ -114,7 +114,7 @@ class Row(NamedTuple):
     broken: tuple[str, ...]
 
 
-def plan_for(kind: str, case: Case, parts: int) -> Plan:
+def plan_for(kind: str, case: Case) -> Plan:
     """A launch of many students."""
     target = Target(kind)
     of = layout.layout_for(target, case.shape, case.m, 1 if case.many else STUDENTS, case.heat)
@@ -122,12 +122,12 @@ def plan_for(kind: str, case: Case, parts: int) -> Plan:
         raise SystemExit(f"{case.title}: no layout for {devices.NAMES[kind]}")
     count = max(1, STUDENTS // of.students)
     size = Size(target, case.shape, of, case.heat, count, 1 if case.many else count)
-    return Plan(size, 256, case.training, True, not case.many, parts)
+    return Plan(size, 256, case.training, True, not case.many)
 
 
-def row_of(kind: str, case: Case, program: str, parts: int, mesh: jax.sharding.Mesh) -> Row:
+def row_of(kind: str, case: Case, program: str, mesh: jax.sharding.Mesh) -> Row:
     """Compile a program and read it."""
-    plan = plan_for(kind, case, parts)
+    plan = plan_for(kind, case)
     before = set(devices.DUMP.iterdir())
     began = time.process_time()
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
@@ -140,7 +140,7 @@ def row_of(kind: str, case: Case, program: str, parts: int, mesh: jax.sharding.M
     used = size.argument_size_in_bytes + size.output_size_in_bytes - size.alias_size_in_bytes
     used += size.temp_size_in_bytes
     broken, proposal = [], ""
-    if program == "advance" and parts == 1:
+    if program == "advance":
         proposal, broken = _of_a_proposal(kind, case, plan, lowered, before)
         if counted.kernels > ALL_KERNELS and case.training is None and kind == "gpu":
             broken.append(f"{counted.kernels} kernels a sweep, {ALL_KERNELS} are allowed")
@@ -150,10 +150,9 @@ def row_of(kind: str, case: Case, program: str, parts: int, mesh: jax.sharding.M
             broken.append(f"{counted.waits} loops wait for the host in a sweep")
         if kind == "tpu" and case.rate and seconds > TPU_SECONDS:
             broken.append(f"compiled in {seconds:.0f} s of a processor, {TPU_SECONDS} are allowed")
-    name = program if program != "advance" else f"advance, {parts} part{'s' if parts > 1 else ''}"
     return Row(
         f"{case.title} ({of_words(plan)})",
-        name,
+        program,
         str(counted.kernels),
         str(counted.waits) if kind == "gpu" else "",
         f"{used / 2**20:,.0f} MiB",
@@ -180,10 +179,12 @@ def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]
     if kind == "gpu":
         if util.find_spec("triton") is None:
             return "no wheel triton", []
-        code = read.hopper(lowered, WARPS, devices.DUMP)
+        # Of a vector output: hidden units and outputs are unfolded, proposals done, both folded.
+        code = read.hopper(lowered, devices.DUMP, 2 if whole and not shape.scalar else None)
         if not whole:
             return f"{max(code.paths)[0]} instructions a word, {code.registers} registers", list(code.faults)
-        text = read.in_words(code, shape.proposals, (shape.K, shape.M))
+        turns = tuple(units // at_a_time(units, shape.d) for units in (shape.K, shape.M))
+        text = read.in_words(code, shape.proposals, turns)
         broken = [f"{fault} in the kernel" for fault in code.faults]
         if case.instructions and code.mean > case.instructions:
             broken.append(f"{code.mean:.0f} instructions a proposal, {case.instructions:.0f} are allowed")
@@ -238,12 +239,9 @@ def main() -> int:
         for case in CASES:
             if given.case not in case.title:
                 continue
-            wanted = [("advance", 1)]
-            if case.all_programs:
-                wanted = [("init", 1), ("advance", 1), ("advance", 8), ("observe", 1)]
-            for program, parts in wanted:
+            for program in programs.Programs._fields if case.all_programs else ("advance",):
                 try:
-                    row = row_of(kind, case, program, parts, mesh)
+                    row = row_of(kind, case, program, mesh)
                 except jax.errors.JaxRuntimeError as error:
                     first = str(error).splitlines()[0]
                     broken.append(f"{devices.NAMES[kind]}, {case.title}: {program} does not compile: {first}")

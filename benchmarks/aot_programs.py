@@ -97,8 +97,11 @@ class Hopper(NamedTuple):
         return sum(n for n, _ in self.paths) / max(1, len(self.paths))
 
 
-def hopper(lowered, warps: int, folder: Path) -> Hopper:
-    """The machine code for sm_90 of the Triton kernel in a lowered program."""
+def hopper(lowered, folder: Path, loop: int | None) -> Hopper:
+    """The machine code for sm_90 of the Triton kernel in a lowered program.
+
+    loop: which of its innermost loops is that over proposals; None: the longest.
+    """
     import triton
     from jaxlib.mlir import ir
     from jaxlib.triton import dialect
@@ -123,15 +126,15 @@ def hopper(lowered, warps: int, folder: Path) -> Hopper:
     context.load_all_available_dialects()
     with context:
         (folder / "kernel.ttir").write_text(ir.Module.parse(code).operation.get_asm())
-    target, options = GPUTarget("cuda", 90, 32), {"num_warps": warps, "num_stages": 1}
+    target, options = GPUTarget("cuda", 90, 32), {"num_warps": 1, "num_stages": 1}
     kernel = to_code(str(folder / "kernel.ttir"), target=target, options=options)
     (folder / "kernel.cubin").write_bytes(kernel.asm["cubin"])
     tool = Path(triton.__file__).parent / "backends/nvidia/bin/nvdisasm"
     command = [tool, "-c", folder / "kernel.cubin"]
-    return _hopper(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return _hopper(subprocess.run(command, capture_output=True, text=True, check=True).stdout, loop)
 
 
-def _hopper(text: str) -> Hopper:
+def _hopper(text: str, loop: int | None) -> Hopper:
     blocks, after = _blocks(text)
     everything = [line for block in blocks for line in block]
     registers = 1 + max(int(r) for line in everything for r in re.findall(r"\bR(\d+)\b", line))
@@ -143,7 +146,8 @@ def _hopper(text: str) -> Hopper:
     def size(a: int, b: int) -> int:
         return sum(len(block) for block in blocks[a : b + 1])
 
-    first, last = max(inner, key=lambda loop: size(*loop))
+    inner = sorted(span for span in inner if size(*span) > 1)  # behind the end there is a jump to itself
+    first, last = max(inner, key=lambda span: size(*span)) if loop is None else inner[loop]
     paths: list[tuple[int, int]] = []
 
     def walk(at: int, count: int, loads: int) -> None:
@@ -156,8 +160,7 @@ def _hopper(text: str) -> Hopper:
                 walk(to, count, loads)
 
     walk(first, 0, 0)
-    others = [size(*loop) for loop in sorted(inner) if loop != (first, last)]
-    others = [n for n in others if n > 1]  # behind the end there is a jump to itself
+    others = [size(*span) for span in inner if span != (first, last)]
     return Hopper(sorted(set(paths)), others, registers, [f"{n} {name}" for name, n in counts.items() if n])
 
 
@@ -187,12 +190,12 @@ def _blocks(text: str) -> tuple[list[list[str]], list[list[int]]]:
     return blocks, after
 
 
-def in_words(code: Hopper, proposals: int, units: tuple[int, int]) -> str:
-    """A proposal's instructions, and those of the whole sweep."""
+def in_words(code: Hopper, proposals: int, turns: tuple[int, int]) -> str:
+    """A proposal's instructions, and those of the whole sweep; turns of loops over hidden units, over outputs."""
     ways = " and ".join(f"{count} ({loads})" for count, loads in code.paths)
     text = f"{ways} instructions, {code.registers} registers"
     if len(code.loops) == 4:  # unfold hidden units, outputs; fold hidden units, outputs
-        around = sum(units[i % 2] * n for i, n in enumerate(code.loops)) / proposals
+        around = sum(turns[i % 2] * n for i, n in enumerate(code.loops)) / proposals
         text += f"; whole sweep {code.mean + around:.0f}"
     return text
 

@@ -4,7 +4,7 @@ Rows and words as in `layout.py`, numbers of rows as in `tables.py`, fields as i
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -18,6 +18,9 @@ UNROLLED_WORDS = 2  # words of a student that are written out one after the othe
 UNROLLED_INPUTS = 32  # unless their links are too many for compilers to be quick
 UNROLLED_TERMS = 96  # terms of the readers of a unit that are written out
 UNROLLED_LINKS = 13  # links of a unit that are
+READ_AHEAD = 12  # links of units that are read before one is written
+
+Found = TypeVar("Found")
 
 
 class Body(NamedTuple):
@@ -72,6 +75,28 @@ def each(first: int, stop: Array | int, do: Callable[[Array], None]) -> None:
         return nothing
 
     lax.fori_loop(first, stop, step, jnp.int32(0))
+
+
+def at_a_time(units: int, links: int) -> int:
+    """How many of so many units with so many links each are read before one is written: a divisor."""
+    most = max(1, READ_AHEAD // links)
+    return next(size for size in range(most, 0, -1) if units % size == 0)
+
+
+def several(
+    units: int, links: int, read: Callable[[Array], Found], write: Callable[[Array, Found], None]
+) -> None:
+    """write(unit, read(unit)) for each unit, some at a time: all of them are read before one is written, for a
+    compiler takes no reading ahead of a writing, and each alone would wait for memory.
+    """
+    size = at_a_time(units, links)
+
+    def some(group: Array) -> None:
+        now = [group * size + i for i in range(size)]
+        for unit, found in zip(now, [read(unit) for unit in now], strict=True):
+            write(unit, found)
+
+    each(0, units // size, some)
 
 
 def summed(body: Body, words: Array) -> Array:

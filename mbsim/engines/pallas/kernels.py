@@ -119,8 +119,13 @@ def _proposals(body: Body, span, accepted) -> None:
     outputs = shape.output_links * body.layout.words if shape.train_output else 0
     nothing = jnp.zeros(body.layout.single, jnp.int32)
 
-    def propose(i: Array, count: Array) -> Array:
-        own, record, third = (body.order[0, part * n + i] for part in range(3))
+    def entries(i: Array) -> tuple[Array, ...]:
+        """What tables say of proposal i."""
+        return tuple(body.order[0, part * n + i] for part in range(3))
+
+    def propose(i: Array, carry: tuple[Array, tuple[Array, ...]]) -> tuple[Array, tuple[Array, ...]]:
+        count, (own, record, third) = carry
+        following = entries(jnp.minimum(i + 1, n - 1))  # they arrive while this proposal is done
         if shape.scalar:
             hidden = lambda: scalar.flip_hidden(body, own, record, i)  # noqa: E731
             output = lambda: scalar.flip_output(body, record, third, i)  # noqa: E731
@@ -129,7 +134,8 @@ def _proposals(body: Body, span, accepted) -> None:
             hidden = lambda: vector.flip_hidden(body, own, record, third, i)  # noqa: E731
             output = lambda: vector.flip_output(body, own, record, i)  # noqa: E731
             is_output = own < outputs
-        return count + (lax.cond(is_output, output, hidden) if shape.train_output else hidden())
+        count += lax.cond(is_output, output, hidden) if shape.train_output else hidden()
+        return count, following
 
     # A field counts to half of what it holds, then its number is added to a word of its own.
     step = bits - 1 if fields > 1 else 30
@@ -137,7 +143,8 @@ def _proposals(body: Body, span, accepted) -> None:
 
     def some(c: Array, totals: tuple[Array, ...]) -> tuple[Array, ...]:
         first = begin + (c << step)
-        count = lax.fori_loop(first, jnp.minimum(first + (1 << step), end), propose, nothing)
+        stop = jnp.minimum(first + (1 << step), end)
+        count, _ = lax.fori_loop(first, stop, propose, (nothing, entries(first)))
         return tuple(total + part for total, part in zip(totals, _by_field(body, count), strict=True))
 
     chunks = (end - begin + ((1 << step) - 1)) >> step

@@ -15,12 +15,21 @@ answers are kept for one word at a time, in the end the first; with it weights a
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 from mbsim.engines.pallas import bitwise
-from mbsim.engines.pallas.body import Body, each, for_links, majority, written_out
+from mbsim.engines.pallas.body import Body, each, for_links, majority, several, written_out
+
+
+class Unfolded(NamedTuple):
+    """A unit before it is kept: the terms of its sum, the teacher's sign, its own where it is wanted."""
+
+    terms: Callable[[Array | int], Array]
+    taught: Array
+    sign: Array | None
 
 
 def unfold(body: Body) -> None:
@@ -44,22 +53,26 @@ def fold(body: Body) -> None:
         return
     shape, words = body.shape, body.layout.words
 
-    def hidden(k: Array) -> None:
+    def hidden(k: Array) -> tuple[Array, list[Array]]:
         row = _kept_row(body, k, 0)
         terms = _ready(shape.d, lambda b: body.kept[row + b * words])
-        body.hidden[k] = majority(body, terms, shape.d)
-        _pack(body, body.w_out, k, lambda b: terms(b) ^ body.x[_source(body, k * shape.d + b)[0]], shape.d)
+        weights = _packed(body, lambda b: terms(b) ^ body.x[_source(body, k * shape.d + b)[0]], shape.d)
+        return majority(body, terms, shape.d), weights
 
-    def output(o: Array) -> None:
+    def keep(k: Array, found: tuple[Array, list[Array]]) -> None:
+        body.hidden[k] = found[0]
+        _write(body.w_out, k, found[1])
+
+    def output(o: Array) -> list[Array]:
         def sign(a: Array | int) -> Array:
             unit, _ = _source(body, shape.hidden_links + o * shape.d + a)
             return body.kept[(o * shape.d + a) * words] ^ body.hidden[unit] ^ body.answers[o]
 
-        _pack(body, body.v_out, o, sign, shape.d)
+        return _packed(body, sign, shape.d)
 
-    each(0, shape.K, hidden)
+    several(shape.K, shape.d, hidden, keep)
     if shape.train_output:
-        each(0, shape.M, output)
+        several(shape.M, shape.d, output, lambda o, found: _write(body.v_out, o, found))
 
 
 def planes_begin(body: Body) -> int:
@@ -102,8 +115,9 @@ def _weights(body: Body, rows, unit: Array, degree: int) -> Callable[[Array | in
     return lambda b: bitwise.expanded(packed[b // bits], b % bits, fields)
 
 
-def _pack(body: Body, rows, unit: Array, sign: Callable[[Array | int], Array], degree: int) -> None:
-    """Write the weights of a unit's links: the first bit of each field of their `sign`."""
+def _packed(body: Body, sign: Callable[[Array | int], Array], degree: int) -> list[Array]:
+    """The weights of a unit's links: the first bit of each field of their `sign`."""
+    words = []
     bits, one = body.layout.bits, bitwise.in_each_field(1, body.layout.fields)
     nothing = jnp.zeros(body.layout.row, jnp.int32)
     for i in range(-(-degree // bits)):
@@ -118,7 +132,14 @@ def _pack(body: Body, rows, unit: Array, sign: Callable[[Array | int], Array], d
                 word = add(b, word)
         else:
             word = lax.fori_loop(first, stop, add, nothing)
-        rows[unit * -(-degree // bits) + i] = word
+        words.append(word)
+    return words
+
+
+def _write(rows, unit: Array, words: list[Array]) -> None:
+    """Write the packed weights of a unit."""
+    for i, word in enumerate(words):
+        rows[unit * len(words) + i] = word
 
 
 def _inputs(body: Body, k: Array, word: Array) -> tuple[Callable, Callable]:
@@ -131,36 +152,49 @@ def _inputs(body: Body, k: Array, word: Array) -> tuple[Callable, Callable]:
 def _unfold_vector(body: Body, word: Array) -> None:
     shape, words = body.shape, body.layout.words
 
-    def hidden(k: Array) -> None:
+    def hidden(k: Array) -> Unfolded:
         inputs, taught = _inputs(body, k, word)
-        weights, row = _weights(body, body.w, k, shape.d), _kept_row(body, k, word)
+        weights = _weights(body, body.w, k, shape.d)
+        terms = _ready(shape.d, lambda b: inputs(b) ^ weights(b))
+        return Unfolded(terms, majority(body, taught, shape.d), majority(body, terms, shape.d))
 
-        def term(b: Array | int) -> Array:
-            product = inputs(b) ^ weights(b)
-            body.kept[row + b * words] = product
-            return product
+    def keep_hidden(k: Array, found: Unfolded) -> None:
+        row = _kept_row(body, k, word)
+        _keep(body, row, found.terms)
+        body.taught[k], body.hidden[k] = found.taught, found.sign
 
-        body.taught[k] = majority(body, taught, shape.d)
-        body.hidden[k] = majority(body, term, shape.d)
+    def output(o: Array) -> Unfolded:
+        def source(a: Array | int) -> tuple[Array, Array]:
+            return _source(body, shape.hidden_links + o * shape.d + a)
 
-    def output(o: Array) -> None:
         def taught(a: Array | int) -> Array:
-            unit, sign = _source(body, shape.hidden_links + o * shape.d + a)
+            unit, sign = source(a)
             return body.taught[unit] ^ sign
 
         answer = majority(body, taught, shape.d)
-        body.answers[o] = answer
         weights = _weights(body, body.v, o, shape.d) if shape.train_output else None
 
-        def keep(a: Array | int) -> None:
-            unit, _ = _source(body, shape.hidden_links + o * shape.d + a)
-            term = body.hidden[unit] ^ answer
-            body.kept[(o * shape.d + a) * words + word] = term if weights is None else term ^ weights(a)
+        def term(a: Array | int) -> Array:
+            sign = body.hidden[source(a)[0]] ^ answer
+            return sign if weights is None else sign ^ weights(a)
 
-        for_links(shape.d, keep)
+        return Unfolded(_ready(shape.d, term), answer, None)
 
-    each(0, shape.K, hidden)
-    each(0, shape.M, output)
+    def keep_output(o: Array, found: Unfolded) -> None:
+        _keep(body, o * (shape.d * words) + word, found.terms)
+        body.answers[o] = found.taught
+
+    several(shape.K, shape.d, hidden, keep_hidden)
+    several(shape.M, shape.d, output, keep_output)
+
+
+def _keep(body: Body, row: Array, terms: Callable[[Array | int], Array]) -> None:
+    """Write the d terms of a record that begins at this row."""
+
+    def keep(a: Array | int) -> None:
+        body.kept[row + a * body.layout.words] = terms(a)
+
+    for_links(body.shape.d, keep)
 
 
 def _scalar_weight(body: Body, k: Array) -> Array:
@@ -220,7 +254,7 @@ def _fold_scalar(body: Body) -> None:
             row, _ = _source(body, k * shape.d + b)
             return body.kept[first + b * body.layout.words] ^ body.x[row] ^ common
 
-        _pack(body, body.w_out, k, sign, shape.d)
+        _write(body.w_out, k, _packed(body, sign, shape.d))
 
     def weights(i: Array) -> None:
         first = weights_begin(body) + i * bits
