@@ -203,7 +203,7 @@ def test_an_unfinished_run_is_reported_as_far_as_it_is(finished_run, tmp_path, m
     monkeypatch.setattr(fss, "analyze", lambda *_, **__: made_up.blank())
     part = tmp_path / "part"
     shutil.copytree(finished_run, part, ignore=shutil.ignore_patterns("report.html"))
-    next(part.glob("*.nc")).unlink()
+    next(part.glob("done/*.json")).unlink()
     assert main(["report", str(part), "--bootstrap", "100", "--out", str(tmp_path / "page.html")]) == 0
     assert not (part / "report.html").exists()
     assert "units are done: more will change the numbers" in Page((tmp_path / "page.html").read_text()).text
