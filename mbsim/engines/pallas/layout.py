@@ -16,6 +16,7 @@ import numpy as np
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas.targets import SCALAR_MEMORY, VECTOR_MEMORY, WARP, Target
+from mbsim.sampling.streams import Leaf
 
 SIDE_BY_SIDE = 8  # words of a student along the first axis of a row
 WIDEST = 4  # registers in a row on a TPU: scalar work and waiting are shared by all
@@ -65,7 +66,7 @@ class Layout(NamedTuple):
         apart = np.moveaxis(members.reshape(count, self.fields, *self.single), 0, 1 + self.axis)
         return np.ascontiguousarray(apart.reshape(self.fields, *self.many(self.single, count)))
 
-    def gathered(self, array: np.ndarray) -> np.ndarray:
+    def gathered(self, array: Leaf) -> Leaf:
         """The other way round: of an array (..., F, *single) of a launch (..., programs, students)."""
         ahead = array.ndim - len(self.single)  # axes ahead of a row
         at = ahead + self.axis

@@ -38,6 +38,20 @@ def test_wrong(size: Size, tables: Tables, key: Key, rows: Rows, examples: int) 
     return lax.fori_loop(0, -(-examples // (32 * words)), some, jnp.zeros(single, jnp.int32))
 
 
+def unpacked(of: Layout, rows: Array, units: int, degree: int) -> Array:
+    """±1 weights int8 (places, units * degree) from packed rows."""
+    if of.inner > 1:
+        rows = rows[:, :1]
+    each = -(-degree // of.bits)
+    words = rows[: units * each].reshape(units, each, 1, *rows.shape[1:])
+    field = (jnp.arange(of.fields) * of.bits).reshape(-1, *(1 for _ in rows.shape[1:]))
+    bits = [(words[:, b // of.bits] >> (field + b % of.bits)) & 1 for b in range(degree)]
+    signs = of.gathered(
+        1 - 2 * jnp.stack(bits, axis=1).astype(jnp.int8)
+    )  # (units, degree, programs, students)
+    return signs.reshape(units * degree, -1).T
+
+
 def path_agreement(
     of: Layout, shape: Shape, w: Array, v: Array, taught_w: Array, taught_v: Array, output_sources: Array
 ) -> Array:

@@ -77,11 +77,14 @@ class Programs(NamedTuple):
         batch, the first proposal and the one after the last. Consumes w and v
     observe(students, teachers, w, v, numbers) -> (agreement, test_wrong, batch_wrong); numbers (2,) int32: the
         time, the next batch
+    weights(w, v) -> (w, v), ±1 int8 (places, links), places as `Layout.gathered` has them, programs after programs;
+        no links of a layer that is not trained
     """
 
     init: Callable[..., tuple[Array, Array]]
     advance: Callable[..., tuple[Array, Array, Array]]
     observe: Callable[..., tuple[Array, Array, Array]]
+    weights: Callable[..., tuple[Array, Array]]
 
 
 def functions(plan: Plan) -> Programs:
@@ -142,7 +145,13 @@ def functions(plan: Plan) -> Programs:
 
         return _for_each_teacher(plan, agreement, (w, v), teachers), test_wrong, batch_wrong
 
-    return Programs(init, advance, observe)
+    def weights(w: Array, v: Array) -> tuple[Array, Array]:
+        hidden = measures.unpacked(of, w, shape.K, shape.d)
+        if not shape.train_output:
+            return hidden, hidden[:, :0]
+        return hidden, measures.unpacked(of, v, shape.M, shape.output_degree)
+
+    return Programs(init, advance, observe, weights)
 
 
 def _for_each_teacher(plan: Plan, do: Callable[..., Array], students: tuple, teachers: Leaf) -> Array:
@@ -201,12 +210,13 @@ def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
         "init": (students, teachers),
         "advance": (students, teachers, w, v, like((4,), np.int32, P())),
         "observe": (students, teachers, w, v, like((2,), np.int32, P())),
+        "weights": (w, v),
     }
 
 
 def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
     """The functions over all devices of a mesh, jitted and not yet traced."""
-    init, advance, observe = functions(plan)
+    init, advance, observe, weights = functions(plan)
     [axis_name] = mesh.axis_names
     rows, teachers = specs(plan, axis_name)
 
@@ -220,6 +230,7 @@ def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
         "init": over_devices(init, (rows, teachers), (rows, rows)),
         "advance": over_devices(advance, everything, (rows, rows, rows), donate_argnums=(2, 3)),
         "observe": over_devices(observe, everything, (rows, rows, rows)),
+        "weights": over_devices(weights, (rows, rows), (P(axis_name), P(axis_name))),
     }
 
 

@@ -192,23 +192,8 @@ class _Launch:
 
     def _weights(self, w: Array, v: Array) -> tuple[np.ndarray, np.ndarray]:
         """±1 weights (students, links), int8."""
-        shape = self.task.shape
-        layers = (w, shape.K, shape.d), (v, shape.M, shape.output_degree)
-        signs = []
-        for trained, (rows, units, degree) in zip((True, shape.train_output), layers, strict=True):
-            if trained:
-                signs.append(self._unpacked(np.asarray(rows), units, degree))
-            else:
-                signs.append(np.ones((self.blocks.students, units * degree), np.int8))
-        return signs[0], signs[1]
-
-    def _unpacked(self, rows: np.ndarray, units: int, degree: int) -> np.ndarray:
-        of = self.size.layout
-        rows = rows[:, :1] if of.inner > 1 else rows
-        rows = rows.reshape(units, -1, *rows.shape[1:])
-        result = np.empty((units, degree, self.blocks.students), np.int8)
-        field = np.arange(of.fields).reshape(-1, *(1 for _ in of.single)) * of.bits
-        for b in range(degree):
-            bit = rows[:, b // of.bits, None] >> (field + b % of.bits)
-            result[:, b] = 1 - 2 * of.gathered((bit & 1).astype(np.int8))[..., self.blocks.real]
-        return result.reshape(units * degree, -1).T
+        real = self.blocks.real.ravel()
+        hidden, output = (np.asarray(layer)[real] for layer in self._program("weights")(w, v))
+        if not self.task.shape.train_output:
+            output = np.ones((len(hidden), self.task.shape.output_links), np.int8)
+        return hidden, output
