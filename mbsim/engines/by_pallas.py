@@ -1,7 +1,6 @@
 """The engine of ±1 weights on accelerators: the proposals of a sweep are one kernel, written in Pallas.
 
-It has been interpreted, bit for bit the other engines, and compiled for devices that were not there, but never run
-on one: so its known answers decide at the start of each run.
+Compilers may answer wrongly on a device that nobody has tried: known answers decide at the start of each run.
 """
 
 from typing import TYPE_CHECKING
