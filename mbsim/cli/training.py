@@ -209,11 +209,9 @@ def say_plan(
 
 def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
     """m_c as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
-    from mbsim import fss
-    from mbsim.fss import names
+    from mbsim.fss.analysis import at_a_glance
 
-    found = fss.estimates(dataset, [names.MIDPOINT, names.STEEPEST])
-    critical = fss.judged(fss.chosen(found), fss.transition_order(dataset))
+    critical = at_a_glance(dataset)
     terminal.print_critical(critical)
     figure = path / FIGURE
     panels = len(

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from mbsim.errors import DatasetError
-from mbsim.fss.chosen import marked
+from mbsim.fss.chosen import chosen, marked
 from mbsim.fss.collapse import collapse_of_summaries
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.critical import Critical
@@ -18,12 +18,12 @@ from mbsim.fss.extrapolate import extrapolate
 from mbsim.fss.interval import Order
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 from mbsim.fss.loop import loops
-from mbsim.fss.names import MIDPOINT
+from mbsim.fss.names import MIDPOINT, STEEPEST
 from mbsim.fss.over_time import OverTime, timed_variable, times_of
 from mbsim.fss.reasons import Reason, because
 from mbsim.fss.records import Records
 from mbsim.fss.request import Request
-from mbsim.fss.results import Analysis, Collapse, Verdict
+from mbsim.fss.results import Analysis, Collapse, Hysteresis, Verdict
 from mbsim.fss.samples import order_parameter_of
 from mbsim.fss.summaries import Summary, as_dataset, grouped, lowest
 from mbsim.fss.verdict import judge
@@ -85,9 +85,7 @@ def analyze(
     random = lowest(study.curves, label)
     hysteresis = loops(ds, order_parameter, label, design)
     found = estimates_of(study)
-    verdicts = judge(
-        ds, random, hysteresis, order_parameter, label, design, _rises(found, label, order_parameter) or None
-    )
+    verdicts = _verdicts(study, hysteresis, found, label)
     critical = marked(judged(found, verdicts, size))
     extrapolations = extrapolate(critical, size=size)
     limits = connectivity_law(extrapolations, size=size, connectivity=connectivity)
@@ -110,6 +108,30 @@ def analyze(
     return Analysis(
         summaries, critical, extrapolations, laws, collapses, verdicts, hysteresis, missing, moving
     )
+
+
+def at_a_glance(ds: xr.Dataset) -> Records[Critical]:
+    """What a run ends with: m_c of every (N, d) by the midpoint, or by the steepest slope where the data have no two
+    plateaus, and the order of the transition.
+
+    Raises:
+        DatasetError: `ds` is no dataset; a variable, a dimension or the size is not there.
+    """
+    label, order_parameter = "init_overlap", order_parameter_of(need_dataset(ds), None)
+    study = Study(ds, order_parameter, Design("N", "m", levels(SAMPLES), 1000, 0, None))
+    hysteresis = loops(ds, order_parameter, label, study.design)
+    study.curves  # noqa: B018 (computed once for all that follows)
+    found = estimates_of(study, [MIDPOINT, STEEPEST])
+    return judged(chosen(found), _verdicts(study, hysteresis, found, label))
+
+
+def _verdicts(
+    study: Study, hysteresis: list[Hysteresis], found: Sequence[Critical], label: str
+) -> Records[Verdict]:
+    """The orders of the transitions, of a study's curves and of the midpoints among what was found."""
+    random, name = lowest(study.curves, label), study.order_parameter
+    rises = _rises(found, label, name) or None
+    return judge(study.ds, random, hysteresis, name, label, study.design, rises)
 
 
 def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str = "N") -> Records[Critical]:

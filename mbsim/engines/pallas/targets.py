@@ -46,7 +46,7 @@ def options(target: Target) -> dict[str, Any]:
 
     # MLIR looks for a Python module of Triton's dialect anew for every operation that is made, and finds none: two
     # thirds of the time of lowering a kernel, and several threads would wait for each other.
-    if importlib.util.find_spec(DIALECT) is None:
+    if DIALECT not in sys.modules and importlib.util.find_spec(DIALECT) is None:
         sys.modules[DIALECT] = ModuleType(DIALECT)
     return {"compiler_params": triton.CompilerParams(num_warps=1, num_stages=1)}
 
