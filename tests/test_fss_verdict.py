@@ -9,6 +9,7 @@ from known_answers.synthetic import M_C, continuous, loop
 
 from mbsim import fss
 from mbsim.errors import DatasetError
+from mbsim.fss import names
 from mbsim.fss.analysis import at_a_glance
 from mbsim.fss.evidence import Found, barriers
 from mbsim.fss.resampled import Resampled
@@ -56,7 +57,7 @@ def test_the_whole_analysis_is_that_of_its_parts_and_summarises_once(monkeypatch
 def test_what_a_run_ends_with_is_that_of_its_parts():
     ds = WIDE.rename(q="overlap_mean")
     parts = fss.judged(
-        fss.chosen(fss.estimates(ds, ["midpoint", "steepest_slope"])), fss.transition_order(ds)
+        fss.chosen(fss.estimates(ds, [names.MIDPOINT, names.STEEPEST])), fss.transition_order(ds)
     )
     assert at_a_glance(ds).to_dataframe().equals(parts.to_dataframe())
 
