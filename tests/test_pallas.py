@@ -57,8 +57,9 @@ IRREGULAR = Case(
 CASES = {
     # Two teachers, two students in a word; units differ in their readers; batches end within sweeps.
     "irregular": pytest.param(IRREGULAR, marks=SLOW),
+    "smallest": Case(VECTOR, (5,), times=(0, 1)),
     # Eight words side by side.
-    "scalar": Case((9, 9, 1, 3), (250,), TPU, WARM, times=(0, 1)),
+    "scalar": pytest.param(Case((9, 9, 1, 3), (250,), TPU, WARM, times=(0, 1)), marks=SLOW),
     "vector": pytest.param(Case(VECTOR, (5, 8)), marks=SLOW),
     # Words one after the other; a batch lasts for several sweeps.
     "many words": pytest.param(
