@@ -1,5 +1,6 @@
 """`mbsim doctor` says what a machine has, and finds a jax that gives wrong numbers."""
 
+import itertools
 import re
 
 import pytest
@@ -47,6 +48,15 @@ def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
     assert "RuntimeError: driver is gone\n" in output
     assert "7232 of 40000" in output
     assert "use another version of jax (jax" in output
+
+
+def test_doctor_says_that_numba_is_switched_off(monkeypatch):
+    from mbsim.engines import drawing
+
+    monkeypatch.setattr(drawing, "compiles", lambda: False)
+    told = {check.name: check.problem for check in itertools.islice(doctor.checks(), 3)}
+    for kind in ("vector", "scalar"):
+        assert "unset NUMBA_DISABLE_JIT" in told[f"known answers of the {kind} kernel"]
 
 
 @pytest.mark.parametrize("version", ["0.10.2", "0.11.0", "0.11.1"])
