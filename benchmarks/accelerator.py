@@ -2,11 +2,12 @@
 
     python benchmarks/accelerator.py [--students 4096,65536,524288] [--seconds S] [--out FILE.md]
 
-For each case and number of students of one teacher: a sweep by the clock (calls follow each other, the last is waited
-for; the best of three turns), and the same without proposals, that is drawing inputs, unfolding and folding weights.
-From these the rate; the bytes that rows read and write, by `roofline_counts.py`, a second, to be held against the
-memory's; the rate of one core of this machine (`mbsim bench`, sweeps alone); and the ratio of the two. Compiling, one
-measurement and handing over the weights are given apart. For what bounds a case: `python benchmarks/roofline.py`.
+For each case and number of students of one teacher, sweeps alone: a sweep by the clock (calls follow each other, the
+last is waited for; the best of three turns), and the same without proposals, that is drawing inputs, unfolding and
+folding weights. From these the rate; the bytes that rows read and write a second, where `roofline_counts.py` counts
+them, to be held against the memory's; the rate of one core of this machine (`mbsim bench`, sweeps alone); and the
+ratio of the two. A whole run of 32 sweeps, from call to results with one measurement, is given beside them, and what
+comes before the first sweep. For what bounds a case: `python benchmarks/roofline.py`.
 """
 
 import argparse
@@ -21,11 +22,12 @@ from mbsim.engines import networks
 from mbsim.engines.mesh import student_mesh
 from mbsim.engines.pallas import programs, targets, training
 from mbsim.engines.pallas.blocks import cut
+from mbsim.engines.pallas.body import words_written_out
 from mbsim.engines.pallas.kernels import Size
 from mbsim.engines.task import Dynamics, StudentLabels, Task
 from mbsim.running import bench, timings
 
-TURNS = 3
+TURNS, WHOLE = 3, 32
 CASES = tuple(case for case in bench.QUICK if case.order == "random")
 HEADINGS = (
     "case",
@@ -36,7 +38,8 @@ HEADINGS = (
     "rows, TB/s",
     "one core, G/s",
     "ratio",
-    "compiling, s",
+    "whole run, G/s",
+    "before it, s",
     "measuring, ms",
     "weights, s",
 )
@@ -60,7 +63,7 @@ def launch_of(case: bench.Case, students: int) -> training._Launch:
     [blocks] = cut(task, target, 1, 0)
     size = Size(target, shape, blocks.layout, 0, 0, 0)
     plan = training._plan_of(task, size, blocks, 1, len(blocks.used), True)
-    programs.prepare([plan], mesh)
+    programs.prepare([plan], mesh, lambda work: None)
     return training._Launch(task, plan, mesh, blocks)
 
 
@@ -70,7 +73,8 @@ def seconds_a_sweep(launch: training._Launch, stop: int, seconds: float, state: 
     for turn in range(TURNS + 1):
         began = perf_counter()
         for sweep in range(calls):
-            *state, accepted = advance(*given, *state, np.array([sweep, sweep, 0, stop], np.int32))
+            part = np.array([sweep, sweep, 0, stop], np.int32)
+            *state, accepted = advance(*given, *state, launch.none, part)
         accepted.block_until_ready()
         taken = (perf_counter() - began) / calls
         if turn:  # the first warms up, and says how many calls take long enough
@@ -86,7 +90,7 @@ def line(case: bench.Case, students: int, core: float, seconds: float) -> tuple[
     launch = launch_of(case, students)
     state = launch._program("init")(launch.students, launch.teachers)
     jax.block_until_ready(state)
-    compiling = perf_counter() - began
+    before = perf_counter() - began
     n = launch.task.shape.proposals
     whole, state = seconds_a_sweep(launch, n, seconds, state)
     without, state = seconds_a_sweep(launch, 0, seconds / 4, state)
@@ -103,7 +107,15 @@ def line(case: bench.Case, students: int, core: float, seconds: float) -> tuple[
     launch._weights(*state)
     weights = perf_counter() - began
     of = launch.size.layout
-    moved = counts.of_pallas(launch.task.shape, of).bytes * n * launch.size.programs / whole
+    began = perf_counter()
+    task = launch.task._replace(times=np.array([WHOLE]))
+    training.train(task, launch.mesh, lambda work: None)
+    run = perf_counter() - began
+    moved = ""
+    if words_written_out(launch.task.shape, of):
+        moved = (
+            f"{counts.of_pallas(launch.task.shape, of).bytes * n * launch.size.programs / whole / 1e12:.2f}"
+        )
     rate = students * n / whole
     return (
         str(case),
@@ -111,10 +123,11 @@ def line(case: bench.Case, students: int, core: float, seconds: float) -> tuple[
         f"{rate / 1e9:.1f}",
         f"{1e3 * whole:.3f}",
         f"{1e3 * without:.3f}",
-        f"{moved / 1e12:.2f}",
+        moved,
         f"{core / 1e9:.2f}",
         f"{rate / core:.0f}",
-        f"{compiling:.1f}",
+        f"{students * n * WHOLE / run / 1e9:.1f}",
+        f"{before:.1f}",
         f"{1e3 * times[1]:.1f}",
         f"{weights:.2f}",
     )

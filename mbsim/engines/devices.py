@@ -99,12 +99,13 @@ def _keep_programs() -> None:
         return
     from mbsim.engines.registers import kept  # numba is slow to import
 
-    with suppress(OSError):
+    with suppress(Exception):  # nowhere to keep them costs the compiling
         place = kept.folder() / "programs"
         place.mkdir(mode=0o700, exist_ok=True)
         if kept.use_files and kept.closed(place):
             jax.config.update("jax_compilation_cache_dir", str(place))
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+            if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+                jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def use_share(count: int) -> None:

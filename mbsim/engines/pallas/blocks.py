@@ -32,7 +32,7 @@ class Blocks(NamedTuple):
 
     @property
     def real(self) -> np.ndarray:
-        """Which members are not there to fill a block."""
+        """Which members are students, not copies that fill a block."""
         return np.arange(self.members.shape[1]) < self.used[:, None]
 
     @property

@@ -42,13 +42,14 @@ def unpacked(of: Layout, rows: Array, units: int, degree: int) -> Array:
     """±1 weights int8 (places, units * degree) from packed rows."""
     if of.inner > 1:
         rows = rows[:, :1]
-    each = -(-degree // of.bits)
-    words = rows[: units * each].reshape(units, each, 1, *rows.shape[1:])
-    field = (jnp.arange(of.fields) * of.bits).reshape(-1, *(1 for _ in rows.shape[1:]))
-    bits = [(words[:, b // of.bits] >> (field + b % of.bits)) & 1 for b in range(degree)]
-    signs = of.gathered(
-        1 - 2 * jnp.stack(bits, axis=1).astype(jnp.int8)
-    )  # (units, degree, programs, students)
+    each, ones = -(-degree // of.bits), (1,) * (rows.ndim - 1)
+    words = rows[: units * each].reshape(units, each, 1, 1, *rows.shape[1:])
+    shift = jnp.arange(of.bits)[:, None] + jnp.arange(of.fields) * of.bits
+    bits = (words >> shift.reshape(of.bits, of.fields, *ones)) & 1
+    signs = (
+        1 - 2 * bits.astype(jnp.int8).reshape(units, each * of.bits, of.fields, *rows.shape[1:])[:, :degree]
+    )
+    signs = of.gathered(signs)  # (units, degree, programs, students)
     return signs.reshape(units * degree, -1).T
 
 

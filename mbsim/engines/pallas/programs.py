@@ -7,7 +7,8 @@ and students never speak to each other. Arrays of a launch as in `layout.py`: ro
 
 import functools
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +24,7 @@ from mbsim.engines.pallas.kernels import Heat, Rows, Size, Tables
 from mbsim.engines.pallas.tables import order_rows, reader_entries
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.settings import pinned
-from mbsim.engines.task import TrainingSet
+from mbsim.engines.task import ReportProgress, TrainingSet
 from mbsim.physics.order import random_order
 from mbsim.sampling.streams import Key, Leaf, StudentKeys
 
@@ -73,8 +74,9 @@ class Programs(NamedTuple):
     """Functions of a launch.
 
     init(students, teachers) -> (w, v), packed rows
-    advance(students, teachers, w, v, part) -> (w, v, accepted); part (4,) int32: the number of a sweep, of the
-        batch, the first proposal and the one after the last. Consumes w and v
+    advance(students, teachers, w, v, accepted, part) -> (w, v, accepted); accepted (F, *single) int32 goes on
+        counting; part (4,) int32: the number of a sweep, of the batch, the first proposal and the one after the
+        last. Consumes w and v
     observe(students, teachers, w, v, numbers) -> (agreement, test_wrong, batch_wrong); numbers (2,) int32: the
         time, the next batch
     weights(w, v) -> (w, v), ±1 int8 (places, links), places as `Layout.gathered` has them, programs after programs;
@@ -121,7 +123,7 @@ def functions(plan: Plan) -> Programs:
         return Heat(batches.as_words(halves.reshape(2 * of.fields, *halves.shape[2:])), students.limits)
 
     def advance(
-        students: Students, teachers: Teachers, w: Array, v: Array, part: Array
+        students: Students, teachers: Teachers, w: Array, v: Array, accepted: Array, part: Array
     ) -> tuple[Array, Array, Array]:
         sweep, batch, begin, end = (part[i] for i in range(4))
         order = teachers.order
@@ -130,7 +132,8 @@ def functions(plan: Plan) -> Programs:
         order = order_rows(order, shape, of.words)[:, None]
         span = jnp.stack([sweep, begin, end])[None, None]
         rows = Rows(batches.mask(of, students.m), batch_of(students, batch), w, v)
-        return kernels.part_of_sweep(size, span, order, teachers.tables, rows, heat_of(students))
+        w, v, more = kernels.part_of_sweep(size, span, order, teachers.tables, rows, heat_of(students))
+        return w, v, accepted + more
 
     def observe(
         students: Students, teachers: Teachers, w: Array, v: Array, numbers: Array
@@ -208,7 +211,7 @@ def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
     w, v = (like((rows, *lanes), np.int32) for rows in (w_rows, v_rows if shape.train_output else 1))
     return {
         "init": (students, teachers),
-        "advance": (students, teachers, w, v, like((4,), np.int32, P())),
+        "advance": (students, teachers, w, v, students.m, like((4,), np.int32, P())),
         "observe": (students, teachers, w, v, like((2,), np.int32, P())),
         "weights": (w, v),
     }
@@ -226,24 +229,36 @@ def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
         return jax.jit(whole, **options)
 
     everything = rows, teachers, rows, rows, P()
+    counting = rows, teachers, rows, rows, rows, P()
     return {
         "init": over_devices(init, (rows, teachers), (rows, rows)),
-        "advance": over_devices(advance, everything, (rows, rows, rows), donate_argnums=(2, 3)),
+        "advance": over_devices(advance, counting, (rows, rows, rows), donate_argnums=(2, 3)),
         "observe": over_devices(observe, everything, (rows, rows, rows)),
         "weights": over_devices(weights, (rows, rows), (P(axis_name), P(axis_name))),
     }
 
 
-def prepare(plans: Iterable[Plan], mesh: Mesh) -> None:
-    """Compile all programs of some plans, as many at a time as there are cores: each takes a core for seconds."""
+def prepare(plans: Iterable[Plan], mesh: Mesh, progress: ReportProgress) -> None:
+    """Compile all programs of some plans, as many at a time as there are cores: each takes a core for seconds.
 
-    def compiled(wanted: tuple[Plan, str]) -> None:
-        with pinned():  # settings of JAX are those of a thread
-            program(wanted[0], mesh, wanted[1])
+    A launch for which the compiler has no memory is not told here: it is met again by who halves it. `progress` is
+    called after each program, and what it raises ends this.
+    """
 
-    wanted = [(plan, name) for plan in dict.fromkeys(plans) for name in Programs._fields]
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(compiled, wanted))
+    def compiled(plan: Plan, name: str) -> None:
+        with pinned(), suppress(jax.errors.JaxRuntimeError):  # settings of JAX are those of a thread
+            program(plan, mesh, name)
+
+    pool = ThreadPoolExecutor(cores())
+    try:
+        started = [
+            pool.submit(compiled, plan, name) for plan in dict.fromkeys(plans) for name in Programs._fields
+        ]
+        for one in as_completed(started):
+            one.result()
+            progress(0)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @functools.lru_cache(maxsize=256)

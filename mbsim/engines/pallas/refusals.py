@@ -4,7 +4,7 @@ import numpy as np
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import heat, layout, memory
-from mbsim.engines.pallas.targets import SCALAR_MEMORY, VECTOR_MEMORY, Target
+from mbsim.engines.pallas.targets import SCALAR_MEMORY, VECTOR_MEMORY, WARP, Target
 
 DEEPEST = 31  # inputs of a unit, whose terms are written out
 MOST_STEPS = 1024  # whole steps up in errors that a temperature makes possible
@@ -48,6 +48,6 @@ def refuses(
                 f"{needed / 2**30:.2g} GiB, the device has {room / 2**30:.2g} GiB"
             )
     words = (shape.hidden_links + shape.output_links + shape.N) * layout.words_for(most)
-    if words * 128 >= 2**31:
+    if words * WARP >= 2**31:
         return f"N = {shape.N}, d = {shape.d}, m = {most}: more words a program than int32 can number"
     return ""

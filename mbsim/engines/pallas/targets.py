@@ -5,9 +5,9 @@ truth in its caches). "tpu": Mosaic; tables lie in scalar memory, rows in vector
 on any device: that is how tests run both.
 """
 
-import importlib.util
 import sys
-from types import ModuleType
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec
 from typing import Any, NamedTuple
 
 import jax
@@ -15,9 +15,14 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
 VECTOR_MEMORY = 100 * 2**20  # bytes of a TPU core's vector memory that a kernel may take
-DIALECT = "jaxlib.mlir.dialects.tt"
 SCALAR_MEMORY = 2**19  # bytes of scalar memory for tables and orders, which are there twice
 WARP = 32  # words of a row on a GPU, one for each thread: narrow rows serve teachers with few students
+
+# MLIR looks for a Python module of Triton's dialect anew for every operation that is made, and finds none: two
+# thirds of the time of lowering a kernel, and threads would wait for each other.
+DIALECT = "jaxlib.mlir.dialects.tt"
+if DIALECT not in sys.modules and find_spec(DIALECT) is None:
+    sys.modules[DIALECT] = module_from_spec(ModuleSpec(DIALECT, None))
 
 
 class Target(NamedTuple):
@@ -44,10 +49,6 @@ def options(target: Target) -> dict[str, Any]:
         return {"compiler_params": pltpu.CompilerParams(vmem_limit_bytes=VECTOR_MEMORY)}
     from jax.experimental.pallas import triton
 
-    # MLIR looks for a Python module of Triton's dialect anew for every operation that is made, and finds none: two
-    # thirds of the time of lowering a kernel, and several threads would wait for each other.
-    if DIALECT not in sys.modules and importlib.util.find_spec(DIALECT) is None:
-        sys.modules[DIALECT] = ModuleType(DIALECT)
     return {"compiler_params": triton.CompilerParams(num_warps=1, num_stages=1)}
 
 

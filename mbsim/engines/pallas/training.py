@@ -26,7 +26,8 @@ from mbsim.physics.order import sequential_order
 from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import keys_of_students, order_key
 
-AHEAD = 4  # calls that wait for the device: it is busy while the next is prepared, and an interrupt not kept waiting
+AHEAD = 4  # calls that wait for the device: it stays busy, and an interrupt does not wait long
+MOST_COUNTED = 2**31 - 1  # proposals of a student that are counted on the device
 
 
 def parts_of(first: int, stop: int, n: int, refresh: int) -> Iterator[tuple[int, int, int, int]]:
@@ -68,7 +69,7 @@ def train(
         room = memory.most_programs(shape, blocks.layout, heat, mesh) if most is None else most
         size = Size(target, shape, blocks.layout, heat, 0, 0)
         todo.append((blocks, _plan_of(task, size, blocks, devices, room, blocks.one_teacher)))
-    programs.prepare((plan for _, plan in todo), mesh)
+    programs.prepare([plan for _, plan in todo], mesh, progress)
     while todo:
         blocks, plan = todo.pop(0)
         each = plan.size.programs
@@ -79,7 +80,9 @@ def train(
             if "RESOURCE_EXHAUSTED" not in str(error) or each == 1:
                 raise
             # The launch is halved and begins anew.
-            todo.insert(0, (blocks, _plan_of(task, plan.size, blocks, devices, each // 2, plan.shared)))
+            plan = _plan_of(task, plan.size, blocks, devices, each // 2, plan.shared)
+            programs.prepare([plan], mesh, progress)
+            todo.insert(0, (blocks, plan))
             continue
         if len(rest.used):
             todo.insert(0, (rest, plan))
@@ -94,8 +97,8 @@ def train(
 def _plan_of(task: Task, size: Size, blocks: Blocks, devices: int, room: int, shared: bool) -> Plan:
     """What is compiled to train these blocks in as few launches as have room, all of one size.
 
-    size: the kernel's, whatever it says of programs. room: the most programs on a device. shared: whether all blocks
-    have one teacher.
+    size: the kernel's, in which `programs` and `blocks` are replaced. room: the most programs on a device. shared:
+    whether all blocks have one teacher.
     """
     launches = -(-len(blocks.used) // (devices * room))
     each = -(-len(blocks.used) // (launches * devices))
@@ -114,6 +117,7 @@ class _Launch:
         rows, teachers = (NamedSharding(mesh, spec) for spec in specs(self.plan, mesh.axis_names[0]))
         self.students = jax.device_put(self._students(), rows)
         self.teachers = jax.device_put(self._teachers(), teachers)
+        self.none = jax.device_put(np.zeros(self.places.shape, np.int32), rows)
 
     def _program(self, name: str) -> Callable[..., tuple[Array, ...]]:
         return programs.program(self.plan, self.mesh, name)
@@ -157,7 +161,7 @@ class _Launch:
 
     def run(self, progress: ReportProgress) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """Columns (students, times) and weights (students, links)."""
-        n, given = self.task.shape.proposals, (self.students, self.teachers)
+        n, given, none = self.task.shape.proposals, (self.students, self.teachers), self.none
         w, v = self._program("init")(*given)
         advance = self._program("advance")
         pending: deque[tuple[Array, int]] = deque()
@@ -171,20 +175,22 @@ class _Launch:
 
         seen, accepted, sweep = [], [], 0
         for time in self.task.times.tolist():
-            flips: list[Array] = []
+            flips, before, counted = none, np.zeros(self.blocks.students, np.int64), 0
             for part in parts_of(sweep, time, n, self.refresh):
-                w, v, more = advance(*given, w, v, np.array(part, np.int32))
-                flips.append(more)
-                pending.append((more, self.blocks.students * (part[3] - part[2])))
+                proposals = part[3] - part[2]
+                if counted + proposals > MOST_COUNTED:
+                    flips, before, counted = none, before + self._of_students(flips), 0
+                w, v, flips = advance(*given, w, v, flips, np.array(part, np.int32))
+                counted += proposals
+                pending.append((flips, self.blocks.students * proposals))
                 settle(AHEAD)
             sweep = time
-            accepted.append(sum((self._of_students(more) for more in flips), np.int64(0)))
+            accepted.append(before + self._of_students(flips))
             numbers = np.array([time, -(-time * n // self.refresh)], np.int32)
             seen.append(self._program("observe")(*given, w, v, numbers))
         settle(0)
         columns = [np.stack([self._of_students(o[i]) for o in seen], axis=1) for i in range(3)]
-        zeros = np.zeros(self.blocks.students, np.int64)
-        columns.append(np.stack([zeros + some for some in accepted], axis=1))
+        columns.append(np.stack(accepted, axis=1))
         return columns, self._weights(w, v)
 
     def _of_students(self, counts: Array) -> np.ndarray:
