@@ -139,6 +139,13 @@ def test_same_bits(case):
         np.testing.assert_array_equal(result, right, err_msg=column)
 
 
+def test_flips_that_a_word_cannot_count_are_kept(monkeypatch):
+    """As in the smallest case, whose programs are compiled; a word counts to 30, a sweep has 72 proposals."""
+    task = task_of(Case(VECTOR, (5,), times=(0, 1), dynamics=Dynamics(refresh=10)))
+    monkeypatch.setattr(training, "MOST_COUNTED", 30)
+    np.testing.assert_array_equal(trained(task, GPU).accepted, expected(task)[3])
+
+
 def many(replicas: int) -> Task:
     """Students of four a word; a program of a kernel has 128."""
     small = Case(VECTOR, (5, 8), times=(0, 2))
