@@ -25,6 +25,7 @@ from mbsim.engines.pallas.blocks import cut
 from mbsim.engines.pallas.body import words_written_out
 from mbsim.engines.pallas.kernels import Size
 from mbsim.engines.task import Dynamics, StudentLabels, Task
+from mbsim.physics import teachers
 from mbsim.running import bench, timings
 
 TURNS, WHOLE = 3, 32
@@ -49,9 +50,8 @@ def launch_of(case: bench.Case, students: int) -> training._Launch:
     """Students of one teacher in one launch, compiled."""
     device, vector = jax.local_devices()[0], case.kind == "vector"
     mesh, target = student_mesh([device]), targets.target_of(device)
-    [teacher] = [
-        bench.teachers.draw_teacher(case.N, case.N, case.N if vector else 1, case.d, vector, bench.SEED, 0)
-    ]
+    outputs = case.N if vector else 1
+    teacher = teachers.draw_teacher(case.N, case.N, outputs, case.d, vector, bench.SEED, 0)
     taught = networks.stacked([teacher])
     shape = networks.shape_of(taught, case.N, vector)
     zeros = np.zeros(students)
