@@ -42,7 +42,6 @@ HEADINGS = (
     "whole run, G/s",
     "before it, s",
     "measuring, ms",
-    "weights, s",
 )
 
 
@@ -58,7 +57,7 @@ def launch_of(case: bench.Case, students: int) -> training._Launch:
     labels = StudentLabels(zeros.astype(int), np.full(students, case.m), np.arange(students), zeros, zeros)
     tests = bench.TEST_SIZE[case.kind]
     task = Task(
-        taught, np.zeros(1, int), shape, labels, np.array([1]), bench.SEED, Dynamics(case.order), tests
+        taught, np.zeros(1, int), shape, labels, np.array([1]), bench.SEED, Dynamics(case.order), tests, False
     )
     [blocks] = cut(task, target, 1, 0)
     size = Size(target, shape, blocks.layout, 0, 0, 0)
@@ -103,9 +102,6 @@ def line(case: bench.Case, students: int, core: float, seconds: float) -> tuple[
             )
         )
         times.append(perf_counter() - began)
-    began = perf_counter()
-    launch._weights(*state)
-    weights = perf_counter() - began
     of = launch.size.layout
     began = perf_counter()
     task = launch.task._replace(times=np.array([WHOLE]))
@@ -129,7 +125,6 @@ def line(case: bench.Case, students: int, core: float, seconds: float) -> tuple[
         f"{students * n * WHOLE / run / 1e9:.1f}",
         f"{before:.1f}",
         f"{1e3 * times[1]:.1f}",
-        f"{weights:.2f}",
     )
 
 

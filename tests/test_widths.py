@@ -40,16 +40,17 @@ def interleaved(task: Task) -> Task:
     return pick(task, np.random.default_rng(0).permutation(len(task.students.m)))
 
 
-@pytest.mark.parametrize(
-    ("engine", "task"),
-    [
-        pytest.param("registers", binary(), marks=SLOW),
-        pytest.param("batched", real(), marks=SLOW),
-        pytest.param("pallas", binary(), marks=SLOW),
-        pytest.param("reference", binary(), marks=SLOW),
-        pytest.param("reference", real(), marks=SLOW),
-    ],
-)
+CASES = {
+    "registers": ("registers", binary()),
+    "batched": ("batched", real()),
+    "pallas": ("pallas", binary()),
+    "reference": ("reference", binary()),
+    "reference, real": ("reference", real()),
+}
+
+
+@SLOW
+@pytest.mark.parametrize(("engine", "task"), CASES.values(), ids=CASES)
 def test_two_widths_together_are_two_tasks(engine, task):
     task = interleaved(task)
     together = rows(ENGINES[engine].train(task, nothing))
@@ -59,6 +60,19 @@ def test_two_widths_together_are_two_tasks(engine, task):
         np.testing.assert_array_equal(
             together[index], rows(ENGINES[engine].train(pick(task, index), nothing))
         )
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == "registers" else pytest.param(name, marks=SLOW) for name in CASES]
+)
+def test_weights_that_nobody_wants_change_nothing(name):
+    engine, task = CASES[name]
+    wanted, not_wanted = (
+        ENGINES[engine].train(task._replace(final_weights=asked), nothing) for asked in (True, False)
+    )
+    assert (len(wanted.w), len(not_wanted.w)) == (len(task.students.m), 0)
+    for observable, values in wanted.series.items():
+        np.testing.assert_array_equal(not_wanted.series[observable], values, err_msg=observable)
 
 
 def test_the_reference_gives_a_narrow_batch_the_slots_of_its_own_width(monkeypatch):

@@ -53,6 +53,7 @@ def train(task: Task, engine: str, progress: Progress) -> Trained:
         test_size=task.test_size,
         progress=progress,
         engine=engine,
+        final_weights=task.final_weights,
     )
     elapsed = np.diff(task.times, prepend=0) * records.proposals
     series = {

@@ -76,7 +76,9 @@ class Batched:
         series = {name: getattr(records, name) for name in MEASURED}
         elapsed = np.diff(task.times, prepend=0)
         series["work"] = np.broadcast_to(elapsed, records.diverged.shape)
-        return Trained(series, records.diverged, *_as_students_have(task, weights.w, weights.v))
+        kept = slice(None) if task.final_weights else slice(0)
+        w, v = _as_students_have(task, weights.w[kept], None if weights.v is None else weights.v[kept])
+        return Trained(series, records.diverged, w, v)
 
     def host_bytes(self, task: Task) -> int:
         """The states of a launch, and the work of one student."""

@@ -36,7 +36,7 @@ class Records(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Final ±1 weights, int8: w (students, K, d) and v (students, M, D)."""
+    """Final ±1 weights, int8: w (students, K, d) and v (students, M, D); of no students where not wanted."""
 
     w: np.ndarray
     v: np.ndarray
@@ -57,6 +57,7 @@ def train(
     workers: int | None = None,
     mesh: "Mesh | None" = None,
     progress: ReportProgress = lambda proposals: None,
+    final_weights: bool = True,
 ) -> tuple[Records, Weights]:
     """Train students and measure them at the given times.
 
@@ -75,6 +76,7 @@ def train(
         mesh: devices of the Pallas engine; by default all of the process.
         progress: called now and then with the number of proposals done since the last call. What it raises
             ends the training.
+        final_weights: whether the weights at the end are wanted.
 
     Returns:
         Records and final weights with a row for each student, in the order of `labels`.
@@ -89,7 +91,7 @@ def train(
         raise ValueError(
             "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
         )
-    task = Task(teachers, np.asarray(numbers), shape, labels, times, seed, dynamics, test_size)
+    task = Task(teachers, np.asarray(numbers), shape, labels, times, seed, dynamics, test_size, final_weights)
     if engine == "pallas":
         from mbsim.engines.mesh import student_mesh
         from mbsim.engines.pallas import training as kernels  # Pallas is slow to import

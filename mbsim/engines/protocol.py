@@ -39,6 +39,7 @@ class Task(NamedTuple):
     problem: sizes and kinds. students: as above. times: increasing units of time from 0
     on, the last the length of the run. seed: root of all random numbers. test_size: fresh examples at each
     measurement. examples: size of the training set, None where all are fresh. observables: what to measure.
+    final_weights: whether the weights at the end are wanted; runs keep none.
     """
 
     problem: Problem
@@ -48,14 +49,15 @@ class Task(NamedTuple):
     test_size: int
     examples: int | None
     observables: tuple[str, ...]
+    final_weights: bool = True
 
 
 class Trained(NamedTuple):
     """What was measured, and the students at the end.
 
     series: (students, times) float64 of each observable that an engine measures and of what its rule counts.
-    diverged: (students, times) bool. w, v: final weights (students, ...) as `students` has them; v None where
-    output weights are fixed.
+    diverged: (students, times) bool. w, v: final weights (students, ...) as `students` has them, of no students
+    where they are not wanted; v None where output weights are fixed.
     """
 
     series: dict[str, np.ndarray]

@@ -249,7 +249,8 @@ class Reference:
         trained = [one for _, one in parts]
 
         def joined(columns: list[np.ndarray]) -> np.ndarray:
-            return np.concatenate(columns)[back]
+            all_of_them = np.concatenate(columns)
+            return all_of_them[back] if len(all_of_them) else all_of_them
 
         return Trained(
             {name: joined([one.series[name] for one in trained]) for name in trained[0].series},
@@ -311,7 +312,8 @@ def _launch(task: Task, alike: list[Lesson], progress: Progress) -> Trained:
     series = {name: np.stack([found[name] for found in seen], axis=1) for name in seen[0]}
     series |= {name: np.stack([found.get(name, nothing) for found in counted], axis=1) for name in names}
     weights = rule.weights_of(state)
-    w, v = (None if layer is None else np.asarray(layer)[:used] for layer in weights)
+    kept = used if task.final_weights else 0
+    w, v = (None if layer is None else np.asarray(layer[:kept]) for layer in weights)
     return Trained(series, np.stack(diverged, axis=1), w, v)  # type: ignore[arg-type]
 
 

@@ -8,6 +8,7 @@ kept (`registers/kept.py`), in one empty file for each kernel that was right; a 
 
 import hashlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,8 @@ from mbsim.engines.protocol import Engine, Task
 from mbsim.lazy import jax
 
 PACKAGES = "jax", "jaxlib", "numba", "llvmlite", "numpy", "optax"
+FLAGS = "XLA_FLAGS", "LIBTPU_INIT_ARGS"
+"""Variables of the shell that change what a compiler does."""
 
 
 def answers(engine: Engine, task: Task) -> tuple[str, bool]:
@@ -41,12 +44,16 @@ def _kept():
 
 def _place(engine: str, kernel: str) -> Path:
     """The file of a kernel."""
-    told = "\n".join([engine, kernel, *_circumstances()])
+    told = "\n".join([engine, kernel, circumstances()])
     return _kept().folder() / f"mbsim-right-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
 
 
+def circumstances() -> str:
+    """A hash of all that answers, and programs for accelerators, depend on."""
+    return hashlib.sha256("\n".join(_circumstances()).encode()).hexdigest()
+
+
 def _circumstances() -> Iterator[str]:
-    """All that an answer depends on."""
     root = Path(__file__).parent.parent
     for file in sorted(
         [*root.glob("engines/**/*.py"), *root.glob("physics/**/*.py"), *root.glob("sampling/*.py")]
@@ -57,4 +64,7 @@ def _circumstances() -> Iterator[str]:
             yield f"{package} {importlib.metadata.version(package)}"
     yield platform.python_version()
     yield repr(_kept().processor())
-    yield ", ".join(sorted({device.device_kind for device in jax.local_devices()}))
+    yield from (f"{name} {os.environ.get(name)}" for name in FLAGS)
+    yield from sorted(
+        {f"{device.device_kind} {device.client.platform_version}" for device in jax.local_devices()}
+    )

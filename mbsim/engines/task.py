@@ -44,7 +44,8 @@ class Task(NamedTuple):
     """Students to train, and when (sweeps, increasing, from 0 on) to measure them on `test_size` fresh examples.
 
     teachers: arrays with a first axis of teachers, whose numbers (teachers,) are `numbers`. With d and N of the
-    shape, m and replica of the student, and the seed, these are the labels of all random numbers.
+    shape, m and replica of the student, and the seed, these are the labels of all random numbers. final_weights:
+    whether the weights at the end are wanted.
     """
 
     teachers: Teacher
@@ -55,6 +56,7 @@ class Task(NamedTuple):
     seed: int
     dynamics: Dynamics
     test_size: int
+    final_weights: bool = True
 
     @property
     def refresh(self) -> int:
@@ -69,7 +71,7 @@ class Task(NamedTuple):
 
 class Columns(NamedTuple):
     """Counts at each measured time (students, times), int64, as in `ensemble.Records`, and the final ±1 weights
-    (students, links), int8.
+    (students, links), int8; of no students where they are not wanted.
     """
 
     agreement: np.ndarray

@@ -38,6 +38,7 @@ def task_of(launch: Unit | Sequence[Unit], config: Config) -> Task:
         test_size=config.measure.test_size,
         examples=unit.examples,
         observables=measured(unit.observables, unit.examples is not None),
+        final_weights=False,
     )
 
 

@@ -10,8 +10,6 @@ from mbsim.data import provenance
 from mbsim.engines import Engine, Task, Trained, choose, distrust, remembered
 from mbsim.engines.settings import pinned
 from mbsim.errors import MbsimError
-from mbsim.physics.problem import Problem
-from mbsim.physics.students import fan_in
 from mbsim.plan.memory import host_memory
 from mbsim.plan.tasks import task_of
 from mbsim.plan.units import Unit
@@ -25,20 +23,12 @@ class SelfCheckFailed(MbsimError):  # noqa: N818 (says what happened)
 
 
 def unit_bytes(unit: Unit, config: Config) -> int:
-    """Estimate of the host's memory for one unit: records and final weights, and what trains."""
+    """Estimate of the host's memory for one unit: records, and what trains."""
     # Engines launch so many students at a time at most, and a task of many more takes seconds to make.
     few = replace(unit, replicas=min(unit.replicas, MOST_REPLICAS))
     task = task_of(few, config)
     records = unit.students * len(task.times) * 8 * 8
-    weights = _weight_bytes(unit.students, task.problem)
-    return records + weights + choose(task, config.run.engine, here=False).engine.host_bytes(task)
-
-
-def _weight_bytes(students: int, problem: Problem) -> int:
-    """Of final weights, ±1 or real, about."""
-    hidden, output = fan_in(problem)
-    each = 2 if problem.binary else 8
-    return students * each * (problem.student_hidden * hidden + problem.M * output)
+    return records + choose(task, config.run.engine, here=False).engine.host_bytes(task)
 
 
 @pinned()
@@ -73,8 +63,7 @@ def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -
         progress(work)
 
     try:
-        weights = _weight_bytes(len(task.students.m), task.problem)
-        if engine.host_bytes(task) + weights > host_memory():
+        if engine.host_bytes(task) > host_memory():
             raise MemoryError("the host's memory does not hold these students")
         return engine.train(task, count)
     except (jax.errors.JaxRuntimeError, MemoryError) as error:

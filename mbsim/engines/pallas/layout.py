@@ -75,6 +75,19 @@ class Layout(NamedTuple):
         return apart.reshape(*array.shape[: ahead - 1], -1, self.students)
 
 
+def unpacked(of: Layout, rows: np.ndarray, units: int, degree: int) -> np.ndarray:
+    """±1 weights int8 (programs, students, units * degree) from packed rows."""
+    if of.inner > 1:
+        rows = rows[:, :1]
+    each, lanes = -(-degree // of.bits), rows.shape[1:]
+    octets = np.ascontiguousarray(rows[: units * each], "<i4")[..., None].view(np.uint8)
+    bits = np.unpackbits(octets, axis=-1, bitorder="little")
+    bits = bits.reshape(units, each, -1, of.fields, of.bits)  # lanes are one axis meanwhile
+    links = bits.transpose(0, 1, 4, 3, 2).reshape(units, each * of.bits, of.fields, *lanes)[:, :degree]
+    signs = 1 - 2 * of.gathered(links).astype(np.int8)
+    return np.moveaxis(signs.reshape(units * degree, *signs.shape[2:]), 0, -1)
+
+
 def fields_for(m: int, readers: int) -> int:
     """Students in a word: what their examples, and the changes that a flip can make, leave room for."""
     if m <= 8 and readers <= MOST_FIELDS:

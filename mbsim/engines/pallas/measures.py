@@ -38,21 +38,6 @@ def test_wrong(size: Size, tables: Tables, key: Key, rows: Rows, examples: int) 
     return lax.fori_loop(0, -(-examples // (32 * words)), some, jnp.zeros(single, jnp.int32))
 
 
-def unpacked(of: Layout, rows: Array, units: int, degree: int) -> Array:
-    """±1 weights int8 (places, units * degree) from packed rows."""
-    if of.inner > 1:
-        rows = rows[:, :1]
-    each, ones = -(-degree // of.bits), (1,) * (rows.ndim - 1)
-    words = rows[: units * each].reshape(units, each, 1, 1, *rows.shape[1:])
-    shift = jnp.arange(of.bits)[:, None] + jnp.arange(of.fields) * of.bits
-    bits = (words >> shift.reshape(of.bits, of.fields, *ones)) & 1
-    signs = (
-        1 - 2 * bits.astype(jnp.int8).reshape(units, each * of.bits, of.fields, *rows.shape[1:])[:, :degree]
-    )
-    signs = of.gathered(signs)  # (units, degree, programs, students)
-    return signs.reshape(units * degree, -1).T
-
-
 def path_agreement(
     of: Layout, shape: Shape, w: Array, v: Array, taught_w: Array, taught_v: Array, output_sources: Array
 ) -> Array:

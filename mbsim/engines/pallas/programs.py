@@ -1,4 +1,4 @@
-"""The compiled programs of a launch: `init`, `advance`, `observe`, each compiled once for a plan.
+"""The compiled programs of a launch: `init`, `advance`, `observe`, each made once for a plan.
 
 Each is one `jax.shard_map` over the one axis of a mesh; every device has the same number of programs of a kernel,
 and students never speak to each other. Arrays of a launch as in `layout.py`: rows (rows, *lanes), single students
@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from mbsim.engines.devices import cores
-from mbsim.engines.pallas import batches, kernels, layout, measures
+from mbsim.engines.pallas import batches, kept_programs, kernels, layout, measures
 from mbsim.engines.pallas.kernels import Heat, Rows, Size, Tables
 from mbsim.engines.pallas.tables import order_rows, reader_entries
 from mbsim.engines.pallas.targets import Target
@@ -79,14 +79,11 @@ class Programs(NamedTuple):
         last. Consumes w and v
     observe(students, teachers, w, v, numbers) -> (agreement, test_wrong, batch_wrong); numbers (2,) int32: the
         time, the next batch
-    weights(w, v) -> (w, v), ±1 int8 (places, links), places as `Layout.gathered` has them, programs after programs;
-        no links of a layer that is not trained
     """
 
     init: Callable[..., tuple[Array, Array]]
     advance: Callable[..., tuple[Array, Array, Array]]
     observe: Callable[..., tuple[Array, Array, Array]]
-    weights: Callable[..., tuple[Array, Array]]
 
 
 def functions(plan: Plan) -> Programs:
@@ -148,13 +145,7 @@ def functions(plan: Plan) -> Programs:
 
         return _for_each_teacher(plan, agreement, (w, v), teachers), test_wrong, batch_wrong
 
-    def weights(w: Array, v: Array) -> tuple[Array, Array]:
-        hidden = measures.unpacked(of, w, shape.K, shape.d)
-        if not shape.train_output:
-            return hidden, hidden[:, :0]
-        return hidden, measures.unpacked(of, v, shape.M, shape.output_degree)
-
-    return Programs(init, advance, observe, weights)
+    return Programs(init, advance, observe)
 
 
 def _for_each_teacher(plan: Plan, do: Callable[..., Array], students: tuple, teachers: Leaf) -> Array:
@@ -213,13 +204,12 @@ def arguments(plan: Plan, mesh: Mesh) -> dict[str, tuple]:
         "init": (students, teachers),
         "advance": (students, teachers, w, v, students.m, like((4,), np.int32, P())),
         "observe": (students, teachers, w, v, like((2,), np.int32, P())),
-        "weights": (w, v),
     }
 
 
 def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
     """The functions over all devices of a mesh, jitted and not yet traced."""
-    init, advance, observe, weights = functions(plan)
+    init, advance, observe = functions(plan)
     [axis_name] = mesh.axis_names
     rows, teachers = specs(plan, axis_name)
 
@@ -234,7 +224,6 @@ def mapped(plan: Plan, mesh: Mesh) -> dict[str, Any]:
         "init": over_devices(init, (rows, teachers), (rows, rows)),
         "advance": over_devices(advance, counting, (rows, rows, rows), donate_argnums=(2, 3)),
         "observe": over_devices(observe, everything, (rows, rows, rows)),
-        "weights": over_devices(weights, (rows, rows), (P(axis_name), P(axis_name))),
     }
 
 
@@ -266,4 +255,8 @@ def program(plan: Plan, mesh: Mesh, name: str) -> Callable[..., Any]:
     """The compiled function of this name, a field of `Programs`; asking again for the same returns the same."""
     # An interpreted kernel is there to be compared: quickly compiled is better than quickly run.
     options = {"xla_backend_optimization_level": 0} if plan.size.target.interpret else None
-    return mapped(plan, mesh)[name].lower(*arguments(plan, mesh)[name]).compile(options)
+
+    def make() -> Any:
+        return mapped(plan, mesh)[name].lower(*arguments(plan, mesh)[name]).compile(options)
+
+    return kept_programs.compiled(f"pallas-{name}", plan, mesh, make)

@@ -6,7 +6,7 @@ again, from the same labels.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -17,6 +17,7 @@ from mbsim.engines.pallas import memory, programs, tables, targets
 from mbsim.engines.pallas.blocks import Blocks, cut
 from mbsim.engines.pallas.heat import limits, rows_of
 from mbsim.engines.pallas.kernels import Size, Tables
+from mbsim.engines.pallas.layout import unpacked
 from mbsim.engines.pallas.programs import Plan, Students, Teachers, specs
 from mbsim.engines.pallas.refusals import refuses
 from mbsim.engines.pallas.targets import Target
@@ -24,7 +25,7 @@ from mbsim.engines.registers.decisions import RESOLUTION
 from mbsim.engines.task import Columns, ReportProgress, Task
 from mbsim.physics.order import sequential_order
 from mbsim.physics.problem import Teacher
-from mbsim.sampling.streams import keys_of_students, order_key
+from mbsim.sampling.streams import Leaf, keys_of_students, order_key
 
 AHEAD = 4  # calls that wait for the device: it stays busy, and an interrupt does not wait long
 MOST_COUNTED = 2**31 - 1  # proposals of a student that are counted on the device
@@ -63,7 +64,8 @@ def train(
     total, times = len(task.labels.m), len(task.times)
     shape, devices = task.shape, mesh.devices.size
     counts = [np.zeros((total, times), np.int64) for _ in range(4)]
-    w, v = (np.zeros((total, links), np.int8) for links in (shape.hidden_links, shape.output_links))
+    kept = total if task.final_weights else 0
+    w, v = (np.zeros((kept, links), np.int8) for links in (shape.hidden_links, shape.output_links))
     todo = []
     for blocks in cut(task, target, devices, heat):
         room = memory.most_programs(shape, blocks.layout, heat, mesh) if most is None else most
@@ -89,7 +91,8 @@ def train(
         places = some.members[some.real]
         for column, more in zip(counts, columns, strict=True):
             column[places] = more
-        w[places], v[places] = weights
+        if weights is not None:
+            w[places], v[places] = weights
     agreement, test_wrong, batch_wrong, accepted = counts
     return Columns(agreement, test_wrong, batch_wrong, accepted, w, v)
 
@@ -159,8 +162,8 @@ class _Launch:
         w, v = ((weights < 0).astype(np.int32) for weights in (teacher.w, teacher.v))
         return Teachers(kernel, teacher.output_sources, w, v, order)
 
-    def run(self, progress: ReportProgress) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Columns (students, times) and weights (students, links)."""
+    def run(self, progress: ReportProgress) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+        """Columns (students, times), and weights (students, links) where they are wanted."""
         n, given, none = self.task.shape.proposals, (self.students, self.teachers), self.none
         w, v = self._program("init")(*given)
         advance = self._program("advance")
@@ -173,33 +176,39 @@ class _Launch:
                 array.block_until_ready()
                 progress(done)
 
-        seen, accepted, sweep = [], [], 0
+        seen: list[tuple[Array, ...]] = []
+        accepted: list[list[Array]] = []
+        sweep = 0
         for time in self.task.times.tolist():
-            flips, before, counted = none, np.zeros(self.blocks.students, np.int64), 0
+            flips, counted = none, 0
+            full: list[Array] = []
             for part in parts_of(sweep, time, n, self.refresh):
                 proposals = part[3] - part[2]
                 if counted + proposals > MOST_COUNTED:
-                    flips, before, counted = none, before + self._of_students(flips), 0
+                    full, flips, counted = [*full, flips], none, 0
                 w, v, flips = advance(*given, w, v, flips, np.array(part, np.int32))
                 counted += proposals
                 pending.append((flips, self.blocks.students * proposals))
                 settle(AHEAD)
             sweep = time
-            accepted.append(before + self._of_students(flips))
+            accepted.append([*full, flips])
             numbers = np.array([time, -(-time * n // self.refresh)], np.int32)
             seen.append(self._program("observe")(*given, w, v, numbers))
         settle(0)
-        columns = [np.stack([self._of_students(o[i]) for o in seen], axis=1) for i in range(3)]
-        columns.append(np.stack(accepted, axis=1))
-        return columns, self._weights(w, v)
+        counts = [sum(np.asarray(array, np.int64) for array in arrays) for arrays in accepted]
+        columns = [self._of_students(arrays) for arrays in (*zip(*seen, strict=True), counts)]
+        return columns, self._weights(w, v) if self.task.final_weights else None
 
-    def _of_students(self, counts: Array) -> np.ndarray:
-        return self.size.layout.gathered(np.asarray(counts, np.int64))[..., self.blocks.real]
+    def _of_students(self, arrays: Sequence[Leaf]) -> np.ndarray:
+        """Numbers (students, len(arrays)) of arrays (F, *single)."""
+        stacked = np.stack([np.asarray(array) for array in arrays])
+        rows = self.size.layout.gathered(stacked).reshape(len(stacked), -1)
+        return rows[:, self.blocks.real.ravel()].T
 
     def _weights(self, w: Array, v: Array) -> tuple[np.ndarray, np.ndarray]:
         """±1 weights (students, links), int8."""
-        real = self.blocks.real.ravel()
-        hidden, output = (np.asarray(layer)[real] for layer in self._program("weights")(w, v))
-        if not self.task.shape.train_output:
-            output = np.ones((len(hidden), self.task.shape.output_links), np.int8)
-        return hidden, output
+        of, shape, real = self.size.layout, self.task.shape, self.blocks.real
+        hidden = unpacked(of, np.asarray(w), shape.K, shape.d)[real]
+        if not shape.train_output:
+            return hidden, np.ones((len(hidden), shape.output_links), np.int8)
+        return hidden, unpacked(of, np.asarray(v), shape.M, shape.output_degree)[real]

@@ -88,6 +88,36 @@ def safe(file: Path) -> bool:
     return closed(file) and closed(file.parent)
 
 
+def place_of(name: str, label: str) -> Path:
+    """The file of the code of this name that was made for what the label tells."""
+    return folder() / f"mbsim-{name}-{hashlib.sha256(label.encode()).hexdigest()[:DIGEST]}.code"
+
+
+def read(name: str, label: str) -> bytes | None:
+    """What was written under a name and a label, if it is whole and may be loaded."""
+    place = place_of(name, label)
+    if not safe(place):
+        return None
+    content = place.read_bytes()
+    if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+        return None
+    made_for, code = pickle.loads(content[DIGEST:])
+    return code if made_for == label else None
+
+
+def write(name: str, label: str, code: bytes) -> None:
+    """Keep code under a name and a label."""
+    content = pickle.dumps((label, code))
+    place = place_of(name, label)
+    temporary = place.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        temporary.write_bytes(hashlib.sha256(content).digest() + content)
+        temporary.chmod(0o644)  # whatever the user's mask: nobody else may write it
+        os.replace(temporary, place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _told(value: Any) -> str:
     """What distinguishes a value that a closure holds."""
     if isinstance(value, Dispatcher):
@@ -130,25 +160,13 @@ class _Kept(NullCache):
         versions = platform.python_version(), numba.__version__, llvmlite.__version__
         return repr((*made, SOURCES, *versions, codegen.magic_tuple()))
 
-    def place(self, label: str) -> Path:
-        """The file of a label."""
-        name = hashlib.sha256(label.encode()).hexdigest()[:DIGEST]
-        return folder() / f"mbsim-{self.function.__name__}-{name}.code"
-
     def load_overload(self, sig, target_context):
         with suppress(Exception):
             if not use_files:
                 return None
             target_context.refresh()
-            label = self.label(sig, target_context.codegen())
-            place = self.place(label)
-            if not safe(place):
-                return None
-            content = place.read_bytes()
-            if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
-                return None
-            made_for, code = pickle.loads(content[DIGEST:])
-            return self.files.rebuild(target_context, pickle.loads(code)) if made_for == label else None
+            code = read(self.function.__name__, self.label(sig, target_context.codegen()))
+            return None if code is None else self.files.rebuild(target_context, pickle.loads(code))
         return None
 
     def save_overload(self, sig, data):
@@ -156,15 +174,7 @@ class _Kept(NullCache):
             if not use_files or not self.files.check_cachable(data):
                 return
             label = self.label(sig, data.codegen)
-            content = pickle.dumps((label, dumps(self.files.reduce(data))))
-            place = self.place(label)
-            temporary = place.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
-            try:
-                temporary.write_bytes(hashlib.sha256(content).digest() + content)
-                temporary.chmod(0o644)  # whatever the user's mask: nobody else may write it
-                os.replace(temporary, place)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write(self.function.__name__, label, dumps(self.files.reduce(data)))
 
 
 _INNER = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)

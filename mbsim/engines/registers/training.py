@@ -206,12 +206,14 @@ class Training:
         students, times = len(self.task.labels.m), len(self.times)
         shape = self.task.shape
         counts = np.empty((4, students, times), np.int64)
-        w, v = (np.empty((students, links), np.int8) for links in (shape.hidden_links, shape.output_links))
+        kept = students if self.task.final_weights else 0
+        w, v = (np.empty((kept, links), np.int8) for links in (shape.hidden_links, shape.output_links))
         for group, counted in zip(self.groups, self.counts, strict=True):
             real = np.arange(group.members.shape[1]) < group.used[:, None]
             mine = group.members[real]
             counts[:, mine] = counted.counts.swapaxes(2, 3)[:, real]
-            w[mine], v[mine] = (layer[real] for layer in group.weights())
+            if kept:
+                w[mine], v[mine] = (layer[real] for layer in group.weights())
         agreement, test_wrong, batch_wrong, accepted = counts
         return Columns(agreement, test_wrong, batch_wrong, accepted, w, v)
 
