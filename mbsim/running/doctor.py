@@ -9,6 +9,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -104,10 +105,9 @@ def hints() -> Iterator[str]:
 
 
 def checks() -> Iterator[Check]:
-    """Run the checks, one after the other; what a check raises is its problem."""
+    """Run the checks; what a check raises is its problem."""
     import jax
 
-    from mbsim.engines import known_answers as selfcheck
     from mbsim.engines.batched import known_answers as sgd_selfcheck
     from mbsim.engines.drawing import compiles
 
@@ -118,8 +118,7 @@ def checks() -> Iterator[Check]:
     def wrong(kind: str) -> str:
         if engine == "registers" and not compiles():
             return "numba is switched off, and runs are slow: unset NUMBA_DISABLE_JIT"
-        cases = (case for case in selfcheck.DIGESTS if case[0] == kind)
-        return "" if all(selfcheck.passes(*case, engine) for case in cases) else remedy
+        return "" if right(kind, engine) else remedy
 
     known: dict[str, Callable[[], str]] = {
         "version of jax": lambda: version_problem(version("jax")),
@@ -131,14 +130,32 @@ def checks() -> Iterator[Check]:
             f"{sums} of {ROWS}: {remedy}" if (sums := wrong_sums()) else ""
         ),
     }
-    for name, check in known.items():
+
+    @pinned()  # settings of JAX are those of a thread
+    def checked(name: str) -> Check:
         start = time.perf_counter()
         try:
-            problem = check()
+            problem = known[name]()
         except Exception as error:
             lines = str(error).strip().splitlines() or [""]
             problem = f"{type(error).__name__}: {lines[0]}"
-        yield Check(name, problem, time.perf_counter() - start)
+        return Check(name, problem, time.perf_counter() - start)
+
+    pool = ThreadPoolExecutor(len(known))  # side by side: nearly all their time goes into compiling
+    try:
+        yield from pool.map(checked, known)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def right(kind: str, engine: str) -> bool:
+    """Whether all known answers of the kernels for "vector" or "scalar" outputs are right here."""
+    from mbsim.engines import known_answers as selfcheck
+
+    cases = [case for case in selfcheck.DIGESTS if case[0] == kind]
+    # numba compiles one function at a time, programs for accelerators are compiled side by side
+    with ThreadPoolExecutor(1 if engine == "registers" else len(cases)) as pool:
+        return all(list(pool.map(lambda case: selfcheck.passes(*case, engine), cases)))
 
 
 def version_problem(jax_version: str) -> str:

@@ -10,12 +10,14 @@ on CPU its rolled rounds run through memory once a round; this form fuses.
 Keys are raw: pairs of uint32 arrays, the two halves of a threefry key.
 """
 
+import functools
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from mbsim.lazy import Array, jnp, lax
+from mbsim.lazy import Array, jax, jnp, lax
 
 GENERATOR = "threefry2x32"
 
@@ -61,6 +63,19 @@ def threefry(key: Key, first: Leaf, second: Leaf) -> tuple[Array, Array]:
     Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11. `threefry(key,
     0, n)` is `jax.random.fold_in(key, n)`.
     """
+    counters = first, second
+    if all(isinstance(part, np.ndarray | np.generic) for part in (*key, *counters)):
+        return _rounds(key, *counters)
+    return _traced()(key, *counters)
+
+
+@functools.cache
+def _traced() -> Callable[..., tuple[Array, Array]]:
+    """The rounds, traced once for arrays of one shape: their operations are a third of all those of a kernel."""
+    return jax.jit(_rounds, inline=True)
+
+
+def _rounds(key: Key, first: Leaf, second: Leaf) -> tuple[Leaf, Leaf]:
     schedule = (key.first, key.second, key.first ^ key.second ^ np.uint32(0x1BD11BDA))
     x, y = first + schedule[0], second + schedule[1]
     for group in range(5):

@@ -6,6 +6,7 @@ wrong outputs. Consecutive programs share a teacher: teacher t's tables and orde
 (t + 1)*B - 1.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -92,8 +93,11 @@ def part_of_sweep(
     return given["w_out"], given["v_out"] if trained else rows.v, given["accepted"]
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def examine(size: Size, tables: Tables, rows: Rows) -> Array:
-    """Numbers of wrong outputs (F, *single) on the examples in the mask."""
+    """Numbers of wrong outputs (F, *single) on the examples in the mask. Traced once for a program that calls it in
+    two places.
+    """
     taking = {**tables._asdict(), "mask": rows.mask, "x": rows.x, "w": rows.w}
     if size.shape.train_output:
         taking["v"] = rows.v
