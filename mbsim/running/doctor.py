@@ -155,7 +155,7 @@ def right(kind: str, engine: str) -> bool:
     cases = [case for case in selfcheck.DIGESTS if case[0] == kind]
     # numba compiles one function at a time, programs for accelerators are compiled side by side
     with ThreadPoolExecutor(1 if engine == "registers" else len(cases)) as pool:
-        return all(list(pool.map(lambda case: selfcheck.passes(*case, engine), cases)))
+        return all(list(pool.map(selfcheck.passes, *zip(*cases, strict=True), [engine] * len(cases))))
 
 
 def version_problem(jax_version: str) -> str:
