@@ -25,7 +25,7 @@ import aot_sgd as sgd
 import jax
 
 from mbsim.engines.networks import Shape
-from mbsim.engines.pallas import layout, programs
+from mbsim.engines.pallas import layout, programs, targets
 from mbsim.engines.pallas.body import at_a_time, readers_written_out, words_written_out
 from mbsim.engines.pallas.kernels import Size
 from mbsim.engines.pallas.programs import Plan
@@ -133,7 +133,7 @@ def row_of(kind: str, case: Case, program: str, mesh: jax.sharding.Mesh) -> Row:
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         traced = programs.mapped(plan, mesh)[program].trace(*programs.arguments(plan, mesh)[program])
         lowered = traced.lower(lowering_platforms=(devices.PLATFORMS[kind],))
-        compiled = lowered.compile()
+        compiled = lowered.compile(targets.compiler_options(plan.size.target))
     seconds = time.process_time() - began
     counted = read.launches(compiled.as_text())
     size = compiled.memory_analysis()

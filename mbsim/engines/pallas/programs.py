@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from mbsim.engines.devices import cores
-from mbsim.engines.pallas import batches, kept_programs, kernels, layout, measures
+from mbsim.engines.pallas import batches, kept_programs, kernels, layout, measures, targets
 from mbsim.engines.pallas.kernels import Heat, Rows, Size, Tables
 from mbsim.engines.pallas.tables import order_rows, reader_entries
 from mbsim.engines.pallas.targets import Target
@@ -253,10 +253,9 @@ def prepare(plans: Iterable[Plan], mesh: Mesh, progress: ReportProgress) -> None
 @functools.lru_cache(maxsize=256)
 def program(plan: Plan, mesh: Mesh, name: str) -> Callable[..., Any]:
     """The compiled function of this name, a field of `Programs`; asking again for the same returns the same."""
-    # An interpreted kernel is there to be compared: quickly compiled is better than quickly run.
-    options = {"xla_backend_optimization_level": 0} if plan.size.target.interpret else None
 
     def make() -> Any:
-        return mapped(plan, mesh)[name].lower(*arguments(plan, mesh)[name]).compile(options)
+        lowered = mapped(plan, mesh)[name].lower(*arguments(plan, mesh)[name])
+        return lowered.compile(targets.compiler_options(plan.size.target))
 
     return kept_programs.compiled(f"pallas-{name}", plan, mesh, make)

@@ -39,6 +39,14 @@ def target_of(device: jax.Device) -> Target:
     return Target("gpu", interpret=device.platform == "cpu")
 
 
+def compiler_options(target: Target) -> dict[str, Any] | None:
+    """What XLA is told that compiles a program."""
+    if target.interpret:  # it is there to be compared: quickly compiled is better than quickly run
+        return {"xla_backend_optimization_level": 0}
+    # Trying ways to compile what is around a kernel takes longer than it can save.
+    return {"xla_gpu_autotune_level": 0} if target.kind == "gpu" else None
+
+
 def options(target: Target) -> dict[str, Any]:
     """Arguments of `pallas_call` that only this target knows."""
     if target.interpret:

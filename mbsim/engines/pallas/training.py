@@ -145,16 +145,19 @@ class _Launch:
     def _teachers(self) -> Teachers:
         """Those of the launch: one for all blocks, or one for each."""
         where, which = np.unique(self.blocks.teacher, return_inverse=True)
-        each = [self._teacher(place) for place in where.tolist()]
+        keys: Sequence[np.ndarray | None] = [None] * len(where)
+        if self.plan.random_order:
+            task, shape = self.task, self.task.shape
+            keys = order_key(task.seed, shape.N, shape.d, task.numbers[where])
+        each = [self._teacher(place, key) for place, key in zip(where.tolist(), keys, strict=True)]
         of_blocks = which[:1] if self.plan.shared else which
         return jax.tree.map(lambda *parts: np.stack(parts)[of_blocks], *each)
 
-    def _teacher(self, place: int) -> Teachers:
+    def _teacher(self, place: int, order: np.ndarray | None) -> Teachers:
+        """One of them; order: the key of a random order, None if it is sequential."""
         task, shape, words = self.task, self.task.shape, self.size.layout.words
         teacher = Teacher(*(part[place] for part in task.teachers))
-        if task.dynamics.order == "random":
-            order = order_key(task.seed, shape.N, shape.d, int(task.numbers[place]))
-        else:
+        if order is None:
             order = sequential_order(teacher.output_sources, shape.d, shape.K, shape.train_output)
         kernel = Tables(
             tables.sources(teacher, shape, words)[None], tables.readers(teacher, shape, words)[None]
