@@ -10,6 +10,7 @@ import numpy as np
 from mbsim.engines import binary
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.shapes import shape_of_task
+from mbsim.errors import MbsimError
 from mbsim.lazy import jax
 
 if TYPE_CHECKING:
@@ -60,10 +61,14 @@ class Pallas:
         return binary.kernel(task)
 
     def known_answers(self, task: Task) -> bool:
-        """Of that kernel. One that does not compile here, or does not run, has none."""
+        """Of that kernel. One that does not compile here, or does not run, has none: with a version of jax, say, that
+        has dropped what compiles it.
+        """
         try:
             return binary.known_answers(task, "pallas")
-        except (jax.errors.JaxRuntimeError, NotImplementedError):
+        except MbsimError:
+            raise
+        except Exception:
             return False
 
 

@@ -145,10 +145,10 @@ class _Launch:
     def _teachers(self) -> Teachers:
         """Those of the launch: one for all blocks, or one for each."""
         where, which = np.unique(self.blocks.teacher, return_inverse=True)
-        keys: Sequence[np.ndarray | None] = [None] * len(where)
+        keys: list[np.ndarray | None] = [None] * len(where)
         if self.plan.random_order:
             task, shape = self.task, self.task.shape
-            keys = order_key(task.seed, shape.N, shape.d, task.numbers[where])
+            keys = list(order_key(task.seed, shape.N, shape.d, task.numbers[where]))
         each = [self._teacher(place, key) for place, key in zip(where.tolist(), keys, strict=True)]
         of_blocks = which[:1] if self.plan.shared else which
         return jax.tree.map(lambda *parts: np.stack(parts)[of_blocks], *each)
