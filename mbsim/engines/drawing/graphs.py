@@ -4,8 +4,11 @@ There NumPy sorts a row for each pair of readers that trade. Rows are short, so 
 keys below it, counted for eight keys at a time in a vector register.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
+from mbsim.engines.devices import cores
 from mbsim.engines.drawing.pcg import U64, next_word, shuffle, signs
 from mbsim.engines.drawing.seeds import states
 from mbsim.engines.registers.kept import inner, kept
@@ -18,6 +21,7 @@ from mbsim.physics.problem import Problem, Teacher
 
 LANES = 8  # keys of 64 bits in a register
 LAST = U64(2**64 - 1)
+FEWEST = 16  # teachers for which a thread is worth starting
 
 
 @inner
@@ -116,13 +120,20 @@ def draw(teachers, nodes, degree, outputs, rounds, row):
 
 
 def teachers_of(problem: Problem, seed: int, numbers: np.ndarray) -> Teacher:
-    """Teachers with these numbers, arrays (teachers, ...) each."""
+    """Teachers with these numbers, arrays (teachers, ...) each, drawn on all cores."""
     T, N, d, M, D = len(numbers), problem.N, problem.d, problem.M, problem.output_degree
     hidden, outputs = np.empty((T, N, d), np.int32), np.empty((T, M, D), np.int32)
     w, v = np.empty(hidden.shape, np.int8), np.empty(outputs.shape, np.int8)
-    keys, pool, places = np.full((3, 2 * d + LANES), LAST)
-    began = states((seed, N, d), numbers)
-    arrays = hidden, outputs, w, v, began, np.empty(N, np.int64), keys, pool, places
-    row = row_of(TeacherDrawing(*map(address, arrays)))
-    draw(T, N, d, M, MIXING_ROUNDS, address(row))
+    drawn = hidden, outputs, w, v, states((seed, N, d), numbers)
+
+    def some(first: int, stop: int) -> None:
+        keys, pool, places = np.full((3, 2 * d + LANES), LAST)
+        own = *(array[first:stop] for array in drawn), np.empty(N, np.int64), keys, pool, places
+        row = row_of(TeacherDrawing(*map(address, own)))
+        draw(stop - first, N, d, M, MIXING_ROUNDS, address(row))
+
+    workers = max(1, min(cores(), T // FEWEST))
+    bounds = [T * worker // workers for worker in range(workers + 1)]
+    with ThreadPoolExecutor(workers) as threads:
+        list(threads.map(some, bounds, bounds[1:]))
     return Teacher(hidden, outputs, w, v if problem.train_output else np.ones_like(v))
