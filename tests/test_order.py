@@ -12,7 +12,7 @@ from scipy import stats
 from students import drawn
 
 from mbsim.engines import networks
-from mbsim.engines.registers.orders import random_orders
+from mbsim.engines.registers import orders
 from mbsim.physics.order import colours, hidden_positions, random_order, sequential_order, unit_order
 from mbsim.physics.problem import Teacher
 from mbsim.sampling import streams
@@ -77,6 +77,18 @@ def test_unit_order_is_the_sequential_order(network):
     for earlier, later in itertools.combinations(range(len(done)), 2):
         if not touched[order[done[earlier]]].isdisjoint(touched[order[done[later]]]):
             assert done[earlier] < done[later], "proposals that do not commute changed places"
+
+
+def random_orders(key, begin, stop, n):
+    """Of one teacher."""
+    return orders.random_orders(key[None], begin, stop, n)[0]
+
+
+def test_teachers_are_drawn_together_as_alone():
+    keys = streams.order_key(3, 12, 3, np.array([4, 5, 9]))
+    together = orders.random_orders(keys, 2, 5, 40)
+    for key, one in zip(keys, together, strict=True):
+        np.testing.assert_array_equal(one, random_orders(key, 2, 5, 40))
 
 
 def test_random_order_is_uniform():

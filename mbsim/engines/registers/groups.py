@@ -88,7 +88,7 @@ class Teachers:
         weights = -made.w.astype(np.int8), -made.v.astype(np.int8)  # 0 and -1
         self.arrays: list[Array] = [*made[:3], *weights]
         hidden, outputs, readers, w, v = map(each, self.arrays)
-        order = rows.nothing(records.Order)  # of a thread, where it is random
+        order = rows.nothing(records.Order)  # of a bunch of teachers, where it is random (`training`)
         if not shared.random:
             orders, positions = _sequential(task, shared.by_units)
             self.arrays += [orders, positions]

@@ -192,8 +192,8 @@ class Drawing(NamedTuple):
 
 
 class Ordering(NamedTuple):
-    """Drawing random orders (`orders`): both halves of a teacher's key, 16 times each; the numbers 0 to 15; room for
-    two words of each proposal; what is drawn, (sweeps, n).
+    """Drawing random orders (`orders`): both halves of each teacher's key, 16 times each; the numbers 0 to 15; room
+    for two words of each proposal; what is drawn, (teachers, sweeps, n).
     """
 
     first: UInt32

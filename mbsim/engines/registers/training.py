@@ -2,7 +2,8 @@
 
 A run is cut into *stretches* of sweeps, so that a block takes a second of a core at most and an interrupt is not
 kept waiting, and so that the orders of proposals of a stretch fit in memory. In each stretch all blocks are done,
-in the order of their teachers: whoever takes a teacher's first blocks draws its order for all.
+*bunch* by bunch of teachers, so many that Python, which only one core runs at a time, has little to say: whoever
+takes a bunch's first blocks draws its orders for all.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,11 +26,11 @@ from mbsim.sampling.streams import order_key
 STRETCH_WORK = 1e9
 """Proposals times words of a register, of one block in one stretch: about a second of a core."""
 ORDER_ENTRIES = 2**22
-"""Proposals of one teacher whose order is drawn at a time."""
-ORDER = slice(
-    rows.place_of("training", records.Order, "links"),
-    rows.place_of("training", records.Order, "positions") + 1,
-)
+"""Proposals whose order is drawn at a time."""
+JOBS = 32
+"""For each core, at least, where there are so many blocks: the last ones keep it waiting least."""
+LINKS = rows.place_of("training", records.Order, "links")
+ORDER = slice(LINKS, rows.place_of("training", records.Order, "positions") + 1)
 
 
 class Stretch(NamedTuple):
@@ -57,53 +58,55 @@ def stretches(times: np.ndarray, most: int) -> list[Stretch]:
 
 
 class Job(NamedTuple):
-    """Blocks first to last of a group, all of one teacher."""
+    """Blocks first to last of a group, all of one bunch of teachers."""
 
     group: int
     first: int
     last: int
-    teacher: int
+    bunch: int
 
 
-def jobs_of(groups: list[Group], workers: int) -> list[Job]:
-    """All blocks, in the order of their teachers; one by one where there are few."""
-    few = sum(len(group.teacher) for group in groups) < 64 * workers
+def jobs_of(groups: list[Group], size: int, workers: int) -> list[Job]:
+    """All blocks, bunch by bunch of `size` teachers; one by one where there are few."""
+    few = sum(len(group.teacher) for group in groups) < 2 * JOBS * workers
     jobs = []
     for number, group in enumerate(groups):
-        begins = np.arange(len(group.teacher)) if few else np.flatnonzero(np.diff(group.teacher, prepend=-1))
-        ends = np.append(begins[1:], len(group.teacher))
+        bunch = group.teacher // size
+        begins = np.arange(len(bunch)) if few else np.flatnonzero(np.diff(bunch, prepend=-1))
+        ends = np.append(begins[1:], len(bunch))
         for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-            jobs.append(Job(number, begin, end, int(group.teacher[begin])))
-    return sorted(jobs, key=lambda job: job.teacher)
+            jobs.append(Job(number, begin, end, int(bunch[begin])))
+    return sorted(jobs, key=lambda job: job.bunch)
 
 
 class _Orders:
-    """The random orders of all teachers in one stretch: drawn when first asked for, and dropped when the last job of
-    the teacher is done.
+    """The random orders of all teachers in one stretch: those of a bunch are drawn when first asked for, and dropped
+    when the last of its jobs is done.
     """
 
-    def __init__(self, task: Task, stretch: Stretch, jobs: list[Job]):
-        shape = task.shape
-        self.stretch, self.proposals = stretch, shape.proposals
-        self.keys = order_key(task.seed, shape.N, shape.d, task.numbers)
-        self.left = np.bincount([job.teacher for job in jobs], minlength=len(task.numbers))
+    def __init__(self, training: "Training", stretch: Stretch):
+        task = training.task
+        self.stretch, self.size, self.proposals = stretch, training.bunch, task.shape.proposals
+        self.keys = order_key(task.seed, task.shape.N, task.shape.d, task.numbers)
+        self.left = np.bincount([job.bunch for job in training.jobs])
         self.locks = [Lock() for _ in self.left]
         self.drawn: dict[int, np.ndarray] = {}
+        for group in training.groups:  # where among those of the bunch the order of a block's teacher begins
+            sweeps = stretch.stop - stretch.begin
+            group.training[:, LINKS] = group.teacher % self.size * (4 * sweeps * self.proposals)
 
     @contextmanager
-    def of(self, teacher: int) -> Iterator[records.Order]:
-        stretch = self.stretch
-        with self.locks[teacher]:
-            if teacher not in self.drawn:
-                self.drawn[teacher] = random_orders(
-                    self.keys[teacher], stretch.begin, stretch.stop, self.proposals
-                )
-        drawn = self.drawn[teacher]
-        yield records.Order(address(drawn), len(drawn), stretch.begin, 0)
-        with self.locks[teacher]:
-            self.left[teacher] -= 1
-            if self.left[teacher] == 0:
-                del self.drawn[teacher]
+    def of(self, bunch: int) -> Iterator[records.Order]:
+        begin, stop = self.stretch.begin, self.stretch.stop
+        with self.locks[bunch]:
+            if bunch not in self.drawn:
+                keys = self.keys[bunch * self.size : (bunch + 1) * self.size]
+                self.drawn[bunch] = random_orders(keys, begin, stop, self.proposals)
+        yield records.Order(address(self.drawn[bunch]), stop - begin, begin, 0)
+        with self.locks[bunch]:
+            self.left[bunch] -= 1
+            if self.left[bunch] == 0:
+                del self.drawn[bunch]
 
 
 class _Counts:
@@ -150,19 +153,26 @@ class Training:
         self.groups = list(groups_of(task, self.shared))
         self.functions = [functions_of(group) for group in self.groups]
         self.counts = [_Counts(group, len(self.times)) for group in self.groups]
-        self.jobs = jobs_of(self.groups, workers)
+        self.most, self.bunch = self._sizes(workers)
+        self.jobs = jobs_of(self.groups, self.bunch, workers)
         self.rooms = [Room(self.groups) for _ in range(workers)]
         # The next mini-batch at each measured time.
         self.numbers = -(-self.times * task.shape.proposals // task.refresh)
 
-    def stretches(self) -> list[Stretch]:
-        """As many sweeps at a time as there is work and memory for."""
-        n = self.task.shape.proposals
-        widest = max(group.words * max(job.last - job.first for job in self.jobs) for group in self.groups)
-        most = int(STRETCH_WORK) // (n * widest)
+    def _sizes(self, workers: int) -> tuple[int, int]:
+        """The most sweeps of a stretch, and the teachers of a bunch, for which there is work and memory."""
+        n, blocks = self.task.shape.proposals, [len(group.teacher) for group in self.groups]
+        widest = max(group.words * int(np.bincount(group.teacher).max()) for group in self.groups)
+        most = int(STRETCH_WORK) // widest  # proposals
         if self.shared.random:
-            most = min(most, ORDER_ENTRIES // n)
-        return stretches(self.times, max(1, most))
+            most = min(most, ORDER_ENTRIES)
+        sweeps = max(1, most // n)
+        bunch = min(sum(blocks) // (JOBS * workers), most // (n * max(1, min(sweeps, int(self.times[-1])))))
+        return sweeps, max(1, bunch)
+
+    def stretches(self) -> list[Stretch]:
+        """The run in parts."""
+        return stretches(self.times, self.most)
 
     def do(self, job: Job, stretch: Stretch, orders: _Orders | None) -> int:
         """Take the blocks of a job through a stretch; returns how many proposals their students have made."""
@@ -171,7 +181,7 @@ class Training:
             if orders is None:
                 self._do(job, stretch, room)
             else:
-                with orders.of(job.teacher) as order:
+                with orders.of(job.bunch) as order:
                     room.training[job.group][ORDER] = order
                     self._do(job, stretch, room)
         finally:
@@ -239,7 +249,7 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
     pool = ThreadPoolExecutor(workers) if workers > 1 else None
     try:
         for stretch in training.stretches():
-            orders = _Orders(task, stretch, training.jobs) if training.shared.random else None
+            orders = _Orders(training, stretch) if training.shared.random else None
 
             def one(job: Job, stretch: Stretch = stretch, orders: _Orders | None = orders) -> int:
                 return training.do(job, stretch, orders)
