@@ -6,10 +6,14 @@ scalar coordinates). The join is outer: where a combination was not asked for, o
 lazily: dask reads and verifies blocks of teachers when their numbers are asked for.
 """
 
+import importlib
+import itertools
 import math
 import os
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,6 +24,7 @@ from mbsim.data import netcdf_units
 from mbsim.data import provenance as prov
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
+from mbsim.engines.devices import cores
 from mbsim.errors import DatasetError, RunFolderError
 from mbsim.physics.observables import order_parameter
 from mbsim.plan.memory import dataset_bytes
@@ -72,16 +77,22 @@ def from_results(
 
 
 def _sound(some: Iterable[Unit], read: Any) -> Iterator[Block]:
-    """The units that are there and verify."""
-    for unit in some:
-        try:
-            arrays, provenance = read(unit)
-        except FileNotFoundError:
-            continue
-        except RunFolderError as error:
-            warnings.warn(str(error), stacklevel=5)  # at the caller of mbsim.open_run
-            continue
-        yield unit, arrays, provenance
+    """The units that are there and verify; all cores read, a few units ahead."""
+    left, count = iter(some), cores()
+    with ThreadPoolExecutor(count) as pool:
+        pool.submit(importlib.import_module, "dask.array")  # xarray's first array asks for it, which takes as long
+        ahead = deque((unit, pool.submit(read, unit)) for unit in itertools.islice(left, 2 * count))
+        while ahead:
+            unit, reading = ahead.popleft()
+            ahead.extend((later, pool.submit(read, later)) for later in itertools.islice(left, 1))
+            try:
+                arrays, provenance = reading.result()
+            except FileNotFoundError:
+                continue
+            except RunFolderError as error:
+                warnings.warn(str(error), stacklevel=5)  # at the caller of mbsim.open_run
+                continue
+            yield unit, arrays, provenance
 
 
 def _joined(
