@@ -55,6 +55,25 @@ def test_a_second_launch_compiles_nothing(network, order):
     assert loops.buffer != []
 
 
+@pytest.mark.parametrize("order", ["random", "sequential"])
+def test_a_bunch_of_teachers_is_each_of_them(order, monkeypatch):
+    """Seven teachers, of two widths of words each, in bunches of three, three and one; and one after the other."""
+    numbers = [0, 2, 3, 7, 8, 9, 12]
+    given = {"order": order, "seed": 3, "m": [5, 70], "times": [0, 1, 3]}
+    alone = [launch(VECTOR, numbers=[number], **given) for number in numbers]
+    bunches, sizes_of = [], training.Training._sizes
+
+    def of_three(self, workers):
+        bunches.append(min(3, sizes_of(self, workers)[1]))
+        return sizes_of(self, workers)[0], bunches[-1]
+
+    monkeypatch.setattr(training, "JOBS", 1)
+    monkeypatch.setattr(training.Training, "_sizes", of_three)
+    together = launch(VECTOR, numbers=numbers, workers=2, **given)
+    assert bunches == [3]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
 @pytest.mark.parametrize(
     ("network", "order", "m"),
     [

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.interpolate import PchipInterpolator
 
 from mbsim.figures.names import QUANTITIES
 from mbsim.figures.style import (
@@ -127,6 +126,8 @@ def is_determined(collapse: Collapse) -> bool:
 
 def _master(collapse: Collapse) -> tuple[np.ndarray, np.ndarray]:
     """The master curve, fine, without extrema of its own between the points."""
+    from scipy.interpolate import PchipInterpolator  # slow to import
+
     x = np.unique(collapse.x)
     if len(x) < 2:
         return x, np.interp(x, collapse.master_x, collapse.master_y)

@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from mbsim.errors import DatasetError
 from mbsim.fss.critical import Critical
@@ -72,6 +71,8 @@ class Level:
             if mean.shape[0] < 2:
                 yield study.unknown(labels, because("one_teacher"))
                 continue
+            from scipy.interpolate import PchipInterpolator  # slow to import
+
             rise = mean.map(partial(_above, level=level, sign=sign))
             place = rise.map(partial(_crossing, m))
             few = np.concatenate([rise.estimate[None], rise.both[:RESAMPLES]])

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import block_diag
 
 Array = NDArray[np.float64]
 
@@ -283,6 +282,8 @@ def _hessian(points: Sequence[Points], theta: Array, data: Array, bounds: Bounds
 
 def residual_matrix(points: Sequence[Points], theta: Array) -> Array:
     """The projection of data over errors onto what no master curve follows, shape (point, point)."""
+    from scipy.linalg import block_diag  # slow to import
+
     parts = []
     for at, one in enumerate(points):
         columns = design(one, of_quantity(theta[None], at))[0]
