@@ -1,6 +1,7 @@
 """Units on the workers of a dask cluster: the same dataset as in one process, and failures told alike."""
 
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from typing import ClassVar
 from unittest.mock import MagicMock
 
 import distributed
@@ -99,6 +101,29 @@ def test_a_unit_that_fails_twice_is_tried_again(tmp_path, scheduler, monkeypatch
     with finely_cut():
         dataset = mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
     assert set(tried.values()) == {1, 3} and (dataset.status != 0).any()
+
+
+def test_a_unit_that_ends_its_workers_is_named(monkeypatch):
+    """Each time that one looks, the worker that had the unit has been replaced by another."""
+    looks = itertools.count()
+
+    class Replaced:
+        refused: ClassVar[dict[str, str]] = {}
+
+        def __init__(self, client):
+            self.threads = {}
+
+        def look(self):
+            self.threads = {f"tcp://worker:{next(looks)}": 1}
+
+    monkeypatch.setattr(cluster, "Crew", Replaced)
+    monkeypatch.setattr(cluster, "LOOK", 0.0)
+    monkeypatch.setattr(cluster, "POLL", 0.001)
+    client, [unit, *_] = MagicMock(), units(load_config(CONFIG))
+    [answer] = cluster.answers(client, [unit], load_config(CONFIG), lambda text: None)
+    assert (answer.unit, answer.arrays) == (unit, {})
+    assert "workers that it was given to were lost, 3 times" in answer.failure
+    assert client.submit.call_count == 3
 
 
 def test_how_many_workers_there_are_is_shown_and_that_there_is_none_yet(tmp_path):

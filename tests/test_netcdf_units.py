@@ -1,6 +1,7 @@
 """Runs of older versions, one sealed netCDF file for each teacher and block of m: read, exported, never added to."""
 
 import hashlib
+import itertools
 import json
 
 import pytest
@@ -62,6 +63,36 @@ def test_an_old_run_opens_as_it_did(old):
     xr.testing.assert_equal(part.where(there), whole.where(there))
 
 
+def test_the_state_of_an_old_run_is_that_of_its_files(old):
+    path, _ = old
+    assert status.counts(status.states(RunFolder.open(path))) == {
+        "total": 16, "done": 16, "damaged": 0, "left": 0
+    }  # fmt: skip
+    (path / "N00009-d003-t0001-m00040-00040.nc").unlink()
+    damaged = path / "N00011-d005-t0000-m00004-00006.nc"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert status.counts(status.states(RunFolder.open(path))) == {
+        "total": 16, "done": 14, "damaged": 1, "left": 1
+    }  # fmt: skip
+
+
+def test_a_run_folder_is_exported_whole_or_not_at_all(old, tmp_path, monkeypatch):
+    dataset, write, count = mbsim.open_run(old[0]), RunFolder.write, itertools.count()
+
+    def full(*given):
+        if next(count) == 2:
+            raise OSError(28, "No space left on device")
+        write(*given)
+
+    before = {entry.name for entry in tmp_path.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            mbsim.export(dataset, tmp_path / "new")
+    assert {entry.name for entry in tmp_path.iterdir()} == before
+    mbsim.export(dataset, tmp_path / "new")
+
+
 def test_an_old_run_is_exported_and_goes_on(old, tmp_path):
     path, whole = old
     before = {entry.name: entry.read_bytes() for entry in path.iterdir()}
@@ -70,7 +101,10 @@ def test_an_old_run_is_exported_and_goes_on(old, tmp_path):
     assert "holds a run of an older mbsim" in status.text(RunFolder.open(path))
     (path / "N00009-d003-t0001-m00040-00040.nc").unlink()
     with finely_cut():
-        mbsim.export(mbsim.open_run(path), tmp_path / "new")
+        with pytest.warns(
+            UserWarning, match="6 students that have run are of work units in which others have not"
+        ):
+            mbsim.export(mbsim.open_run(path), tmp_path / "new")
         new = RunFolder.create_or_open(tmp_path / "new", small_config())
         [left] = new.missing()
         assert (left.N, left.d, left.first_teacher) == (9, 3, 1)

@@ -1,5 +1,7 @@
 """The compiled loops of CPUs: made once for a kind of network, and in as much memory as was estimated before."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from students import drawn, labels
 
 from mbsim.engines import devices, ensemble, networks
 from mbsim.engines.registers import sizes, training
+from mbsim.engines.task import Task
 
 GIBIBYTE = 2**30
 
@@ -55,23 +58,34 @@ def test_a_second_launch_compiles_nothing(network, order):
     assert loops.buffer != []
 
 
-@pytest.mark.parametrize("order", ["random", "sequential"])
+@pytest.mark.parametrize("order", ["random", pytest.param("sequential", marks=pytest.mark.slow)])
 def test_a_bunch_of_teachers_is_each_of_them(order, monkeypatch):
-    """Seven teachers, of two widths of words each, in bunches of three, three and one; and one after the other."""
+    """Seven teachers, of two kinds of blocks each, in bunches of three, three and one, two sweeps and then one; and
+    one teacher after the other.
+    """
     numbers = [0, 2, 3, 7, 8, 9, 12]
-    given = {"order": order, "seed": 3, "m": [5, 70], "times": [0, 1, 3]}
+    given = {"order": order, "seed": 3, "m": [3, 5, 7, 69, 70], "times": [0, 1, 3]}
     alone = [launch(VECTOR, numbers=[number], **given) for number in numbers]
-    bunches, sizes_of = [], training.Training._sizes
-
-    def of_three(self, workers):
-        bunches.append(min(3, sizes_of(self, workers)[1]))
-        return sizes_of(self, workers)[0], bunches[-1]
-
-    monkeypatch.setattr(training, "JOBS", 1)
-    monkeypatch.setattr(training.Training, "_sizes", of_three)
+    monkeypatch.setattr(training, "limits", lambda *given: training.Limits(2, 3, 4))
     together = launch(VECTOR, numbers=numbers, workers=2, **given)
-    assert bunches == [3]
     np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
+@pytest.mark.parametrize(
+    ("teachers", "blocks", "workers"),
+    [(4, 432, 2), (8, 856, 2), (4, 1008, 8), (10, 1000, 2), (1, 1000, 16), (500, 500, 2)],
+)
+def test_every_core_has_jobs_enough(teachers, blocks, workers):
+    """However many blocks a teacher has: the last jobs keep nobody waiting for long."""
+    shape = networks.shape_of(drawn(VECTOR), VECTOR[0], True)
+    zeros = np.zeros(teachers)
+    task = Task(drawn(VECTOR), zeros, shape, labels([5]), np.array([300]), 1, ensemble.Dynamics(), 8)
+    groups = [SimpleNamespace(teacher=np.repeat(np.arange(teachers), blocks // teachers))]
+    most = training.limits(task, blocks, 1, True, workers)
+    jobs = training.jobs_of(groups, most)
+    assert sum(job.last - job.first for job in jobs) == len(groups[0].teacher)
+    assert min(training.JOBS * workers, blocks) <= len(jobs) <= 3 * training.JOBS * workers
+    assert all(np.ptp(groups[0].teacher[job.first : job.last] // most.bunch) == 0 for job in jobs)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,9 @@ def _sound(some: Iterable[Unit], read: Any) -> Iterator[Block]:
     """The units that are there and verify; all cores read, a few units ahead."""
     left, count = iter(some), cores()
     with ThreadPoolExecutor(count) as pool:
-        pool.submit(importlib.import_module, "dask.array")  # xarray's first array asks for it, which takes as long
+        pool.submit(
+            importlib.import_module, "dask.array"
+        )  # xarray's first array asks for it, which takes as long
         ahead = deque((unit, pool.submit(read, unit)) for unit in itertools.islice(left, 2 * count))
         while ahead:
             unit, reading = ahead.popleft()

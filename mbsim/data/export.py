@@ -18,13 +18,14 @@ from mbsim.data.store import RunFolder
 from mbsim.data.variables import contents_of, unit_labels
 from mbsim.errors import DatasetError
 from mbsim.plan.units import Unit, units
+from mbsim.text import counted
 
 
 def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """Write a dataset as one file or store: .nc, .netcdf, .h5 netCDF-4, .zarr Zarr v3, without an ending a run
     folder.
 
-    A file or store is there whole or not at all.
+    It is there whole or not at all.
 
     Raises:
         DatasetError: the ending is another, something is at `path` already, or it cannot be written.
@@ -56,7 +57,7 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
 
 def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
     """Write a dataset as a new run folder, which `mbsim run` goes on with: each work unit of which every student has
-    run is done there.
+    run is done there; a warning says how many students are of others. The folder is there whole or not at all.
 
     Raises:
         DatasetError: it does not say which configuration it is of, or lacks variables of it.
@@ -72,13 +73,26 @@ def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
     if lacking := [name for name in variables if name not in dataset]:
         raise DatasetError(f"{path}: the dataset lacks {', '.join(lacking)} of its configuration")
     origin = {field: str(dataset.attrs.get(field, "")) for field in prov.FIELDS}
-    folder = RunFolder.create_or_open(path, config)
-    with folder.lock():
-        folder.prepare()
-        for unit in folder.units:
-            if (result := _of_unit(dataset, unit, folder)) is not None:
-                folder.write(unit, result, folder.times, origin)
-    return folder
+    temporary, students = path.with_name(f".{path.name}.{os.getpid()}.tmp"), 0
+    try:
+        folder = RunFolder.create_or_open(temporary, config)
+        with folder.lock():
+            folder.prepare()
+            for unit in folder.units:
+                if (result := _of_unit(dataset, unit, folder)) is not None:
+                    folder.write(unit, result, folder.times, origin)
+                    students += unit.students
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if left := int((dataset.status != 0).sum()) - students:
+        warnings.warn(
+            f"{path}: {counted(left, 'student')} that have run are of work units in which others have not; "
+            "they are left out, and `mbsim run` trains them again",
+            stacklevel=3,
+        )
+    return RunFolder.open(path)
 
 
 def _of_unit(dataset: xr.Dataset, unit: Unit, folder: RunFolder) -> Mapping[str, np.ndarray] | None:

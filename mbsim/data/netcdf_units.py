@@ -21,6 +21,7 @@ import numpy as np
 
 from mbsim.config import Config
 from mbsim.data import provenance as prov
+from mbsim.data.records import State
 from mbsim.data.variables import Contents, unit_labels
 from mbsim.errors import RunFolderError
 from mbsim.plan.boxes import boxes
@@ -91,3 +92,19 @@ class OldUnits:
         with h5py.File(io.BytesIO(content), "r") as file:
             arrays = {name: file[name][...] for name in self.contents.variables() if name in file}
             return arrays, {field: str(file.attrs.get(field, "")) for field in prov.FIELDS}
+
+
+def states(path: Path, config: Config, times: np.ndarray, contents: Contents) -> dict[Unit, State]:
+    """The state of every unit; everything is read and verified."""
+    units = OldUnits(path, config, times, contents)
+
+    def state(unit: Unit) -> State:
+        try:
+            units.read_arrays(unit)
+        except FileNotFoundError:
+            return "left"
+        except RunFolderError:
+            return "damaged"
+        return "done"
+
+    return {unit: state(unit) for unit in units}

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from mbsim.plan.boxes import without_grid
 from mbsim.plan.units import Unit
 
 FOLDER = "done"
+State = Literal["done", "damaged", "left"]
+"""Of a unit."""
 
 
 @dataclass(frozen=True)

@@ -72,13 +72,12 @@ class Batched:
             seed=task.seed,
             test_size=task.test_size,
             progress=progress,
+            final_weights=task.final_weights,
         )
         series = {name: getattr(records, name) for name in MEASURED}
         elapsed = np.diff(task.times, prepend=0)
         series["work"] = np.broadcast_to(elapsed, records.diverged.shape)
-        kept = slice(None) if task.final_weights else slice(0)
-        w, v = _as_students_have(task, weights.w[kept], None if weights.v is None else weights.v[kept])
-        return Trained(series, records.diverged, w, v)
+        return Trained(series, records.diverged, *_as_students_have(task, weights.w, weights.v))
 
     def host_bytes(self, task: Task) -> int:
         """The states of a launch, and the work of one student."""

@@ -26,11 +26,12 @@ class Registers:
         return binary.train(task, "registers", progress)
 
     def host_bytes(self, task: Task) -> int:
-        """A block of students on each core."""
+        """A block of students on each core, and the bits of all weights."""
         from mbsim.engines.devices import cores
-        from mbsim.engines.registers.sizes import core_bytes
+        from mbsim.engines.registers.sizes import core_bytes, weight_bytes
 
-        return core_bytes(shape_of_task(task), int(max(task.students.m))) * cores()
+        shape, students = shape_of_task(task), task.students
+        return core_bytes(shape, int(max(students.m))) * cores() + weight_bytes(shape, len(students.m))
 
     def kernel(self, task: Task) -> str:
         """By output, order and law."""

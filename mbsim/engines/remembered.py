@@ -1,9 +1,9 @@
 """Known answers that were right here before: remembered, so that a warm start does not repeat them.
 
-What is remembered belongs to the sources of mbsim, the versions of what compiles and runs them, the device and the
-processor: where any of these is another, the answers are asked for anew. It lies beside the machine code that is
-kept (`registers/kept.py`), in one empty file for each kernel that was right; a wrong answer is never remembered.
-`mbsim doctor` asks always.
+What is remembered belongs to the sources of mbsim, the versions of what compiles and runs them and what the shell
+tells it, the driver, the device and the processor: where any of these is another, the answers are asked for anew. It
+lies beside the machine code that is kept (`registers/kept.py`), in one empty file for each kernel that was right; a
+wrong answer is never remembered. `mbsim doctor` asks always.
 """
 
 import hashlib
@@ -20,6 +20,18 @@ from mbsim.lazy import jax
 PACKAGES = "jax", "jaxlib", "numba", "llvmlite", "numpy", "optax"
 FLAGS = "XLA_FLAGS", "LIBTPU_INIT_ARGS"
 """Variables of the shell that change what a compiler does."""
+COMPILERS = "jax-", "jax_", "nvidia-", "nvidia_", "libtpu"
+"""How the names of packages begin that compile for accelerators."""
+DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def _digest() -> str:
+    root = Path(__file__).parent.parent
+    files = [*root.glob("engines/**/*.py"), *root.glob("physics/**/*.py"), *root.glob("sampling/*.py")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
+
+
+SOURCES = _digest()  # as they are when mbsim is imported: later edits are not what is compiled
 
 
 def answers(engine: Engine, task: Task) -> tuple[str, bool]:
@@ -54,17 +66,18 @@ def circumstances() -> str:
 
 
 def _circumstances() -> Iterator[str]:
-    root = Path(__file__).parent.parent
-    for file in sorted(
-        [*root.glob("engines/**/*.py"), *root.glob("physics/**/*.py"), *root.glob("sampling/*.py")]
-    ):
-        yield hashlib.sha256(file.read_bytes()).hexdigest()
+    yield SOURCES
     for package in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
             yield f"{package} {importlib.metadata.version(package)}"
     yield platform.python_version()
     yield repr(_kept().processor())
     yield from (f"{name} {os.environ.get(name)}" for name in FLAGS)
+    if jax.default_backend() != "cpu":
+        found = ((one.name or "", one.version) for one in importlib.metadata.distributions())
+        yield from sorted(f"{name} {version}" for name, version in found if name.startswith(COMPILERS))
+        if DRIVER.exists():
+            yield DRIVER.read_text()
     yield from sorted(
         {f"{device.device_kind} {device.client.platform_version}" for device in jax.local_devices()}
     )

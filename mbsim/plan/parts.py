@@ -68,7 +68,12 @@ def _automatic(label: str, environment: Mapping[str, str]) -> Part:
     if index is not None and count:
         last = number("SLURM_ARRAY_TASK_MAX")
         if last is not None and count > 1:
-            step = max(1, (last - (first or 0)) // (count - 1))  # of --array=0-30:2
+            step, rest = divmod(last - (first or 0), count - 1)  # of --array=0-30:2
+            if rest or step < 1 or (index - (first or 0)) % step:
+                raise ConfigError(
+                    f"{label} auto: the {count} tasks of this array, {first} to {last}, are not evenly spaced: "
+                    "submit a range, such as --array=1-16, or give i/n"
+                )
     else:
         index, first, count = number("PBS_ARRAY_INDEX"), 1, number(COUNT)
         if index is not None and not count:

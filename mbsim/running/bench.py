@@ -122,6 +122,7 @@ def run(prepared: Prepared, sweeps: int) -> Timing:
         engine=prepared.engine,
         workers=prepared.mesh.devices.size,
         mesh=prepared.mesh,
+        final_weights=False,
     )
     wall, cpu = perf_counter() - wall, process_time() - cpu
     return Timing(sweeps, sweeps * count * records.proposals, int(records.accepted.sum()), wall, cpu)

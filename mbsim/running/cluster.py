@@ -34,6 +34,7 @@ POLL = 0.5  # seconds after which a signal is noticed
 LOOK = 2.0  # seconds between looks at the workers
 AHEAD = 2  # units given to each thread, so that none waits for the next
 ATTEMPTS = 3  # that a unit has
+LOST = f"all workers that it was given to were lost, {ATTEMPTS} times; it may need more memory than they have"
 
 
 class Answer(NamedTuple):
@@ -96,7 +97,7 @@ def answers(
 
     crew, said = Crew(client), ""
     finished: Queue[Future] = Queue()
-    waiting, failures = deque(units), Counter[Unit]()
+    waiting, failures, losses = deque(units), Counter[Unit](), Counter[Unit]()
     given: dict[Future, tuple[Unit, set[str]]] = {}
     looked = -LOOK
     try:
@@ -115,7 +116,11 @@ def answers(
                 if not workers & crew.threads.keys():  # all that it was given to have gone
                     del given[future]
                     future.cancel()
-                    waiting.appendleft(unit)
+                    losses[unit] += 1
+                    if losses[unit] < ATTEMPTS:
+                        waiting.appendleft(unit)
+                    else:
+                        yield Answer(unit, {}, {}, LOST)
             while waiting and len(given) < AHEAD * sum(crew.threads.values()):
                 unit, workers = waiting.popleft(), set(crew.threads)
                 future = client.submit(_on_worker, unit, config, pure=False, workers=sorted(workers))

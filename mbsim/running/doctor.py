@@ -26,7 +26,9 @@ NVIDIA = "/dev/nvidiactl"  # there where an NVIDIA driver is
 
 
 class Check(NamedTuple):
-    """What was checked, what is wrong with it and what to do (empty if nothing), and how long it took."""
+    """What was checked, what is wrong with it and what to do (empty if nothing), and how long it took beside the
+    others.
+    """
 
     name: str
     problem: str
@@ -145,7 +147,7 @@ def checks() -> Iterator[Check]:
     try:
         yield from pool.map(checked, known)
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def right(kind: str, engine: str) -> bool:

@@ -5,18 +5,18 @@ of day, so the time left is read off the times at which the file system says tha
 """
 
 import shlex
-import statistics
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
-from typing import Literal
+from itertools import accumulate, pairwise
 
 from mbsim.data import netcdf_units
 from mbsim.data.configs import CONFIG
+from mbsim.data.records import State
 from mbsim.data.store import RunFolder
 from mbsim.plan.units import Unit, work_of
 from mbsim.text import aligned, counted, duration
 
-State = Literal["done", "damaged", "left"]
+AT_ONCE = 0.25  # seconds between records of units that were trained together, at most
 
 
 def text(folder: RunFolder) -> str:
@@ -43,7 +43,7 @@ def text(folder: RunFolder) -> str:
         rows.append([N, d, *(here.count(state) for state in ("done", "damaged", "left"))])
     lines.append(aligned(rows))
     seconds = seconds_left(folder, found)
-    time = "not known before two units are done" if seconds is None else duration(seconds)
+    time = "not known before more units are done" if seconds is None else duration(seconds)
     lines.append(f"time left, by the times of the records: {time}")
     if not active:
         resume = ["mbsim", "run", str(folder.path / CONFIG), "--out", str(folder.path)]
@@ -53,6 +53,8 @@ def text(folder: RunFolder) -> str:
 
 def states(folder: RunFolder) -> dict[Unit, State]:
     """The state of every unit of the run; everything is read and its checksum verified."""
+    if netcdf_units.is_old(folder.path):
+        return netcdf_units.states(folder.path, folder.config, folder.times, folder.contents)
 
     def state(unit: Unit) -> State:
         if folder.done(unit):
@@ -71,17 +73,23 @@ def counts(found: Mapping[Unit, State]) -> dict[str, int]:
 
 
 def rate(folder: RunFolder, done: Iterable[Unit]) -> float | None:
-    """How much work was done in a second, by the times of the records of units that are done; None if they are less
-    than two.
+    """How much work was done in a second, by the times of the records of units that are done; None if all of them
+    were written at once.
 
-    A unit took at most the time since the one before was written. The median over all units leaves out pauses and
-    interruptions.
+    Units that were trained together are written one right after the other: their work took the time since those
+    before them were written. The median over all work leaves out pauses and interruptions.
     """
     written = sorted(
         (folder.record_path(unit).stat().st_mtime, work_of(unit, folder.config)) for unit in done
     )
-    rates = [work / (end - begin) for (begin, _), (end, work) in pairwise(written) if end > begin]
-    return statistics.median(rates) if rates else None
+    together: list[tuple[float, int]] = []
+    for time, work in written:
+        if together and time - together[-1][0] <= AT_ONCE:
+            work += together.pop()[1]
+        together.append((time, work))
+    rates = sorted((work / (end - begin), work) for (begin, _), (end, work) in pairwise(together))
+    upto = list(accumulate(work for _, work in rates))
+    return rates[bisect_left(upto, upto[-1] / 2)][0] if rates else None
 
 
 def seconds_left(folder: RunFolder, found: Mapping[Unit, State]) -> float | None:

@@ -7,11 +7,12 @@ import pytest
 import xarray as xr
 from commands import MIDDLE, last_line, strict
 from made_up import run_folder
-from small_runs import contents, fill, small_config
+from small_runs import contents, fill, finely_cut, small_config
 
 from mbsim.config.configuration import load_config
 from mbsim.data.dataset import open_run
 from mbsim.data.store import RunFolder
+from mbsim.plan.units import work_of
 from mbsim.running import status
 
 
@@ -37,11 +38,27 @@ def test_status_counts_and_tells_how_to_go_on(half, mbsim, here):
     assert "all 4 units are done" in mbsim("status half")[1]
 
 
+def test_time_left_where_units_are_written_many_at_once(tmp_path):
+    """Launches of many units, each written within milliseconds, 20 s of work each; and an hour's pause between."""
+    config = small_config(N=[9], d=[3], teachers=40)
+    with finely_cut():
+        folder = RunFolder.create_or_open(tmp_path / "run", config)
+        fill(folder)
+        todo = folder.units
+        for place, unit in enumerate(todo):
+            launch, pause = divmod(place, 8)
+            at = 1000 + 20 * launch + 3600 * (launch > 2) + 0.007 * pause
+            os.utime(folder.record_path(unit), (at, at))
+        truth = sum(work_of(unit, config) for unit in todo[8:16]) / 20
+        assert status.rate(folder, todo) == pytest.approx(truth, rel=0.01)
+        assert status.rate(folder, todo[:8]) is None  # nobody knows when it began
+
+
 def test_status_of_a_run_that_has_just_begun(mbsim, here):
     folder = RunFolder.create_or_open(here / "new", load_config("tiny.toml"))
     output = mbsim("status new")[1]
     assert "0 of 4 units are done, 4 to go; no process" in output
-    assert "not known before two units are done" in output
+    assert "not known before more units are done" in output
     with folder.lock():
         output = mbsim("status new")[1]
         assert "a process is computing them" in output

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 
+import pytest
 import xarray as xr
 from commands import MIDDLE
 from small_runs import contents
@@ -12,7 +13,9 @@ from small_runs import contents
 from mbsim.config.configuration import load_config
 from mbsim.data import store
 from mbsim.data.dataset import open_run
+from mbsim.errors import ConfigError
 from mbsim.plan import tasks
+from mbsim.plan.parts import part_of
 from mbsim.plan.units import units
 from mbsim.running import training
 
@@ -185,6 +188,37 @@ def test_parts_share_a_folder_and_the_last_prints_the_result(mbsim, monkeypatch,
         assert code == 2
         assert errors.startswith(f"error: {said}")
         assert not (here / "other").exists()
+
+
+SLURM = "SLURM_ARRAY_TASK_"
+
+
+@pytest.mark.parametrize(
+    ("told", "part"),
+    [
+        ({"ID": 0, "MIN": 0, "MAX": 30, "COUNT": 16}, "part 1 of 16"),  # --array=0-30:2
+        ({"ID": 28, "MIN": 0, "MAX": 30, "COUNT": 16}, "part 15 of 16"),
+        ({"ID": 7, "MIN": 7, "MAX": 7, "COUNT": 1}, "part 1 of 1"),  # one that had failed
+        ({"ID": 3, "MIN": 1, "MAX": 7, "COUNT": 3}, "not evenly spaced"),  # --array=1,3,7
+        ({"ID": 10, "MIN": 2, "MAX": 11, "COUNT": 4}, "not evenly spaced"),  # --array=2,9-11
+    ],
+)
+def test_the_part_of_a_task_of_an_array(told, part):
+    environment = {SLURM + name: str(value) for name, value in told.items()}
+    if part.startswith("part"):
+        assert str(part_of("auto", environment=environment)) == part
+        return
+    with pytest.raises(ConfigError, match=part):
+        part_of("auto", environment=environment)
+
+
+def test_the_part_of_a_task_of_pbs():
+    given = {"PBS_ARRAY_INDEX": "3", "MBSIM_PARTS": "8"}
+    assert str(part_of("auto", environment=given)) == "part 3 of 8"
+    with pytest.raises(ConfigError, match="PBS does not say how many parts there are: set MBSIM_PARTS"):
+        part_of("auto", environment={"PBS_ARRAY_INDEX": "3"})
+    with pytest.raises(ConfigError, match="task 9 is not among 8 parts"):
+        part_of("auto", environment=given | {"PBS_ARRAY_INDEX": "9"})
 
 
 def test_runs_that_were_computed_apart_are_merged(mbsim):

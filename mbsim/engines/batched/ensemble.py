@@ -158,6 +158,7 @@ def train(
     mesh: Mesh | None = None,
     students_per_device: int | None = None,
     progress: Callable[[int], None] = lambda steps: None,
+    final_weights: bool = True,
 ) -> tuple[SgdRecords, FinalWeights]:
     """Train students by gradient descent and measure them at the given times.
 
@@ -175,6 +176,7 @@ def train(
         students_per_device: students of one device in one launch; by default what fits.
         progress: called now and then with the number of steps, all students together, done since the last
             call. What it raises ends the training.
+        final_weights: whether the weights at the end are wanted; if not, they are of no students.
 
     Returns:
         Records and final weights with a row for each student, in the order of `labels`.
@@ -200,12 +202,15 @@ def train(
             given = students_of(chosen, dynamics, shape, seed=seed, numbers=np.asarray(numbers))
             students = jax.device_put(given, NamedSharding(mesh, SPLIT))
             run = launching.run(_Launch(compiled, known, students, one, most), times, used, progress)
-            parts.append([None if column is None else column[:used] for column in _columns(run)])
+            parts.append(([column[:used] for column in _columns(run)], _weights(run, used, final_weights)))
             trained.append(places[:used])
     back = np.argsort(np.concatenate(trained))
-    *series, w, v = (  # v None in a committee
-        None if column[0] is None else np.concatenate(column)[back] for column in zip(*parts, strict=True)
-    )
+    columns, layers = zip(*parts, strict=True)
+    series = [np.concatenate(column)[back] for column in zip(*columns, strict=True)]
+    kept = back if final_weights else back[:0]
+    w, v = (
+        None if layer[0] is None else np.concatenate(layer)[kept] for layer in zip(*layers, strict=True)
+    )  # v None in a committee
     return SgdRecords(*series), FinalWeights(w, v)  # type: ignore[arg-type]
 
 
@@ -217,10 +222,14 @@ def _tables(teachers: Teacher, shape: RealShape) -> tuple[int, RealTables]:
 
 
 def _columns(run: Measured) -> list[Any]:
-    """The fields of `SgdRecords`, then weights; students first."""
+    """The fields of `SgdRecords`; students first."""
     columns = [
         np.stack([np.asarray(part) for part in series], axis=1) for series in zip(*run.seen, strict=True)
     ]
-    series = [column if column.dtype == bool else column.astype(np.float64) for column in columns]
-    w, v = run.state.weights
-    return [*series, np.asarray(w), None if v is None else np.asarray(v)]
+    return [column if column.dtype == bool else column.astype(np.float64) for column in columns]
+
+
+def _weights(run: Measured, used: int, wanted: bool) -> list[np.ndarray | None]:
+    """Both layers of the students, or of none of them."""
+    kept = used if wanted else 0
+    return [None if layer is None else np.asarray(layer[:kept]) for layer in run.state.weights]

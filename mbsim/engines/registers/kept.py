@@ -94,7 +94,11 @@ def place_of(name: str, label: str) -> Path:
 
 
 def read(name: str, label: str) -> bytes | None:
-    """What was written under a name and a label, if it is whole and may be loaded."""
+    """What was written under a name and a label, if it is whole and may be loaded.
+
+    Raises:
+        FileNotFoundError: nothing was.
+    """
     place = place_of(name, label)
     if not safe(place):
         return None

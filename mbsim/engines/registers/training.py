@@ -24,7 +24,7 @@ from mbsim.engines.task import Columns, ReportProgress, Task
 from mbsim.sampling.streams import order_key
 
 STRETCH_WORK = 1e9
-"""Proposals times words of a register, of one block in one stretch: about a second of a core."""
+"""Proposals times words of a register, of one job in one stretch: about a second of a core."""
 ORDER_ENTRIES = 2**22
 """Proposals whose order is drawn at a time."""
 JOBS = 32
@@ -66,16 +66,36 @@ class Job(NamedTuple):
     bunch: int
 
 
-def jobs_of(groups: list[Group], size: int, workers: int) -> list[Job]:
-    """All blocks, bunch by bunch of `size` teachers; one by one where there are few."""
-    few = sum(len(group.teacher) for group in groups) < 2 * JOBS * workers
+class Limits(NamedTuple):
+    """The most sweeps of a stretch, teachers of a bunch and blocks of a job."""
+
+    sweeps: int
+    bunch: int
+    blocks: int
+
+
+def limits(task: Task, blocks: int, words: int, random: bool, workers: int) -> Limits:
+    """For so many blocks in all, each with up to so many words: a job for every core at least `JOBS` times, if there
+    are so many blocks, and no job or order larger than `STRETCH_WORK` and `ORDER_ENTRIES`.
+    """
+    n, each = task.shape.proposals, max(1, blocks // (JOBS * workers))
+    most = min(int(STRETCH_WORK) // (words * each), ORDER_ENTRIES if random else int(STRETCH_WORK))
+    sweeps = max(1, most // n)
+    bunch = len(task.numbers) * each // blocks
+    if random:
+        bunch = min(bunch, ORDER_ENTRIES // (n * max(1, min(sweeps, int(task.times[-1])))))
+    return Limits(sweeps, max(1, bunch), each)
+
+
+def jobs_of(groups: list[Group], most: Limits) -> list[Job]:
+    """All blocks, bunch by bunch."""
     jobs = []
     for number, group in enumerate(groups):
-        bunch = group.teacher // size
-        begins = np.arange(len(bunch)) if few else np.flatnonzero(np.diff(bunch, prepend=-1))
-        ends = np.append(begins[1:], len(bunch))
-        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-            jobs.append(Job(number, begin, end, int(bunch[begin])))
+        bunch = group.teacher // most.bunch
+        begins = np.flatnonzero(np.diff(bunch, prepend=-1))
+        for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(bunch)], strict=True):
+            for first in range(begin, end, most.blocks):
+                jobs.append(Job(number, first, min(end, first + most.blocks), int(bunch[begin])))
     return sorted(jobs, key=lambda job: job.bunch)
 
 
@@ -86,7 +106,7 @@ class _Orders:
 
     def __init__(self, training: "Training", stretch: Stretch):
         task = training.task
-        self.stretch, self.size, self.proposals = stretch, training.bunch, task.shape.proposals
+        self.stretch, self.size, self.proposals = stretch, training.most.bunch, task.shape.proposals
         self.keys = order_key(task.seed, task.shape.N, task.shape.d, task.numbers)
         self.left = np.bincount([job.bunch for job in training.jobs])
         self.locks = [Lock() for _ in self.left]
@@ -153,26 +173,16 @@ class Training:
         self.groups = list(groups_of(task, self.shared))
         self.functions = [functions_of(group) for group in self.groups]
         self.counts = [_Counts(group, len(self.times)) for group in self.groups]
-        self.most, self.bunch = self._sizes(workers)
-        self.jobs = jobs_of(self.groups, self.bunch, workers)
+        blocks, words = sum(len(group.teacher) for group in self.groups), max(g.words for g in self.groups)
+        self.most = limits(task, blocks, words, self.shared.random, workers)
+        self.jobs = jobs_of(self.groups, self.most)
         self.rooms = [Room(self.groups) for _ in range(workers)]
         # The next mini-batch at each measured time.
         self.numbers = -(-self.times * task.shape.proposals // task.refresh)
 
-    def _sizes(self, workers: int) -> tuple[int, int]:
-        """The most sweeps of a stretch, and the teachers of a bunch, for which there is work and memory."""
-        n, blocks = self.task.shape.proposals, [len(group.teacher) for group in self.groups]
-        widest = max(group.words * int(np.bincount(group.teacher).max()) for group in self.groups)
-        most = int(STRETCH_WORK) // widest  # proposals
-        if self.shared.random:
-            most = min(most, ORDER_ENTRIES)
-        sweeps = max(1, most // n)
-        bunch = min(sum(blocks) // (JOBS * workers), most // (n * max(1, min(sweeps, int(self.times[-1])))))
-        return sweeps, max(1, bunch)
-
     def stretches(self) -> list[Stretch]:
         """The run in parts."""
-        return stretches(self.times, self.most)
+        return stretches(self.times, self.most.sweeps)
 
     def do(self, job: Job, stretch: Stretch, orders: _Orders | None) -> int:
         """Take the blocks of a job through a stretch; returns how many proposals their students have made."""
