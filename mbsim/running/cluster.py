@@ -21,7 +21,7 @@ import numpy as np
 
 from mbsim.config.configuration import Config
 from mbsim.errors import ConfigError
-from mbsim.plan.units import Unit
+from mbsim.plan.units import Unit, work_of
 from mbsim.running.crew import Crew
 from mbsim.running.interrupts import raise_if_asked
 
@@ -97,7 +97,9 @@ def answers(
 
     crew, said = Crew(client), ""
     finished: Queue[Future] = Queue()
-    waiting, failures, losses = deque(units), Counter[Unit](), Counter[Unit]()
+    # The longest first: the last ones keep nobody waiting for long.
+    waiting = deque(sorted(units, key=lambda unit: work_of(unit, config), reverse=True))
+    failures, losses = Counter[Unit](), Counter[Unit]()
     given: dict[Future, tuple[Unit, set[str]]] = {}
     looked = -LOOK
     try:
