@@ -3,8 +3,8 @@
     python benchmarks/dask_workers.py [--teachers 1000] [--turns 2]
 
 A scheduler and its workers are processes of this machine, as `dask scheduler` and `dask worker --nthreads 1` start
-them. Each turn trains the grid of `many_teachers.py` into a new folder, after a small run that loads what is compiled.
-The time is that of `train`, which creates the folder, hands out units and writes what comes back.
+them. Each turn trains the grid of `many_teachers.py` into a new folder, after a small run that loads what is
+compiled. The time is that of `train`, which creates the folder, hands out units and writes what comes back.
 """
 
 import argparse
