@@ -32,7 +32,8 @@ def text(folder: RunFolder) -> str:
     left = number["total"] - number["done"]
     lines = [f"{config.name}: {config.model.kind_name}, in {folder.path}"]
     if not left:
-        lines.append(f"all {counted(number['total'], 'unit')} are done; m_c: mbsim analyze {folder.path}")
+        whole = f"all {number['total']} units are" if number["total"] > 1 else "its one unit is"
+        lines.append(f"{whole} done; m_c: mbsim analyze {folder.path}")
         return "\n".join(lines)
     active = being_written(folder)
     state = "a process is computing them" if active else "no process is computing them"
