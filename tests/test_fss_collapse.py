@@ -228,17 +228,16 @@ def test_a_correction_to_scaling_is_recovered_with_its_exponent():
 @pytest.mark.slow
 @pytest.mark.parametrize("correction", [1.0, "fit"])
 def test_intervals_with_a_correction_to_scaling_cover(correction):
-    for name, hit in covered(collapses.EXACT, correction, 200).items():
+    """The figures of docs/analysis.md; pytest -s prints them."""
+    wanted = collapses.EXACT | ({"omega": 1.0} if correction == "fit" else {})
+    found = covered(wanted, correction, 200)
+    print(
+        f"\n{correction}: "
+        + ", ".join(f"{name} {np.mean(hit):.3f} of {len(hit)}" for name, hit in found.items())
+    )
+    for name, hit in found.items():
         assert len(hit) >= 190
         assert 0.90 <= np.mean(hit) <= 0.99, name
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(
-    reason="a known fault: of 40 intervals of a fitted omega 34 held it, docs/analysis.md", strict=True
-)
-def test_intervals_of_a_fitted_exponent_of_corrections_cover():
-    assert np.mean(covered({"omega": 1.0}, "fit", 40)["omega"]) >= 0.90
 
 
 def covered(exact, correction, repeats):
