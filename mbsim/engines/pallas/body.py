@@ -117,7 +117,7 @@ def decide(body: Body, position: Array, numbers: Array, signs: Array | int) -> A
 
     A proposal is accepted if the change dE in the number of wrong outputs is at most 0, or a whole number
     of steps e with u < limit_e, u being the proposal's 24-bit number; limits fall with e, so that is dE <= (number
-    of e with u < limit_e).
+    of e with u < limit_e). Their last row serves all steps above it.
 
     Args:
         body: of the kernel.
@@ -127,7 +127,8 @@ def decide(body: Body, position: Array, numbers: Array, signs: Array | int) -> A
     """
     layout = body.layout
     fields = layout.fields
-    limit = signs * (layout.inner * layout.bits) * bitwise.in_each_field(1, fields)
+    most = signs * (layout.inner * layout.bits)  # no change is larger, and twice as much has room in a field
+    limit = most * bitwise.in_each_field(1, fields)
     if not body.heat:
         return bitwise.at_most(numbers, jnp.full_like(numbers, 0) + limit, fields)
     allowed = jnp.full_like(numbers, 0) + limit
@@ -141,7 +142,9 @@ def decide(body: Body, position: Array, numbers: Array, signs: Array | int) -> A
         def steps(e: Array, number: Array, f: int = f, drawn: Array = drawn) -> Array:
             return number + (drawn < body.limits[f * body.heat + e]).astype(jnp.int32)
 
-        allowed += lax.fori_loop(0, body.heat, steps, zero) << (f * layout.bits)
+        count = lax.fori_loop(0, body.heat, steps, zero)
+        up = jnp.where((count == body.heat) | (count > most), zero + most, count)
+        allowed += up << (f * layout.bits)
     return bitwise.at_most(numbers, allowed, fields)
 
 

@@ -137,8 +137,7 @@ class _Launch:
         labels = self.task.labels
         values, which = np.unique(labels.temperature, return_inverse=True)
         table = limits(self.task.shape, int(labels.m.max()), values)
-        padded = np.zeros((self.size.heat, len(values)), np.int32)
-        padded[: len(table)] = table
+        padded = table[np.minimum(np.arange(self.size.heat), len(table) - 1)].astype(np.int32)
         rows = np.moveaxis(padded[:, which[self.places]], 1, 0)  # (F, heat, *single)
         return np.ascontiguousarray(rows).reshape(-1, *rows.shape[2:])
 
