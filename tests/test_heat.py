@@ -36,7 +36,9 @@ def test_every_change_is_accepted_as_the_law_says(m, monkeypatch):
         kernel = SimpleNamespace(layout=of, heat=rows, key=keys, limits=limits, sweep=0)
         return body.decide(kernel, 0, numbers, READERS)
 
-    numbers = np.array([0, 1, 2, 2**23, 2**24 - 1, *(table[1:4, 1:].ravel().astype(int) - 1)])
+    numbers = np.unique(
+        [0, 1, 2, 2**24 - 1, *(table[1:, 1:].ravel().astype(int) - 1)]
+    )  # every count of steps
     which, u, change = (
         grid.ravel() for grid in np.meshgrid(np.arange(4), numbers, np.arange(-most, most + 1), indexing="ij")
     )
