@@ -22,7 +22,7 @@ from mbsim.engines import networks
 from mbsim.engines.mesh import student_mesh
 from mbsim.engines.pallas import programs, targets, training
 from mbsim.engines.pallas.blocks import cut
-from mbsim.engines.pallas.body import words_written_out
+from mbsim.engines.pallas.body import readers_written_out, words_written_out
 from mbsim.engines.pallas.kernels import Size
 from mbsim.engines.task import Dynamics, StudentLabels, Task
 from mbsim.physics import teachers
@@ -108,7 +108,7 @@ def line(case: bench.Case, students: int, core: float, seconds: float) -> tuple[
     training.train(task, launch.mesh, lambda work: None)
     run = perf_counter() - began
     moved = ""
-    if words_written_out(launch.task.shape, of):
+    if words_written_out(launch.task.shape, of) and readers_written_out(launch.task.shape, of):
         moved = (
             f"{counts.of_pallas(launch.task.shape, of).bytes * n * launch.size.programs / whole / 1e12:.2f}"
         )

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import scalar, vector
-from mbsim.engines.pallas.body import Body
+from mbsim.engines.pallas.body import Body, readers_written_out, words_written_out
 from mbsim.engines.pallas.layout import Layout
 from mbsim.engines.registers.sizes import BYTES, planes_for, students_in
 
@@ -88,9 +88,13 @@ def _sweep(shape: Shape, bits: int, words: int) -> Work:
 
 
 def of_pallas(shape: Shape, layout: Layout) -> Work:
-    """Of a program of the Pallas engine: its text is traced with rows that count what is done to them. Loops within a
-    proposal count once: only for students of one or two words.
+    """Of a program of the Pallas engine: its text is traced with rows that count what is done to them.
+
+    Raises:
+        NotImplementedError: there are loops within a proposal, whose bodies would count once.
     """
+    if not (words_written_out(shape, layout) and readers_written_out(shape, layout)):
+        raise NotImplementedError("its proposals hold loops, which are not counted")
     counts = {"loads": 0, "stores": 0}
     row = jnp.zeros(layout.row, jnp.int32)
 

@@ -49,7 +49,7 @@ def quick(monkeypatch):
         return [result_of(unit, len(task_of(unit, config).times)) for unit in launch]
 
     monkeypatch.setattr(training, "train_units", train)
-    monkeypatch.setattr(training, "self_check", lambda config, unit, say=None: None)
+    monkeypatch.setattr(training, "self_check", lambda *given, **named: None)
     monkeypatch.setattr(cluster, "LOOK", 0.1)
     monkeypatch.setattr(cluster, "POLL", 0.1)
 

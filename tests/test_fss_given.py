@@ -37,6 +37,35 @@ def test_artificial_samples_have_the_mean_and_error_that_were_given():
     assert set(found.data_vars) == {"mean", "mean_low", "mean_high"}
 
 
+def test_quantities_of_a_table_are_independent():
+    """Errors that are given for each quantity alone say nothing of how two of them scatter together."""
+    ds = table()
+    mag, U4 = (
+        given.as_samples(ds[name], ds[f"d{name}"], ("a", "b"), "T").to_numpy()[:, :, 0]
+        for name in ("mag", "U4")
+    )
+    both = [
+        np.corrcoef(one.T, other.T)[: one.shape[1], one.shape[1] :]
+        for one, other in zip(mag, U4, strict=True)
+    ]
+    assert np.abs(both).max() < 0.3 and np.abs(np.diagonal(both, axis1=1, axis2=2)).mean() < 0.06
+
+
+def test_a_table_may_be_of_one_curve_and_its_control_may_descend():
+    ds = table()
+    C = np.exp(-np.abs(np.subtract.outer(ds.T.values, ds.T.values)))
+    C = C * np.linspace(1, 2, len(C)) * np.linspace(1, 2, len(C))[:, None] * 1e-4
+    ds["C"] = (("T", "other"), C)
+    whole = fss.midpoint(ds.drop_vars("C").assign(C=ds.C.expand_dims(L=ds.L)), "mag", error="C", **OURS)
+    down = ds.isel(T=slice(None, None, -1), other=slice(None, None, -1))
+    down = fss.midpoint(down.assign(C=down.C.expand_dims(L=ds.L)), "mag", error="C", **OURS)
+    assert [one.interval for one in whole] == [one.interval for one in down]
+    one = ds.isel(L=1, drop=True)
+    [alone] = fss.midpoint(one, "mag", error="C", **OURS)
+    assert alone.interval.known
+    np.testing.assert_allclose(alone.interval, whole[1].interval, atol=0.15)
+
+
 def test_every_estimator_reads_a_mean_with_its_error():
     ds = table()
     for one in fss.midpoint(ds, "mag", error="dmag", **OURS):

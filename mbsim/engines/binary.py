@@ -3,6 +3,7 @@
 import numpy as np
 
 from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.engines.shapes import shape_of_task
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.rules import METROPOLIS, RULES
 from mbsim.physics.rules.flip_rule import FlipRule
@@ -71,7 +72,8 @@ def _kernel(task: Task) -> tuple[str, str, bool]:
     """Kind of output, order, and whether some temperature is positive."""
     options = task.problem.options
     # With fresh batches within a sweep the sequential order has no program of its own.
-    order = options["order"] if options["refresh"] == "sweep" else "random"
+    whole = options["refresh"] == "sweep" or int(options["refresh"]) % shape_of_task(task).proposals == 0
+    order = options["order"] if whole else "random"
     return "scalar" if task.problem.scalar else "vector", order, max(task.students.axes["temperature"]) > 0
 
 

@@ -37,14 +37,14 @@ SOURCES = _digest()  # as they are when mbsim is imported: later edits are not w
 def answers(engine: Engine, task: Task) -> tuple[str, bool]:
     """Name of the compiled kernel that a task needs, and whether it gives its known answers here, now or before."""
     kernel = engine.kernel(task)
-    place = _place(engine.name, kernel)
-    with suppress(OSError):
+    with suppress(OSError):  # no folder for files costs the asking
+        place = _place(engine.name, kernel)
         if _kept().use_files and place.exists() and _kept().safe(place):
             return kernel, True
     passed = engine.known_answers(task)
     if passed and _kept().use_files:
         with suppress(OSError):
-            place.touch(mode=0o600)
+            _place(engine.name, kernel).touch(mode=0o600)
     return kernel, passed
 
 

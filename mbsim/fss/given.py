@@ -52,6 +52,11 @@ def as_samples(
             f"{values.name}, {', '.join(map(str, values.dims))}, and at most one more"
         )
     real_numbers(error, str(error.name))
+    if (
+        extra and error.sizes[extra[0]] == error.sizes[control]
+    ):  # a covariance, whose rows are in the same order
+        order = error.indexes[control].get_indexer(values.indexes[control])
+        error = error.isel({extra[0]: order[order >= 0]})
     error = error.reindex_like(values).transpose(*labels, *extra, control)
     means, spreads = values.to_numpy().astype(float), error.to_numpy().astype(float)
     found = np.full((*means.shape[:-1], SAMPLES, 1, means.shape[-1]), np.nan)
@@ -61,7 +66,9 @@ def as_samples(
             continue
         here: dict[str, Label] = {dim: values[dim][at].item() for dim, at in zip(labels, place, strict=True)}
         root = _root(means[place][inside], spreads[place][..., inside], inside, str(error.name))
-        found[(*place, slice(None), 0, inside)] = (means[place][inside] + _standard(len(root), here) @ root).T
+        # Quantities of one table are taken for independent: each has numbers of its own.
+        numbers = _standard(len(root), here | {"quantity": str(values.name)})
+        found[place][:, 0, inside] = means[place][inside] + numbers @ root
     coords = {name: one for name, one in values.coords.items() if name in values.dims or one.ndim == 0}
     return xr.DataArray(found, coords, (*labels, *samples, control), values.name, values.attrs)
 

@@ -156,19 +156,21 @@ def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[
     from mbsim.running import training
 
     with devices.cores_at_most(1):
-        _check_once(unit.M == 1, config)
+        _start()
+        training.self_check(config, unit, right=_right)
         [arrays] = training.train_units([unit], config)
         return arrays, training.origin(config, unit)
 
 
+_right: set[tuple[str, str]] = set()
+"""Engines and kernels whose known answers were right in this worker."""
+
+
 @functools.cache
-def _check_once(scalar: bool, config: Config) -> None:
-    """Known answers, once in the life of a worker for each configuration and kind of output."""
+def _start() -> None:
+    """Once in the life of a worker: its share of the machine."""
     from distributed import get_worker
 
     from mbsim.engines import devices
-    from mbsim.plan import units as grid
-    from mbsim.running import training
 
     devices.use_share(get_worker().state.nthreads)
-    training.self_check(config, next(unit for unit in grid.units(config) if (unit.M == 1) == scalar))

@@ -130,7 +130,9 @@ def check(config: Config) -> None:
     everything = units(config)
     checks.counts(config, everything)
     checks.registered(config)
-    checks.engine(config, everything[0])
+    widest = {(unit.N, unit.d): unit for unit in sorted(everything, key=lambda unit: unit.m[-1])}
+    for unit in widest.values():
+        checks.engine(config, unit)
     check_memory(everything, lambda unit: training.unit_bytes(unit, config), host_memory())
 
 
@@ -178,15 +180,18 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
         reporter.advance(work)
 
     devices.use_all_cores()
-    choice = choose(task_of(todo[0], config), config.run.engine)
-    named = "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
-    reporter.begin(f"checking known answers of the {named}")
-    training.self_check(config, todo[0], reporter.begin)
-    here = training.origin(config, todo[0])
+    said, right = "", set[tuple[str, str]]()
     most = LIMITS.get(jax.default_backend(), OF_ACCELERATORS)
     failed: dict[Unit, str] = {}
     for launch in launches(todo, config, most):
         raise_if_asked()
+        choice = choose(task_of(launch, config), config.run.engine)
+        named = "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
+        if named != said:  # that of other sizes may be another
+            reporter.begin(f"checking known answers of the {named}")
+            said = named
+        training.self_check(config, launch, reporter.begin, right)
+        here = training.origin(config, launch)
         reporter.begin_launch(launch)
         try:
             found = training.train_units(launch, config, advance)

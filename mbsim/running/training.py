@@ -84,33 +84,47 @@ def too_large(error: Exception) -> bool:
 
 
 @pinned()
-def self_check(config: Config, unit: Unit, say: Callable[[str], None] = lambda line: None) -> None:
-    """See to it that what trains a unit gives its known answers on this device: an engine that does not is named and
-    passed over.
+def self_check(
+    config: Config,
+    launch: Unit | Sequence[Unit],
+    say: Callable[[str], None] = lambda line: None,
+    right: set[tuple[str, str]] | None = None,
+) -> None:
+    """See to it that what trains some units gives its known answers on this device: an engine that does not is named
+    and passed over.
+
+    Args:
+        config: of the run.
+        launch: units that are trained together.
+        say: told which engine is passed over, in a line.
+        right: engines and their kernels that are not asked again; what is right is added.
 
     Raises:
         SelfCheckFailed: it is the one that was asked for.
     """
-    task = task_of(unit, config)
+    task, right = task_of(launch, config), set() if right is None else right
     while True:
         engine = choose(task, config.run.engine).engine
+        if (engine.name, engine.kernel(task)) in right:
+            return
         kernel, passed = remembered.answers(engine, task)
         if passed:
+            right.add((engine.name, kernel))
             return
         wrong = f"the compiled {kernel} kernel gives wrong numbers on this device"
         if config.run.engine is not None:
             raise SelfCheckFailed(
-                f"{wrong}: nothing was computed; run `mbsim doctor`, and try another version of jax"
+                f"{wrong}: nothing was computed by it; run `mbsim doctor`, and try another version of jax"
             )
         distrust(engine, task)
         say(f"engine {engine.name}: {wrong}; another engine is used")
 
 
-def origin(config: Config, unit: Unit) -> dict[str, str]:
-    """What computes a unit in this process: versions, device, engine, generator, commit."""
+def origin(config: Config, launch: Unit | Sequence[Unit]) -> dict[str, str]:
+    """What computes some units in this process: versions, device, engine, generator, commit."""
     from mbsim.engines import devices
     from mbsim.sampling.streams import GENERATOR
 
     devices.use_all_cores()
-    choice = choose(task_of(unit, config), config.run.engine)
+    choice = choose(task_of(launch, config), config.run.engine)
     return provenance.collect(prng=GENERATOR, engine=choice.engine.name, engine_reason=choice.reason)

@@ -74,14 +74,20 @@ def train(
     programs.prepare([plan for _, plan in todo], mesh, progress)
     while todo:
         blocks, plan = todo.pop(0)
-        each = plan.size.programs
+        each, done = plan.size.programs, [0]
+
+        def count(work: int, done: list[int] = done) -> None:
+            done[0] += work
+            progress(work)
+
         some, rest = blocks.launch(each * devices)
         try:
-            columns, weights = _Launch(task, plan, mesh, some).run(progress)
+            columns, weights = _Launch(task, plan, mesh, some).run(count)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error) or each == 1:
                 raise
             # The launch is halved and begins anew.
+            progress(-done[0])
             plan = _plan_of(task, plan.size, blocks, devices, each // 2, plan.shared)
             programs.prepare([plan], mesh, progress)
             todo.insert(0, (blocks, plan))
