@@ -115,7 +115,7 @@ def test_the_trend_with_the_length_of_the_run_is_told_at_the_largest_size():
     [row] = tables.trend_table(found).rows
     assert [cell.text for cell in row] == ["5", "128", "20.00", "10", "18.00", "100", "-2.00", "moves"]
     said = words.moving(found)
-    assert "at N = 128 by so much per factor of ten in time: -2.00 (-2.10 to -1.90) at d = 5" in said
+    assert "at N = 128 over its last decade by so much: -2.00 (-2.10 to -1.90) at d = 5" in said
     assert words.moving([replace(one, because=()) for one in found]) == ""
     assert tables.trend_table([replace(found[0], trend=fss.Interval())]) is None
 

@@ -21,9 +21,8 @@ def real_numbers(values: xr.DataArray, name: str) -> None:
         advice = (
             f"; ds.assign_coords({name}=ds[{name!r}].astype(float)) makes them so" if kind == "text" else ""
         )
-        raise DatasetError(
-            f"{name} holds {kind}, such as {values.to_numpy().ravel()[0].item()!r}: must be real numbers{advice}"
-        )
+        such = "".join(f", such as {one!r}" for one in values.to_numpy().ravel()[:1].tolist())
+        raise DatasetError(f"{name} holds {kind}{such}: must be real numbers{advice}")
 
 
 def coordinate(values: xr.DataArray, dim: str, positive: bool = False) -> None:
@@ -36,6 +35,8 @@ def coordinate(values: xr.DataArray, dim: str, positive: bool = False) -> None:
         raise DatasetError(f"{dim} has no values: ds.assign_coords({dim}=[...]) gives them")
     real_numbers(values[dim], dim)
     numbers = np.sort(values[dim].to_numpy().astype(float).ravel())
+    if not len(numbers):
+        raise DatasetError(f"{dim} has no values at all")
     if not np.isfinite(numbers).all():
         raise DatasetError(f"{dim} holds {numbers[~np.isfinite(numbers)][0]:g}: must be finite numbers")
     if positive and not (numbers > 0).all():

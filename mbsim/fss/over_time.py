@@ -231,7 +231,9 @@ def _spinodal(reason: Reason) -> Reason:
 
 
 def _trend(times: Array, found: Sequence[Critical]) -> tuple[Interval, tuple[Reason, ...]]:
-    """The slope against log10 t over the last decade, and what is to be said of it."""
+    """The mean slope against log10 t over the last decade, and what is to be said of it; where a drift slows down, it
+    is less steep at the end.
+    """
     last = [at for at in range(len(times)) if times[at] >= times[-1] / 10 and np.isfinite(found[at].m_c)]
     x = np.log10(times[last])
     if len(last) < FEWEST_TIMES or np.ptp(x) < SHORTEST:
@@ -253,4 +255,5 @@ def _trend(times: Array, found: Sequence[Critical]) -> tuple[Interval, tuple[Rea
     error = float(np.ptp(found[last[-1]].of_chance)) / 2
     if trend.low <= 0 <= trend.high or abs(value) <= error:
         return trend, ()
-    return trend, (because("still_moving", trend=trend, until=float(times[last[-1]])),)
+    since, until = float(times[last[0]]), float(times[last[-1]])
+    return trend, (because("still_moving", trend=trend, since=since, until=until),)

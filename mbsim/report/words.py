@@ -158,7 +158,7 @@ def moving(records: Sequence[OverTime], size: str = "N") -> str:
     ]
     sizes = f"at {size} = {largest:g} " if largest else ""
     return (
-        f"These values still move with the length of the run, {sizes}by so much per factor of ten in time: "
+        f"These values still move with the length of the run, {sizes}over its last decade by so much: "
         f"{'; '.join(each)}."
     )
 
