@@ -104,7 +104,7 @@ def test_both_parts_of_the_error_are_told_at_the_largest_size():
 
 def test_the_trend_with_the_length_of_the_run_is_told_at_the_largest_size():
     t = np.array([1.0, 10.0, 100.0])
-    moving = (because("still_moving", trend=made_up.interval(-2, 0.1), until=100.0),)
+    moving = (because("still_moving", since=10.0, trend=made_up.interval(-2, 0.1), until=100.0),)
     found = [
         fss.OverTime(
             {"N": N, "d": 5}, "midpoint", "q", "sweep", t, np.array([np.nan, 20.0, 18.0]),
