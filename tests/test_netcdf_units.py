@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import shutil
 
 import pytest
 import xarray as xr
@@ -22,8 +23,17 @@ from mbsim.running import status
 
 
 @pytest.fixture
-def old(tmp_path):
+def old(tmp_path, written):
     """A run as mbsim wrote it before units spanned teachers, and the dataset that it must give."""
+    path, whole = written
+    shutil.copytree(path, tmp_path / "old")
+    return tmp_path / "old", whole
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The same, written once."""
+    tmp_path = tmp_path_factory.mktemp("written")
     config = small_config()
     times = measurement_times(config.dynamics.length, config.measure.measurements)
     path = tmp_path / "old"
