@@ -142,11 +142,11 @@ def row_of(kind: str, case: Case, program: str, mesh: jax.sharding.Mesh) -> Row:
     broken, proposal = [], ""
     if program == "advance":
         proposal, broken = _of_a_proposal(kind, case, plan, lowered, before)
-        if counted.kernels > ALL_KERNELS and case.training is None and kind == "gpu":
+        if counted.kernels > ALL_KERNELS and kind == "gpu":
             broken.append(f"{counted.kernels} kernels a sweep, {ALL_KERNELS} are allowed")
         if counted.own > SWEEP_KERNELS:
             broken.append(f"{counted.own} kernels for a sweep's proposals, {SWEEP_KERNELS} are allowed")
-        if counted.waits and case.training is None and kind == "gpu":
+        if counted.waits and kind == "gpu":
             broken.append(f"{counted.waits} loops wait for the host in a sweep")
         if kind == "tpu" and case.rate and seconds > TPU_SECONDS:
             broken.append(f"compiled in {seconds:.0f} s of a processor, {TPU_SECONDS} are allowed")

@@ -71,6 +71,9 @@ CASES = {
     "layouts of a TPU": pytest.param(Case(VECTOR, (6, 14, 40), TPU, WARM), marks=SLOW),
     "side by side": pytest.param(Case((10, 10, 10, 5), (250,), TPU, WARM, times=(0, 2)), marks=SLOW),
     "both ways": pytest.param(Case(VECTOR, (600,), TPU, times=(0, 2)), marks=SLOW),
+    "most examples": pytest.param(Case(VECTOR, (1024,), times=(0, 1)), marks=SLOW),
+    "most examples of one output": pytest.param(Case((9, 9, 1, 3), (4096,), TPU, times=(0, 1)), marks=SLOW),
+    "irregular on a TPU": pytest.param(Case((9, 7, 12, 3), (5, 40), TPU), marks=SLOW),
     "one input a unit": pytest.param(Case((10, 10, 10, 1), (5,)), marks=SLOW),
     "seven": pytest.param(Case((15, 15, 15, 7), (5,)), marks=SLOW),
     "nine": pytest.param(Case((15, 15, 15, 9), (5, 33)), marks=SLOW),
@@ -87,6 +90,9 @@ CASES = {
     ),
     "without": pytest.param(
         Case(VECTOR, (40,), TPU, dynamics=Dynamics(training=TrainingSet(50, "without"))), marks=SLOW
+    ),
+    "epochs, side by side": pytest.param(
+        Case((9, 9, 1, 3), (250, 70), TPU, dynamics=Dynamics(training=TrainingSet(999, "epochs"))), marks=SLOW
     ),
     "with": pytest.param(
         Case((9, 9, 1, 3), (250,), TPU, dynamics=Dynamics(training=TrainingSet(999, "with"))), marks=SLOW

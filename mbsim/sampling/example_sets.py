@@ -15,6 +15,7 @@ Reference: J. Black and P. Rogaway, "Ciphers with arbitrary finite domains", CT-
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -70,12 +71,18 @@ def scaled_pair(high: Array, low: Array, n: Array) -> Array:
 
 
 def permuted(numbers: Array, key: Key, of: ExampleSet) -> Array:
-    """The entries at places `numbers` (all below the size) of the random order with this key.
+    """The entries at places `numbers` (all below the size) of the random order with this key."""
+    shape = jnp.broadcast_shapes(numbers.shape, key.first.shape, of.size.shape)
+    numbers = jnp.broadcast_to(numbers, shape)
+    return walked(numbers // of.columns, numbers % of.columns, key, of)
+
+
+def walked(row: Array, column: Array, key: Key, of: ExampleSet) -> Array:
+    """The entries at places row * columns + column, (row, column) having the common shape of all arguments.
 
     A number is a row and a column; rows and columns are shifted in turn, each by a random function of the
     other. Where the result is not below the size, the network is applied again until it is.
     """
-    shape = jnp.broadcast_shapes(numbers.shape, key.first.shape, of.size.shape)
 
     def turn(i: Array, state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         # The two parts change places at each turn, so that one line of code serves both.
@@ -83,19 +90,26 @@ def permuted(numbers: Array, key: Key, of: ExampleSet) -> Array:
         part = part + scaled(threefry(key, i.astype(jnp.uint32), other)[0], most)
         return other, jnp.where(part < most, part, part - most), most_of_other, most
 
-    def again(state: tuple[Array, Array]) -> tuple[Array, Array]:
-        number, unfinished = state
-        parts = number // of.columns, number % of.columns, of.rows, of.columns
-        row, column, _, _ = lax.fori_loop(0, TURNS, turn, parts)
-        number = jnp.where(unfinished, row * of.columns + column, number)
-        return number, number >= of.size
+    def again(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        row, column, left = state
+        after = lax.fori_loop(0, TURNS, turn, (row, column, of.rows, of.columns))
+        row, column = (jnp.where(left != 0, new, old) for new, old in zip(after[:2], (row, column), strict=True))
+        return row, column, (row * of.columns + column >= of.size).astype(jnp.int32)
 
-    start = jnp.broadcast_to(numbers, shape), jnp.ones(shape, bool)
-    return lax.while_loop(lambda state: state[1].any(), again, start)[0]
+    # What is left is a number: loops in kernels of accelerators carry no booleans.
+    start = row, column, jnp.ones(row.shape, jnp.int32)
+    row, column, _ = lax.while_loop(lambda state: state[2].max() > 0, again, start)
+    return row * of.columns + column
 
 
 def example_numbers(
-    sampling: Sampling, key: Key, batch: Array, slot: Array, m: Array, of: ExampleSet
+    sampling: Sampling,
+    key: Key,
+    batch: Array,
+    slot: Array,
+    m: Array,
+    of: ExampleSet,
+    permute: Callable[[Array, Key, ExampleSet], Array] | None = None,
 ) -> Array:
     """Numbers, below the set's size, of the examples in the slots of mini-batch number `batch`.
 
@@ -106,6 +120,7 @@ def example_numbers(
         slot: 0 to m - 1; what is said of a slot beyond that is without meaning.
         m: examples in a batch, at most the size of the set.
         of: the set.
+        permute: what computes `permuted`, which is the default.
 
     All broadcast together, uint32.
     """
@@ -113,9 +128,9 @@ def example_numbers(
         batch_key = fold(key, batch)
         shape = jnp.broadcast_shapes(batch_key.first.shape, slot.shape)
         return scaled_pair(*threefry(batch_key, jnp.zeros(shape, jnp.uint32), slot), of.size)
-    last = of.size - np.uint32(1)
+    permute, last = permute or permuted, of.size - np.uint32(1)
     if sampling == "without":
-        return permuted(jnp.minimum(slot, last), fold(key, batch), of)
+        return permute(jnp.minimum(slot, last), fold(key, batch), of)
     batches = of.size // m
     place = batch % batches * m + slot
-    return permuted(jnp.minimum(place, last), fold(key, batch // batches), of)
+    return permute(jnp.minimum(place, last), fold(key, batch // batches), of)

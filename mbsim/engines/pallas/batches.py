@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from mbsim.engines.pallas import orders_of_examples
 from mbsim.engines.pallas.layout import Layout
+from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import TrainingSet
 from mbsim.sampling.example_sets import ExampleSet, example_numbers, example_set
 from mbsim.sampling.streams import Key, fold, threefry
@@ -80,7 +82,9 @@ def raw_words(of: Layout, key: Key, inputs: int, first: Array, in_turn: bool = F
     return drawn.reshape(drawn.shape[0], inputs * of.words, *drawn.shape[3:])
 
 
-def of_a_set(of: Layout, training: TrainingSet, keys: Key, batch: Array, m: Array, inputs: int) -> Array:
+def of_a_set(
+    target: Target, of: Layout, training: TrainingSet, keys: Key, batch: Array, m: Array, inputs: int
+) -> Array:
     """As `fresh`, from a finite training set, whose examples are never stored.
 
     Input n of example p is bit n mod 32 of the word with counter (p, n // 32). An example is here a column of
@@ -93,7 +97,15 @@ def of_a_set(of: Layout, training: TrainingSet, keys: Key, batch: Array, m: Arra
     choice, contents = (Key(*(half[:, None, None] for half in key)) for key in (choice, contents))
     size = ExampleSet(*(jnp.full((1,) * slot.ndim, n, jnp.uint32) for n in example_set(training.size)))
     moment, count = batch.astype(jnp.uint32), m.astype(jnp.uint32)[:, None, None]
-    number = example_numbers(training.sampling, choice, moment, slot, count, size)
+    number = example_numbers(
+        training.sampling,
+        choice,
+        moment,
+        slot,
+        count,
+        size,
+        lambda places, key, _: orders_of_examples.permuted(target, of, training.size, places, key),
+    )
     number = lax.optimization_barrier(number)
     words = -(-inputs // 32)
     column = jnp.arange(words, dtype=jnp.uint32).reshape((-1,) + (1,) * number.ndim)
@@ -150,11 +162,7 @@ def initial_weights(
         words = lax.map(lambda now: drawn(*now)[0], some)
     else:
         words = drawn(key, below)
-    return jnp.broadcast_to(together(of, words), (units * each, *_row_of(of, below.shape[1:])))
-
-
-def _row_of(of: Layout, single: tuple[int, ...]) -> tuple[int, ...]:
-    return (of.inner, *single[1:]) if of.inner > 1 else single
+    return jnp.broadcast_to(together(of, words), (units * each, *of.row_of(below.shape[1:])))
 
 
 def _first_example(of: Layout, rank: int) -> Array:

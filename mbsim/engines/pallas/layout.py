@@ -60,6 +60,10 @@ class Layout(NamedTuple):
         """A `row` or `single` of so many programs."""
         return tuple(n * programs if i == self.axis else n for i, n in enumerate(row))
 
+    def row_of(self, single: tuple[int, ...]) -> tuple[int, ...]:
+        """A `row` of as many programs as this `single` has."""
+        return (self.inner, *single[1:]) if self.inner > 1 else single
+
     def spread(self, members: np.ndarray) -> np.ndarray:
         """What belongs to the students of some programs (programs, students), as an array (F, *single)."""
         count = len(members)

@@ -110,7 +110,7 @@ def functions(plan: Plan) -> Programs:
         keys = students.keys.examples
         if plan.training is None:
             return batches.fresh(of, batches.folded(keys, number), shape.N, in_turn)
-        return batches.of_a_set(of, plan.training, keys, number, students.m, shape.N)
+        return batches.of_a_set(size.target, of, plan.training, keys, number, students.m, shape.N)
 
     def heat_of(students: Students) -> Heat | None:
         if not size.heat:
