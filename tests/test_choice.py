@@ -6,9 +6,10 @@ import pytest
 
 import mbsim
 from mbsim.config import load_config
-from mbsim.engines import by_pallas, choice, choose, known_answers, remembered
+from mbsim.engines import binary, by_pallas, choice, choose, known_answers, remembered
 from mbsim.engines.by_pallas import PALLAS
 from mbsim.engines.by_registers import REGISTERS
+from mbsim.engines.pallas import vector
 from mbsim.engines.registers import kept
 from mbsim.plan.tasks import task_of
 from mbsim.plan.units import units
@@ -27,7 +28,8 @@ CONFIG = {
 def apart(monkeypatch, tmp_path):
     """Nothing remembered from elsewhere, or for others."""
     monkeypatch.setattr(kept, "folder", lambda: tmp_path)
-    monkeypatch.setattr(choice, "WRONG", set())
+    monkeypatch.setattr(choice, "UNFIT", {})
+    monkeypatch.setattr(by_pallas, "_CHECKED", set())
     return tmp_path
 
 
@@ -50,7 +52,7 @@ def test_a_kernel_that_answers_wrongly_is_named_and_the_next_engine_trains():
     assert f"{named}; another engine is used" in said
     assert found.attrs["engine"] == "reference"
     assert "gives wrong numbers on this device" in found.attrs["engine_reason"]
-    choice.WRONG.clear()
+    choice.UNFIT.clear()
     asked = mbsim.run(CONFIG, engine="reference")
     for name in ("overlap", "generalization_error", "success"):
         np.testing.assert_array_equal(found[name], asked[name])
@@ -117,6 +119,60 @@ def test_an_accelerator_trains_to_the_same_bits(gpu):
     assert (expected.attrs["engine"], found.attrs["engine"]) == ("registers", "pallas")
     for name in ("overlap", "generalization_error", "acceptance", "success"):
         np.testing.assert_array_equal(found[name], expected[name])
+
+
+def without_its_last_word(task, progress):
+    """What a kernel might make of students with many examples that has no loop over their words."""
+    progress(10)
+    found = binary.train(task, "registers", lambda work: None)
+    found.series["training_error"][task.students.m == max(task.students.m), 1:] = 0
+    return found
+
+
+@pytest.mark.parametrize(
+    ("train", "why"),
+    [
+        (without_its_last_word, r"gives wrong numbers on this device \(training_error of 1 of 2 students\)"),
+        (None, "cannot do this: more words than int32 can number"),
+    ],
+)
+def test_what_known_answers_do_not_reach_is_noticed(monkeypatch, gpu, train, why):
+    """Students of the launch itself are trained again on the CPU, which takes over."""
+
+    def refused(task, progress):
+        raise ValueError("more words than int32 can number")
+
+    expected = mbsim.run(CONFIG)
+    gpu(2**34)
+    monkeypatch.setattr(remembered, "answers", lambda engine, task: (engine.kernel(task), True))
+    monkeypatch.setattr(by_pallas, "_train", train or refused)
+    done = []
+    with pytest.warns(UserWarning, match=f"^engine pallas: the compiled random-order vector kernel {why}"):
+        found = mbsim.run(CONFIG, report=lambda progress: done.append(progress.proposals_done))
+    assert found.attrs["engine"] == "registers"
+    assert found.attrs["engine_reason"].startswith("pallas: its random-order vector kernel ")
+    assert done[-1] == 2 * 32 * 2 * 15, "what was done twice counts once"
+    for name in ("overlap", "generalization_error", "acceptance", "success"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    choice.UNFIT.clear()
+    with pytest.raises(SelfCheckFailed, match=f"kernel {why}: nothing was computed by it"):
+        mbsim.run(CONFIG, engine="pallas")
+
+
+@pytest.mark.slow
+def test_a_kernel_that_is_wrong_for_many_examples_alone_is_noticed(monkeypatch, gpu):
+    """One that forgets all words of a batch but the first gives all known answers."""
+    right = vector.over_words
+
+    def first_word(body, number):
+        return right(body, lambda word: number(word) * (word == 0))
+
+    monkeypatch.setattr(vector, "over_words", first_word)
+    gpu(2**34)
+    config = {**CONFIG, "grid": {**CONFIG["grid"], "m": [40]}}
+    assert PALLAS.known_answers(task())
+    with pytest.warns(UserWarning, match="gives wrong numbers on this device"):
+        assert mbsim.run(config).attrs["engine"] == "registers"
 
 
 def test_a_kernel_that_does_not_compile_gives_no_known_answer(monkeypatch, gpu):

@@ -9,6 +9,7 @@ import functools
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from students import SEED, drawn, labels
@@ -29,6 +30,7 @@ from mbsim.engines.pallas import (
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import Dynamics, StudentLabels, Task, TrainingSet
 from mbsim.physics.problem import Teacher
+from mbsim.sampling import streams
 
 GPU, TPU = Target("gpu", interpret=jax.default_backend() != "gpu"), Target("tpu", interpret=True)
 INTERPRETED = Target("gpu", interpret=True)
@@ -189,7 +191,8 @@ def test_a_launch_without_memory_is_halved(monkeypatch):
         return run(launch, progress)
 
     monkeypatch.setattr(training._Launch, "run", run_small)
-    result = trained(task, GPU)
+    with pytest.warns(UserWarning, match="device out of memory: a launch of 140 students is halved"):
+        result = trained(task, GPU)
     assert sizes == [2, 1, 1]
     for column, right in zip(result, expected(task), strict=True):
         np.testing.assert_array_equal(column, right)
@@ -365,6 +368,17 @@ def test_parts_of_sweeps():
     """Sweeps of 6 proposals, batches of 4."""
     assert list(training.parts_of(0, 2, 6, 4)) == [(0, 0, 0, 4), (0, 1, 4, 6), (1, 1, 0, 2), (1, 2, 2, 6)]
     assert list(training.parts_of(1, 2, 6, 100)) == [(1, 0, 0, 6)]
+
+
+def test_batches_are_numbered_in_32_bits():
+    """Numbers that an int32 does not hold are labels as any other."""
+    number = 2**31 + 5
+    key = streams.folded(SEED, np.arange(4))
+    of_batch = jax.jit(batches.folded)(
+        jax.tree.map(jnp.asarray, key), jnp.asarray(training._words((7, number))[1])
+    )
+    for half, right in zip(of_batch, streams.fold(key, number), strict=True):
+        np.testing.assert_array_equal(half, right)
 
 
 def test_tables_name_rows_of_readers():

@@ -225,7 +225,8 @@ def test_what_is_too_large_for_the_memory_is_halved():
             return engine.train(task, lambda work: None)
 
     told: list[int] = []
-    trained = training.train_halving(Small(), task, told.append)
+    with pytest.warns(UserWarning, match="^out of memory: .* students are trained in two halves$"):
+        trained = training.train_halving(Small(), task, told.append)
     assert sizes == [48, 24, 12, 12, 24, 12, 12]
     assert sum(told) == 40  # of what was done twice, nothing counts twice
     whole = engine.train(task, lambda work: None)
@@ -233,7 +234,7 @@ def test_what_is_too_large_for_the_memory_is_halved():
         np.testing.assert_array_equal(trained.series[name], values)
     np.testing.assert_array_equal(trained.w, whole.w)
     Small.most = 0
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError), pytest.warns(UserWarning, match="halves"):
         training.train_halving(Small(), task, told.append)
 
 

@@ -1,14 +1,18 @@
 """The engine of ±1 weights on accelerators: the proposals of a sweep are one kernel, written in Pallas.
 
-Compilers may answer wrongly on a device that nobody has tried: known answers decide at the start of each run.
+Compilers may answer wrongly on a device that nobody has tried: known answers decide at the start of each run, and
+students that are trained again on the CPU whether those kernels are right that known answers do not reach.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbsim.engines import binary
+from mbsim.engines import binary, recomputed
+from mbsim.engines.by_registers import REGISTERS
+from mbsim.engines.drawing import compiles
 from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.engines.recomputed import Unfit
 from mbsim.engines.shapes import shape_of_task
 from mbsim.lazy import jax
 
@@ -45,11 +49,20 @@ class Pallas:
         return refusals.refuses(shape_of_task(task), m, temperatures, target, room)
 
     def train(self, task: Task, progress: Progress) -> Trained:
-        """Launches over all devices. What does not fit after all raises MemoryError with the reason."""
+        """Launches over all devices. Some students of the first of a kind are trained by the engine for CPUs too.
+
+        Raises:
+            Unfit: to other numbers; or sizes that are known once teachers are drawn exceed what kernels can do.
+        """
+        kind = repr((task.problem, task.examples, np.unique(task.students.m), self.kernel(task)))
         try:
-            return binary.train(task, "pallas", progress)
-        except ValueError as error:  # sizes that are known exactly once teachers are drawn
-            raise MemoryError(str(error)) from error
+            if kind in _CHECKED or not compiles():
+                return _train(task, progress)
+            trained = recomputed.checked(task, _train, REGISTERS.train, progress)
+        except ValueError as error:
+            raise Unfit(f"cannot do this: {error}") from error
+        _CHECKED.add(kind)
+        return trained
 
     def host_bytes(self, task: Task) -> int:
         """Nothing to speak of: students live on the device."""
@@ -68,5 +81,12 @@ class Pallas:
         except (jax.errors.JaxRuntimeError, NotImplementedError, ImportError, AttributeError):
             return False
 
+
+def _train(task: Task, progress: Progress) -> Trained:
+    return binary.train(task, "pallas", progress)
+
+
+_CHECKED: set[str] = set()
+"""Kinds of launches of which some students were trained by both engines in this process."""
 
 PALLAS = Pallas()

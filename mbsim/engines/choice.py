@@ -9,19 +9,21 @@ from mbsim.lazy import jax
 FASTEST = "the fastest here"  # the reason where nothing was passed over
 
 
-WRONG: set[tuple[str, str]] = set()
-"""Engines and kernels that gave wrong answers in this process: they are not used."""
+WRONG_NUMBERS = "gives wrong numbers on this device"
+UNFIT: dict[tuple[str, str], str] = {}
+"""Engines and kernels that this process uses no more, and why."""
 
 
-def distrust(engine: Engine, task: Task) -> None:
-    """Use the kernel that a task needs no more: it compiles, but its known answers were wrong here."""
-    WRONG.add((engine.name, engine.kernel(task)))
+def distrust(engine: Engine, task: Task, why: str = WRONG_NUMBERS) -> None:
+    """Use the kernel that a task needs no more: it compiles, but its answers are wrong here, say."""
+    UNFIT[engine.name, engine.kernel(task)] = why
 
 
 def _of_device(engine: Engine, task: Task) -> str:
     """Why an engine cannot train a task on the devices of this process."""
-    if (engine.name, engine.kernel(task)) in WRONG:
-        return f"its {engine.kernel(task)} kernel gives wrong numbers on this device"
+    kernel = engine.kernel(task)
+    if why := UNFIT.get((engine.name, kernel)):
+        return f"its {kernel} kernel {why}"
     return engine.unavailable(task)
 
 

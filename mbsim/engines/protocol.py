@@ -27,7 +27,7 @@ class Students(NamedTuple):
     replica: np.ndarray
     axes: Mapping[str, np.ndarray]
 
-    def part(self, students: slice) -> "Students":
+    def part(self, students: slice | np.ndarray) -> "Students":
         """Some of them."""
         axes = {name: values[students] for name, values in self.axes.items()}
         return Students(self.teacher[students], self.m[students], self.replica[students], axes)

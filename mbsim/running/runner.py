@@ -191,7 +191,6 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
             reporter.begin(f"checking known answers of the {named}")
             said = named
         training.self_check(config, launch, reporter.begin, right)
-        here = training.origin(config, launch)
         reporter.begin_launch(launch)
         try:
             found = training.train_units(launch, config, advance)
@@ -200,6 +199,7 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             failed |= dict.fromkeys(launch, reason)
             continue
+        here = training.origin(config, launch)  # now it is known what has trained it
         for unit, result in zip(launch, found, strict=True):
             raise_if_asked()
             keep(unit, result, here)

@@ -1,5 +1,6 @@
 """Work units: which engine trains them, whether that is right here, and the arrays that they give."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -8,6 +9,8 @@ import numpy as np
 from mbsim.config import Config
 from mbsim.data import provenance
 from mbsim.engines import Engine, Task, Trained, choose, distrust, remembered
+from mbsim.engines.choice import WRONG_NUMBERS
+from mbsim.engines.recomputed import Unfit
 from mbsim.engines.settings import pinned
 from mbsim.errors import MbsimError
 from mbsim.plan.memory import host_memory
@@ -38,8 +41,21 @@ def train_units(
     """Train the students of some units of one kind (`tasks.kind_of`), on all devices; for each unit its arrays, as
     `variables.unit_arrays` takes them.
     """
-    task = task_of(launch, config)
-    trained = train_halving(choose(task, config.run.engine).engine, task, progress)
+    task, done = task_of(launch, config), 0
+
+    def count(work: int) -> None:
+        nonlocal done
+        done += work
+        progress(work)
+
+    engine = choose(task, config.run.engine).engine
+    try:
+        trained = train_halving(engine, task, count)
+    except Unfit as error:
+        _pass_over(engine, task, config, str(error), warnings.warn)
+        progress(-done)
+        self_check(config, launch, warnings.warn)
+        return train_units(launch, config, progress)
     found, begin = [], 0
     for unit in launch:
         found.append(results.variables(unit, config, trained.part(slice(begin, begin + unit.students))))
@@ -70,7 +86,9 @@ def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -
         if len(task.students.m) == 1 or not too_large(error):
             raise
         progress(-done)
-    middle = len(task.students.m) // 2
+    many = len(task.students.m)
+    warnings.warn(f"out of memory: {many} students are trained in two halves", stacklevel=2)
+    middle = many // 2
     halves = [
         train_halving(engine, task._replace(students=task.students.part(half)), progress)
         for half in (slice(None, middle), slice(middle, None))
@@ -111,13 +129,18 @@ def self_check(
         if passed:
             right.add((engine.name, kernel))
             return
-        wrong = f"the compiled {kernel} kernel gives wrong numbers on this device"
-        if config.run.engine is not None:
-            raise SelfCheckFailed(
-                f"{wrong}: nothing was computed by it; run `mbsim doctor`, and try another version of jax"
-            )
-        distrust(engine, task)
-        say(f"engine {engine.name}: {wrong}; another engine is used")
+        _pass_over(engine, task, config, WRONG_NUMBERS, say)
+
+
+def _pass_over(engine: Engine, task: Task, config: Config, why: str, say: Callable[[str], None]) -> None:
+    """Use an engine's kernel no more, and say so; where it was asked for, refuse."""
+    wrong = f"the compiled {engine.kernel(task)} kernel {why}"
+    if config.run.engine is not None:
+        raise SelfCheckFailed(
+            f"{wrong}: nothing was computed by it; run `mbsim doctor`, and try another version of jax"
+        )
+    distrust(engine, task, why)
+    say(f"engine {engine.name}: {wrong}; another engine is used")
 
 
 def origin(config: Config, launch: Unit | Sequence[Unit]) -> dict[str, str]:

@@ -93,7 +93,9 @@ def walked(row: Array, column: Array, key: Key, of: ExampleSet) -> Array:
     def again(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         row, column, left = state
         after = lax.fori_loop(0, TURNS, turn, (row, column, of.rows, of.columns))
-        row, column = (jnp.where(left != 0, new, old) for new, old in zip(after[:2], (row, column), strict=True))
+        row, column = (
+            jnp.where(left != 0, new, old) for new, old in zip(after[:2], (row, column), strict=True)
+        )
         return row, column, (row * of.columns + column >= of.size).astype(jnp.int32)
 
     # What is left is a number: loops in kernels of accelerators carry no booleans.

@@ -5,6 +5,7 @@ ends where a batch, a sweep or the time until a measurement does. A batch that g
 again, from the same labels.
 """
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
@@ -86,8 +87,10 @@ def train(
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error) or each == 1:
                 raise
-            # The launch is halved and begins anew.
-            progress(-done[0])
+            warnings.warn(
+                f"device out of memory: a launch of {some.students} students is halved", stacklevel=2
+            )
+            progress(-done[0])  # it begins anew
             plan = _plan_of(task, plan.size, blocks, devices, each // 2, plan.shared)
             programs.prepare([plan], mesh, progress)
             todo.insert(0, (blocks, plan))
@@ -113,6 +116,11 @@ def _plan_of(task: Task, size: Size, blocks: Blocks, devices: int, room: int, sh
     each = -(-len(blocks.used) // (launches * devices))
     size, dynamics = size._replace(programs=each, blocks=each if shared else 1), task.dynamics
     return Plan(size, task.test_size, dynamics.training, dynamics.order == "random", shared)
+
+
+def _words(numbers: Sequence[int]) -> np.ndarray:
+    """Numbers below 2^32, as mini-batches have them, as words of a device."""
+    return np.array(numbers, np.uint32).view(np.int32)
 
 
 class _Launch:
@@ -194,13 +202,13 @@ class _Launch:
                 proposals = part[3] - part[2]
                 if counted + proposals > MOST_COUNTED:
                     full, flips, counted = [*full, flips], none, 0
-                w, v, flips = advance(*given, w, v, flips, np.array(part, np.int32))
+                w, v, flips = advance(*given, w, v, flips, _words(part))
                 counted += proposals
                 pending.append((flips, self.blocks.students * proposals))
                 settle(AHEAD)
             sweep = time
             accepted.append([*full, flips])
-            numbers = np.array([time, -(-time * n // self.refresh)], np.int32)
+            numbers = _words((time, -(-time * n // self.refresh)))
             seen.append(self._program("observe")(*given, w, v, numbers))
         settle(0)
         counts = [sum(np.asarray(array, np.int64) for array in arrays) for arrays in accepted]
