@@ -1,6 +1,6 @@
 """How near to the machine's ceilings the proposals of ±1 weights come.
 
-    python benchmarks/roofline.py [--seconds S] [--out FILE.md]
+    python benchmarks/roofline.py [--seconds S] [--students N] [--out FILE.md]
 
 For each case: what a proposal takes by the algorithm (`roofline_counts.py`), the rate at which it is done (sweeps
 alone, as `mbsim bench`), and what this machine can do at most, measured in the same run:
@@ -193,10 +193,10 @@ class Line(NamedTuple):
         return max(self.least) * self.rate
 
 
-def measure(case: bench.Case, seconds: float) -> Line:
-    """Time a case and the ceilings for it."""
+def measure(case: bench.Case, seconds: float, students: int | None) -> Line:
+    """Time a case and the ceilings for it; students: on an accelerator."""
     mesh = student_mesh(jax.local_devices()[:1])
-    prepared = bench.prepare(case, mesh)
+    prepared = bench.prepare(case, mesh, students if mesh.devices.flat[0].platform != "cpu" else None)
     sweeps = bench.sweeps_for(prepared, seconds)
     turns = [(bench.run(prepared, sweeps), bench.run(prepared, 0)) for _ in range(TURNS)]
     rate = max(timings.rate(prepared, *turn) for turn in turns)
@@ -283,12 +283,13 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=0.7, help="aim for each turn of a case")
+    parser.add_argument("--students", type=int, help="on an accelerator; as many as it may be full of")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "roofline.md")
     given = parser.parse_args()
     lines = []
     for case in CASES:
         try:
-            lines.append(measure(case, given.seconds))
+            lines.append(measure(case, given.seconds, given.students))
         except NotImplementedError as error:
             print(f"{case}: left out: {error}", flush=True)
             continue

@@ -8,6 +8,7 @@ Sweeps. The greedy dynamics accepts less and less as it learns, and what it reje
 sequential program. So a rate belongs to a number of sweeps from a random start, which is given with it.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter, process_time
 from typing import NamedTuple
@@ -16,12 +17,14 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mbsim.engines import ensemble, networks
+from mbsim.engines.devices import available_bytes
 from mbsim.engines.mesh import student_mesh
 from mbsim.engines.networks import Shape
 from mbsim.engines.registers import sizes
+from mbsim.errors import MbsimError
 from mbsim.physics import teachers
 from mbsim.running import bench_sgd
-from mbsim.running.timings import Measurement, Prepared, Timing, device_name, seconds_of_a_device
+from mbsim.running.timings import Measurement, Prepared, Timing, seconds_of_a_device
 
 SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
@@ -29,6 +32,10 @@ FEWEST_SWEEPS, MOST_SWEEPS = 32, 320  # with fewer, start and measurement domina
 MANY_STUDENTS = 65536  # on one accelerator
 REGISTERS = 8  # full of students, on one core
 WIDE_SIZE = 1024  # beyond this N, half as many
+
+
+class TooLarge(MbsimError):  # noqa: N818 (says what happened)
+    """The device has no room for one student of a case."""
 
 
 class Case(NamedTuple):
@@ -90,13 +97,15 @@ def _launch_bytes(shape: Shape, m: int, students: int, mesh: Mesh) -> int:
     """Memory of the largest launch of the Pallas engine on one device.
 
     Raises:
-        ValueError: no kernel has room for one student.
+        TooLarge: no kernel has room for one student.
     """
-    from mbsim.engines.pallas import layout, memory, targets  # Pallas is slow to import
+    from mbsim.engines.pallas import layout, memory, refusals, targets  # Pallas is slow to import
 
-    of = layout.layout_for(targets.target_of(mesh.devices.flat[0]), shape, m, students)
-    if of is None:
-        raise ValueError(f"N = {shape.N}, m = {m}: too large for the kernels of {device_name(mesh)}")
+    target = targets.target_of(mesh.devices.flat[0])
+    of = layout.layout_for(target, shape, m, students)
+    why = refusals.refuses(shape, np.array([m]), np.zeros(1), target, available_bytes(mesh.devices.flat[0]))
+    if of is None or why:
+        raise TooLarge(why)
     programs = min(-(-students // of.students), memory.most_programs(shape, of, 0, mesh))
     return programs * memory.program_bytes(shape, of, 0)
 
@@ -140,14 +149,21 @@ def measure(
     seconds: float = 0.7,
     mesh: Mesh | None = None,
     progress: Callable[[object], None] = lambda case: None,
+    left_out: Callable[[str], None] = warnings.warn,
 ) -> Iterator[Measurement]:
-    """Compile and time one case after the other; `progress` hears of each before it begins."""
+    """Compile and time one case after the other; `progress` hears of each before it begins, `left_out` of those that
+    are too large for this device.
+    """
     for case in cases:
         progress(case)
         if isinstance(case, bench_sgd.Case):
             yield bench_sgd.measure(case, seconds, mesh)
             continue
-        prepared = prepare(case, mesh)
+        try:
+            prepared = prepare(case, mesh)
+        except TooLarge as error:
+            left_out(f"{case} is left out: {error}")
+            continue
         sweeps = sweeps_for(prepared, seconds)
         start = run(prepared, 0)
         yield Measurement(prepared, run(prepared, sweeps), start)

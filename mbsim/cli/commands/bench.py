@@ -33,7 +33,11 @@ def command(
 
     cases: list[bench.Case | bench_sgd.Case] = [*(bench.FULL if full else bench.QUICK), *bench_sgd.CASES]
     with pinned():
-        measured = list(bench.measure(cases, progress=lambda case: terminal.note(f"timing {case}")))
+        measured = list(
+            bench.measure(
+                cases, progress=lambda case: terminal.note(f"timing {case}"), left_out=terminal.note
+            )
+        )
     for table in bench_tables.tables(measured):
         terminal.print_table(table)
     if file is not None:
