@@ -132,7 +132,7 @@ def without_its_last_word(task, progress):
 @pytest.mark.parametrize(
     ("train", "why"),
     [
-        (without_its_last_word, r"gives wrong numbers on this device \(training_error of 1 of 2 students\)"),
+        (without_its_last_word, r"gives wrong numbers on this device \(training_error of 1 of 1 students\)"),
         (None, "cannot do this: more words than int32 can number"),
     ],
 )

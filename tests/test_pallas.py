@@ -24,6 +24,7 @@ from mbsim.engines.pallas import (
     programs,
     refusals,
     tables,
+    targets,
     training,
     vector,
 )
@@ -31,6 +32,13 @@ from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import Dynamics, StudentLabels, Task, TrainingSet
 from mbsim.physics.problem import Teacher
 from mbsim.sampling import streams
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch):
+    """Each width of words has a layout of its own, as where a device is full of students."""
+    monkeypatch.setattr(targets, "AT_ONCE", {"gpu": 0, "tpu": 0})
+
 
 GPU, TPU = Target("gpu", interpret=jax.default_backend() != "gpu"), Target("tpu", interpret=True)
 INTERPRETED = Target("gpu", interpret=True)
@@ -253,6 +261,36 @@ def test_blocks_hold_each_student_once_beside_others_of_its_teacher():
         last, nothing = rest.launch(3)
         assert last.students == some.used[-1] and (last.teacher == some.teacher[-1]).all()
         assert len(nothing.used) == 0
+
+
+@pytest.mark.parametrize(
+    ("at_once", "m", "expected"),
+    [
+        (0, (6, 14, 40), [[40], [14], [6]]),
+        (6, (6, 14, 40), [[6, 14, 40]]),  # 2 teachers of 90 students, 32 a program
+        (5, (6, 14, 40), [[14, 40], [6]]),
+        (99, (6, 100, 300), [[100, 300], [6]]),  # 10 words of 32, 4 and 1
+    ],
+)
+def test_few_students_of_several_widths_share_a_layout(monkeypatch, at_once, m, expected):
+    """As long as all their programs run at once, and words are not wasted."""
+    monkeypatch.setitem(targets.AT_ONCE, "gpu", at_once)
+    task = task_of(Case(VECTOR, m, teachers=2))
+    task = task._replace(labels=labels(m, 30, teachers=2))
+    found = blocks.cut(task, GPU, 1, 0)
+    assert [np.unique(task.labels.m[some.members[some.real]]).tolist() for some in found] == expected
+    for some, values in zip(found, expected, strict=True):
+        assert some.layout == layout.layout_for(GPU, task.shape, max(values), 1)
+
+
+@SLOW
+@pytest.mark.parametrize("target", [GPU, TPU])
+def test_a_layout_that_is_shared_changes_nothing(monkeypatch, target):
+    monkeypatch.setattr(targets, "AT_ONCE", {"gpu": 99, "tpu": 99})
+    task = task_of(Case(VECTOR, (6, 14, 40), target, WARM, teachers=2))
+    assert len(blocks.cut(task, target, 1, 8)) == 1
+    for column, right in zip(trained(task, target), expected(task), strict=True):
+        np.testing.assert_array_equal(column, right)
 
 
 @pytest.mark.parametrize("target", [GPU, TPU])

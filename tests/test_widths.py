@@ -10,7 +10,7 @@ from students import SEED, drawn, labels
 
 from mbsim.engines import ENGINES, Students, Task, networks, reference
 from mbsim.engines import task as task_module
-from mbsim.engines.pallas import blocks, layout
+from mbsim.engines.pallas import blocks, layout, targets
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.protocol import Trained
 from mbsim.engines.task import Dynamics
@@ -90,7 +90,8 @@ def test_the_reference_gives_a_narrow_batch_the_slots_of_its_own_width(monkeypat
     np.testing.assert_array_equal(trained.w[:, 0], task.students.m)  # in the order of the task
 
 
-def test_pallas_gives_a_narrow_batch_the_words_of_its_own_width():
+def test_pallas_gives_a_narrow_batch_the_words_of_its_own_width(monkeypatch):
+    monkeypatch.setitem(targets.AT_ONCE, "gpu", 0)  # where there are more students than run at once
     taught = drawn((12, 12, 12, 3, True))
     shape = networks.shape_of(taught, 12, True)
     students = labels((4, 200), 3)

@@ -1,5 +1,7 @@
 """What the engines of ±1 weights share: from a task to the students of `ensemble.train`, and back."""
 
+from typing import Any
+
 import numpy as np
 
 from mbsim.engines.protocol import Progress, Task, Trained
@@ -29,9 +31,8 @@ def unmeasured(task: Task, known: tuple[str, ...]) -> str:
     return f"it does not measure {', '.join(lacking)}" if lacking else ""
 
 
-def train(task: Task, engine: str, progress: Progress) -> Trained:
-    """Train by "registers" or "pallas" of `ensemble.train`."""
-    from mbsim.engines import ensemble
+def _arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Of `ensemble.train`."""
     from mbsim.engines.drawing import teachers_of
     from mbsim.engines.task import Dynamics, StudentLabels, TrainingSet
 
@@ -42,20 +43,32 @@ def train(task: Task, engine: str, progress: Progress) -> Trained:
     refresh = None if options["refresh"] == "sweep" else int(options["refresh"])
     numbers, which = np.unique(students.teacher, return_inverse=True)
     own = students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]
-    records, weights = ensemble.train(
-        teachers_of(problem, task.seed, numbers),
-        numbers,
-        StudentLabels(which, *own),
-        task.times,
-        seed=task.seed,
-        N=problem.N,
-        train_output=problem.train_output,
-        dynamics=Dynamics(options["order"], refresh, training, problem.rule),
-        test_size=task.test_size,
-        progress=progress,
-        engine=engine,
-        final_weights=task.final_weights,
-    )
+    labels = StudentLabels(which, *own)
+    return (teachers_of(problem, task.seed, numbers), numbers, labels, task.times), {
+        "seed": task.seed,
+        "N": problem.N,
+        "train_output": problem.train_output,
+        "dynamics": Dynamics(options["order"], refresh, training, problem.rule),
+        "test_size": task.test_size,
+        "final_weights": task.final_weights,
+    }
+
+
+def prepare(task: Task, progress: Progress) -> None:
+    """Compile what "pallas" will need."""
+    from mbsim.engines import ensemble
+
+    given, named = _arguments(task)
+    ensemble.prepare(*given, **named, progress=progress)
+
+
+def train(task: Task, engine: str, progress: Progress) -> Trained:
+    """Train by "registers" or "pallas" of `ensemble.train`."""
+    from mbsim.engines import ensemble
+
+    problem, students = task.problem, task.students
+    given, named = _arguments(task)
+    records, weights = ensemble.train(*given, **named, progress=progress, engine=engine)
     elapsed = np.diff(task.times, prepend=0) * records.proposals
     series = {
         "overlap": records.agreement / records.paths,

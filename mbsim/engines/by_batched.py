@@ -79,6 +79,9 @@ class Batched:
         series["work"] = np.broadcast_to(elapsed, records.diverged.shape)
         return Trained(series, records.diverged, *_as_students_have(task, weights.w, weights.v))
 
+    def prepare(self, task: Task, progress: Progress) -> None:
+        """Nothing: programs are compiled as they are met."""
+
     def host_bytes(self, task: Task) -> int:
         """The states of a launch, and the work of one student."""
         from mbsim.engines.batched import ensemble, memory

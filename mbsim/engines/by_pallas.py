@@ -64,6 +64,10 @@ class Pallas:
         _CHECKED.add(kind)
         return trained
 
+    def prepare(self, task: Task, progress: Progress) -> None:
+        """All programs, on all cores: together they take many seconds."""
+        binary.prepare(task, progress)
+
     def host_bytes(self, task: Task) -> int:
         """Nothing to speak of: students live on the device."""
         return 0

@@ -25,6 +25,9 @@ class Registers:
         """A thread on each core takes the next register of students."""
         return binary.train(task, "registers", progress)
 
+    def prepare(self, task: Task, progress: Progress) -> None:
+        """Nothing: loops are compiled one at a time, as they are met."""
+
     def host_bytes(self, task: Task) -> int:
         """A block of students on each core, and the bits of all weights."""
         from mbsim.engines.devices import cores

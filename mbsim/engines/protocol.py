@@ -102,6 +102,11 @@ class Engine(Protocol):
     def train(self, task: Task, progress: Progress) -> Trained:
         """Train and measure."""
 
+    def prepare(self, task: Task, progress: Progress) -> None:
+        """Compile what `train` will need, where that can be done in another thread, ahead of it; progress(0) after
+        each program.
+        """
+
     def host_bytes(self, task: Task) -> int:
         """Estimate of the host's memory while it trains, records not counted."""
 

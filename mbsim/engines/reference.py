@@ -218,6 +218,9 @@ class Reference:
         """Nothing."""
         return ""
 
+    def prepare(self, task: Task, progress: Progress) -> None:
+        """Nothing: programs are compiled as they are met."""
+
     def host_bytes(self, task: Task) -> int:
         """Launches are cut to a bounded size, unless one student exceeds it; on one device."""
         each = student_bytes(task, int(task.students.m.max()))

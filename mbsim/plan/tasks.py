@@ -1,6 +1,6 @@
 """From work units to the task that an engine is handed: what the configuration says, in the words of physics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ LIMITS = {"cpu": Limits(4e9, MOST_STUDENTS, MOST_TEACHERS)}
 OF_ACCELERATORS = Limits(4e11, 2**19, 2**14)  # seconds of work there; what does not fit is halved
 
 
-def launches(todo: Sequence[Unit], config: Config, most: Limits = LIMITS["cpu"]) -> Iterator[list[Unit]]:
+def launches(todo: Sequence[Unit], config: Config, most: Limits = LIMITS["cpu"]) -> Generator[list[Unit]]:
     """Work units that are trained together, in order: those of one `kind_of`, up to `most`, for what is trained is
     written when all of it is done.
     """

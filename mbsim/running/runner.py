@@ -9,8 +9,8 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from mbsim.plan.times import measurement_times
 from mbsim.plan.units import Unit, units, work_of
 from mbsim.running import checks, training
 from mbsim.running import cluster as distributed
+from mbsim.running.ahead import prepared
 from mbsim.running.interrupts import raise_if_asked
 from mbsim.running.progress import Progress, Report, Reporter
 
@@ -177,33 +178,40 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
 
     def advance(work: int) -> None:
         raise_if_asked()
-        reporter.advance(work)
+        if work:  # while programs are compiled, it is only asked whether to go on
+            reporter.advance(work)
 
     devices.use_all_cores()
     said, right = "", set[tuple[str, str]]()
     most = LIMITS.get(jax.default_backend(), OF_ACCELERATORS)
     failed: dict[Unit, str] = {}
-    for launch in launches(todo, config, most):
-        raise_if_asked()
-        choice = choose(task_of(launch, config), config.run.engine)
-        named = "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
-        if named != said:  # that of other sizes may be another
-            reporter.begin(f"checking known answers of the {named}")
-            said = named
-        training.self_check(config, launch, reporter.begin, right)
-        reporter.begin_launch(launch)
-        try:
-            found = training.train_units(launch, config, advance)
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            reporter.launch_failed()
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            failed |= dict.fromkeys(launch, reason)
-            continue
-        here = training.origin(config, launch)  # now it is known what has trained it
-        for unit, result in zip(launch, found, strict=True):
+    following: Generator[list[Unit]] = launches(todo, config, most)
+    if jax.default_backend() != "cpu":
+        following = prepared(following, lambda launch: training.prepare(launch, config, advance))
+    with closing(following):
+        for launch in following:
             raise_if_asked()
-            keep(unit, result, here)
-            reporter.unit_kept()
+            choice = choose(task_of(launch, config), config.run.engine)
+            named = (
+                "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
+            )
+            if named != said:  # that of other sizes may be another
+                reporter.begin(f"checking known answers of the {named}")
+                said = named
+            training.self_check(config, launch, reporter.begin, right)
+            reporter.begin_launch(launch)
+            try:
+                found = training.train_units(launch, config, advance)
+            except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                reporter.launch_failed()
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                failed |= dict.fromkeys(launch, reason)
+                continue
+            here = training.origin(config, launch)  # now it is known what has trained it
+            for unit, result in zip(launch, found, strict=True):
+                raise_if_asked()
+                keep(unit, result, here)
+                reporter.unit_kept()
     return failed
 
 

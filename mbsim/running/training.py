@@ -63,6 +63,13 @@ def train_units(
     return found
 
 
+@pinned()
+def prepare(launch: Sequence[Unit], config: Config, progress: Callable[[int], None]) -> None:
+    """Compile what `train_units` will need; progress(0) now and then."""
+    task = task_of(launch, config)
+    choose(task, config.run.engine).engine.prepare(task, progress)
+
+
 def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -> Trained:
     """Train a task; where it is too large for the memory, one half after the other, and so on.
 

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mbsim.engines.pallas import layout
+from mbsim.engines.pallas import layout, targets
 from mbsim.engines.pallas.layout import Layout
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import Task
+
+MOST_WASTE = 4  # times as many words as a student needs
 
 
 class Blocks(NamedTuple):
@@ -51,18 +53,40 @@ class Blocks(NamedTuple):
 
 def cut(task: Task, target: Target, devices: int, heat: int) -> list[Blocks]:
     """The students of a task in blocks, by layout."""
-    shape, m = task.shape, task.labels.m
-    readers = 1 if shape.scalar else shape.readers
-    widths = np.array([(layout.fields_for(k, readers), layout.words_for(k)) for k in m.tolist()])
     found = []
-    for width in np.unique(widths, axis=0):
-        index = np.flatnonzero((widths == width).all(axis=1))
+    for index in together(task, target, devices, heat):
         _, counts = np.unique(task.labels.teacher[index], return_counts=True)
         # Blocks of one teacher are spread over devices; those of many are so in any case.
         most = -(-int(counts.max()) // -(-devices // len(counts)))
-        of = layout.layout_for(target, shape, int(m[index].max()), most, heat)
+        of = layout.layout_for(target, task.shape, int(task.labels.m[index].max()), most, heat)
         assert of is not None, "refused"
         found.append(_of_layout(of, task.labels.teacher[index], index))
+    return found
+
+
+def together(task: Task, target: Target, devices: int, heat: int) -> list[np.ndarray]:
+    """Places of the students that have one layout: those whose words are alike; and those with fewer words, as long
+    as all their programs run at once and few words are wasted. Then they take no time of their own, and there are
+    fewer kernels to compile.
+    """
+    shape, labels = task.shape, task.labels
+    readers = 1 if shape.scalar else shape.readers
+    alike = np.array([(layout.words_for(m), -layout.fields_for(m, readers)) for m in labels.m.tolist()])
+    widths, which = np.unique(alike, axis=0, return_inverse=True)
+    found: list[np.ndarray] = []
+    words = students = 0  # of a student, of a program, in the layout that was begun last
+    for width in range(len(widths) - 1, -1, -1):
+        index = np.flatnonzero(which.ravel() == width)
+        if found and words <= MOST_WASTE * widths[width][0]:
+            both = np.union1d(found[-1], index)
+            _, counts = np.unique(labels.teacher[both], return_counts=True)
+            if (-(-counts // students)).sum() <= targets.AT_ONCE[target.kind] * devices:
+                found[-1] = both
+                continue
+        of = layout.layout_for(target, shape, int(labels.m[index].max()), len(index), heat)
+        assert of is not None, "refused"
+        words, students = int(widths[width][0]), of.students
+        found.append(index)
     return found
 
 

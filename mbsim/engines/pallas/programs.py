@@ -6,6 +6,7 @@ and students never speak to each other. Arrays of a launch as in `layout.py`: ro
 """
 
 import functools
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -250,12 +251,30 @@ def prepare(plans: Iterable[Plan], mesh: Mesh, progress: ReportProgress) -> None
         pool.shutdown(cancel_futures=True)
 
 
-@functools.lru_cache(maxsize=256)
+class _Once:
+    """A program, and a lock for those who wait until one of them has compiled it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.program: Any = None
+
+
+_once = functools.lru_cache(maxsize=256)(lambda plan, mesh, name: _Once())
+_lock = threading.Lock()
+
+
 def program(plan: Plan, mesh: Mesh, name: str) -> Callable[..., Any]:
-    """The compiled function of this name, a field of `Programs`; asking again for the same returns the same."""
+    """The compiled function of this name, a field of `Programs`; asking again for the same returns the same, even
+    while another thread compiles it.
+    """
 
     def make() -> Any:
         lowered = mapped(plan, mesh)[name].lower(*arguments(plan, mesh)[name])
         return lowered.compile(targets.compiler_options(plan.size.target))
 
-    return kept_programs.compiled(f"pallas-{name}", plan, mesh, make)
+    with _lock:
+        one = _once(plan, mesh, name)
+    with one.lock:
+        if one.program is None:
+            one.program = kept_programs.compiled(f"pallas-{name}", plan, mesh, make)
+        return one.program

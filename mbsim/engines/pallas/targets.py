@@ -16,6 +16,8 @@ from jax.experimental import pallas as pl
 
 VECTOR_MEMORY = 100 * 2**20  # bytes of a TPU core's vector memory that a kernel may take
 SCALAR_MEMORY = 2**19  # bytes of scalar memory for tables and orders, which are there twice
+AT_ONCE = {"gpu": 400, "tpu": 1}
+"""Programs that a device runs in the time of one: on an H100 rates grow in proportion up to some 450."""
 WARP = 32  # words of a row on a GPU, one for each thread: narrow rows serve teachers with few students
 
 # MLIR looks for a Python module of Triton's dialect anew for every operation that is made, and finds none: two

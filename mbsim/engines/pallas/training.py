@@ -59,7 +59,6 @@ def train(
     """
     target = targets.target_of(mesh.devices.flat[0]) if target is None else target
     m, temperatures = task.labels.m, task.labels.temperature
-    heat = rows_of(task.shape, int(m.max()), temperatures)
     if reason := refuses(task.shape, m, temperatures, target):
         raise ValueError(reason)
     total, times = len(task.labels.m), len(task.times)
@@ -67,11 +66,7 @@ def train(
     counts = [np.zeros((total, times), np.int64) for _ in range(4)]
     kept = total if task.final_weights else 0
     w, v = (np.zeros((kept, links), np.int8) for links in (shape.hidden_links, shape.output_links))
-    todo = []
-    for blocks in cut(task, target, devices, heat):
-        room = memory.most_programs(shape, blocks.layout, heat, mesh) if most is None else most
-        size = Size(target, shape, blocks.layout, heat, 0, 0)
-        todo.append((blocks, _plan_of(task, size, blocks, devices, room, blocks.one_teacher)))
+    todo = _plans(task, mesh, target, most)
     programs.prepare([plan for _, plan in todo], mesh, progress)
     while todo:
         blocks, plan = todo.pop(0)
@@ -104,6 +99,23 @@ def train(
             w[places], v[places] = weights
     agreement, test_wrong, batch_wrong, accepted = counts
     return Columns(agreement, test_wrong, batch_wrong, accepted, w, v)
+
+
+def prepare(task: Task, mesh: Mesh, progress: ReportProgress) -> None:
+    """Compile what `train` will need for this task."""
+    plans = _plans(task, mesh, targets.target_of(mesh.devices.flat[0]), None)
+    programs.prepare([plan for _, plan in plans], mesh, progress)
+
+
+def _plans(task: Task, mesh: Mesh, target: Target, most: int | None) -> list[tuple[Blocks, Plan]]:
+    """The students of a task by layout, and what is compiled for each."""
+    heat = rows_of(task.shape, int(task.labels.m.max()), task.labels.temperature)
+    found = []
+    for blocks in cut(task, target, mesh.devices.size, heat):
+        room = memory.most_programs(task.shape, blocks.layout, heat, mesh) if most is None else most
+        size = Size(target, task.shape, blocks.layout, heat, 0, 0)
+        found.append((blocks, _plan_of(task, size, blocks, mesh.devices.size, room, blocks.one_teacher)))
+    return found
 
 
 def _plan_of(task: Task, size: Size, blocks: Blocks, devices: int, room: int, shared: bool) -> Plan:

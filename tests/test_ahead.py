@@ -1,0 +1,101 @@
+"""Launches that come next are prepared while one trains; each program is compiled once, whoever asks first."""
+
+import threading
+
+import jax
+import pytest
+
+from mbsim.engines.pallas import kept_programs, programs
+from mbsim.running.ahead import LAUNCHES, prepared
+
+
+def test_the_next_launches_are_prepared_while_one_trains():
+    others = threading.Event()
+    seen = set()
+
+    def prepare(launch):
+        seen.add(launch)
+        if seen >= {0, 1, 2}:
+            others.set()
+
+    trained = []
+    for launch in prepared(range(30), prepare):
+        assert others.wait(30), "nothing is prepared before the first has trained"
+        trained.append(launch)
+    assert trained == list(range(30))
+
+
+def test_no_more_are_known_than_are_needed():
+    taken = []
+    following = prepared((taken.append(n) or n for n in range(10**6)), lambda launch: None)
+    assert next(following) == 0
+    assert len(taken) <= LAUNCHES + 1
+    following.close()
+
+
+def test_what_cannot_be_prepared_is_trained_all_the_same():
+    def fails(launch):
+        raise RuntimeError
+
+    assert list(prepared("abc", fails)) == ["a", "b", "c"]
+
+
+def test_an_end_before_the_end_prepares_nothing_more():
+    go_on, asked = threading.Event(), []
+
+    def waits(launch):
+        asked.append(launch)
+        go_on.wait(30)
+
+    following = prepared(range(100), waits)
+    next(following)
+    following.close()
+    begun = len(asked)
+    go_on.set()
+    assert begun <= 3 and len(asked) == begun
+
+
+def test_a_program_is_compiled_once_by_who_asks_first(monkeypatch):
+    both, made = threading.Barrier(2), []
+
+    class Compiled:
+        def lower(self, *arguments):
+            return self
+
+        def compile(self, options):
+            made.append(self)
+            return self
+
+    monkeypatch.setattr(kept_programs, "compiled", lambda name, plan, mesh, make: make())
+    monkeypatch.setattr(programs, "mapped", lambda plan, mesh: {"init": Compiled()})
+    monkeypatch.setattr(programs, "arguments", lambda plan, mesh: {"init": ()})
+    monkeypatch.setattr(programs.targets, "compiler_options", lambda target: None)
+    plan = programs.Plan(programs.Size(None, None, None, 0, 0, 0), 0, None, False, False)
+    mesh, found = object(), []
+
+    def ask():
+        both.wait(30)
+        found.append(programs.program(plan, mesh, "init"))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(made) == 1 and found == made * 2
+
+
+def test_a_program_that_did_not_compile_is_asked_for_again(monkeypatch):
+    answers = iter([jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED"), "a program"])
+
+    def compiled(name, plan, mesh, make):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(kept_programs, "compiled", compiled)
+    mesh = object()
+    with pytest.raises(jax.errors.JaxRuntimeError):
+        programs.program(None, mesh, "init")
+    assert programs.program(None, mesh, "init") == "a program"
