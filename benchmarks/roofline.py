@@ -28,6 +28,8 @@ jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: one
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import roofline_counts as counts  # noqa: E402
+from jax import lax  # noqa: E402
+from jax.experimental import pallas as pl  # noqa: E402
 from numba import njit, types  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
@@ -129,44 +131,71 @@ def ceilings_of_core(state: int, bits: int) -> Ceilings:
     )
 
 
-def ceilings_of_device(state: int) -> Ceilings:
-    """Of one accelerator, operations and popcounts on words of 32 bits."""
-    words = jnp.arange(2**24, dtype=jnp.int32)
-    many = 512
+PROGRAMS, IN_A_CALL = 2**14, 2**14  # enough to fill any device, and turns enough that a call does not count
+LOGIC, ONES = 8, 2  # operations, popcounts of a turn
 
-    @jax.jit
-    def logic(x):
-        a = b = c = x
-        for i in range(many // 5):
-            term = x + i
-            a, term = a ^ term, a & term
-            b, term = b ^ term, b & term
-            c = c ^ term
-        return a ^ b ^ c
 
-    @jax.jit
-    def ones(x):
-        for _ in range(many // 4):
-            x = jax.lax.population_count(x ^ 1) + x
-        return x
+def counted(i, rows):
+    """A counter of four planes, and a term in every turn."""
+    a, b, c, d, x = rows
+    term = x ^ i
+    a, term = a ^ term, a & term
+    b, term = b ^ term, b & term
+    c, term = c ^ term, c & term
+    return a, b, c, d ^ term, x
 
-    @jax.jit
-    def copied(x):
-        return x + 1
 
-    def work(function, array):
-        def run(turns):
-            for _ in range(turns):
-                result = function(array)
-            result.block_until_ready()
+def ones(i, rows):
+    """Two popcounts, beside four other operations."""
+    a, b, c, d, x = rows
+    term = x ^ i
+    return lax.population_count(a ^ term) + a, lax.population_count(b ^ term) + b, c, d, x
 
-        return run
 
+def on_rows(turn, target: targets.Target, row: tuple[int, ...]):
+    """run(calls): a kernel whose programs take rows through turns that never leave a program's registers."""
+
+    def kernel(given, found):
+        rows = lax.fori_loop(0, IN_A_CALL, turn, tuple(given[i] for i in range(5)))
+        found[0] = rows[0] ^ rows[1] ^ rows[2] ^ rows[3]
+
+    def block(rows: int) -> pl.BlockSpec:
+        return pl.BlockSpec((rows, *row), lambda g: (0, g, *(0 for _ in row[1:])))
+
+    many = (row[0] * PROGRAMS, *row[1:])
+    call = jax.jit(
+        pl.pallas_call(
+            kernel,
+            grid=(PROGRAMS,),
+            in_specs=[block(5)],
+            out_specs=block(1),
+            out_shape=jax.ShapeDtypeStruct((1, *many), jnp.int32),
+            **targets.options(target),
+        )
+    )
+    given = jnp.arange(5 * int(np.prod(many)), dtype=jnp.int32).reshape(5, *many)
+    return called(call, given)
+
+
+def called(function, given):
+    """run(calls) of a function of an array."""
+
+    def run(calls):
+        for _ in range(calls):
+            result = function(given)
+        result.block_until_ready()
+
+    return run
+
+
+def ceilings_of_device(state: int, target: targets.Target, row: tuple[int, ...]) -> Ceilings:
+    """Of one accelerator, operations and popcounts on rows of a program."""
     moved = jnp.zeros(max(2**10, min(state, 2**31) // 8), jnp.int32)
+    turns = PROGRAMS * IN_A_CALL
     return Ceilings(
-        per_second(work(logic, words), words.size * (many // 5) * 6, perf_counter),
-        per_second(work(ones, words), words.size * (many // 4), perf_counter),
-        per_second(work(copied, moved), 2 * moved.nbytes, perf_counter),
+        per_second(on_rows(counted, target, row), LOGIC * turns, perf_counter),
+        per_second(on_rows(ones, target, row), ONES * turns, perf_counter),
+        per_second(called(jax.jit(lambda x: x + 1), moved), 2 * moved.nbytes, perf_counter),
     )
 
 
@@ -208,11 +237,10 @@ def measure(case: bench.Case, seconds: float, students: int | None) -> Line:
         state = sizes.block_bytes(shape, bits, -(-case.m // bits))
         work = counts.of_registers(shape, bits, case.m, timing.accepted / timing.work)
         return Line(case, work, rate / sizes.students_in(bits), ceilings_of_core(state, bits), state)
-    of = layout.layout_for(targets.target_of(mesh.devices.flat[0]), shape, case.m, prepared.students)
+    target = targets.target_of(mesh.devices.flat[0])
+    of = layout.layout_for(target, shape, case.m, prepared.students)
     work = counts.of_pallas(shape, of)
-    words = int(np.prod(of.row))  # ceilings are of words, a program has rows of them
-    ceilings = ceilings_of_device(prepared.memory)
-    ceilings = Ceilings(ceilings.logic / words, ceilings.popcounts / words, ceilings.bytes)
+    ceilings = ceilings_of_device(prepared.memory, target, of.row)
     return Line(case, work, rate / of.students, ceilings, prepared.memory)
 
 
