@@ -1,6 +1,6 @@
 """Compile the programs of accelerators for devices that are not there, and say what became of them.
 
-    python benchmarks/aot.py [--only gpu|tpu] [--out FILE]
+    python benchmarks/aot.py [--only gpu|tpu] [--case TITLE] [--out FILE]
 
 Every program of the Pallas engine, and the steps of gradient descent, are compiled for a described H100 and a
 described TPU v5e. Nothing is timed but compilers: kernels and waits for the host are counted in the optimised
@@ -224,8 +224,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=sorted(devices.NAMES))
     parser.add_argument("--case", default="", help="only cases whose title holds this")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "aot.md")
+    parser.add_argument("--out", type=Path, help="by default results/aot.md, where every case is asked for")
     given = parser.parse_args()
+    if given.out is None and not given.only and not given.case:
+        given.out = Path(__file__).parent / "results" / "aot.md"
     devices.prepare()
     kinds = [given.only] if given.only else ["gpu", "tpu"]
     missing = [devices.WHEELS[kind] for kind in kinds if not read.installed(devices.WHEELS[kind])]
@@ -250,7 +252,8 @@ def main() -> int:
                 rows.setdefault(kind, []).append(row)
                 broken += row.broken
                 print(*row[:-1], sep=" | ", flush=True)
-                given.out.write_text(report(rows))
+                if given.out:
+                    given.out.write_text(report(rows))
         for case in sgd.CASES:
             if given.case not in case.title:
                 continue
@@ -264,7 +267,8 @@ def main() -> int:
             rows.setdefault(kind, []).append(Row(*columns, tuple(faults)))
             broken += faults
             print(*columns, sep=" | ", flush=True)
-            given.out.write_text(report(rows))
+            if given.out:
+                given.out.write_text(report(rows))
     for fault in broken:
         print("BROKEN:", fault)
     return 1 if broken else 0

@@ -3,7 +3,8 @@
     python benchmarks/many_teachers.py [--teachers 10000] [--folder DIR]
 
 Wall and CPU seconds of whole processes, and their memory. 10 (N, d), 4 values of m, 2 replicas of each teacher, 32
-sweeps: 7.54 G proposals with 10,000 teachers. Last, the share of a run's wall time in which it writes.
+sweeps: 7.54 G proposals with 10,000 teachers. Last, the share of a run's wall time in which it writes, the cores that
+are busy while it trains, and the time that drawing teachers takes.
 """
 
 import argparse
@@ -36,16 +37,38 @@ import sys, time
 from mbsim.data.store import RunFolder
 from mbsim.config import load_config
 from mbsim.running import runner
-spent = [0.0]
-write = RunFolder.write
+spent, busy = [0.0], [0.0, 0.0]
+write, train_units = RunFolder.write, runner.training.train_units
 def timed(*arguments):
     began = time.perf_counter()
     write(*arguments)
     spent[0] += time.perf_counter() - began
 RunFolder.write = timed
+def trained(*arguments):
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = train_units(*arguments)
+    busy[0] += time.perf_counter() - wall
+    busy[1] += time.process_time() - cpu
+    return found
+runner.training.train_units = trained
 began = time.perf_counter()
 runner.train(load_config(sys.argv[1]), sys.argv[2])
-print(f"{spent[0] / (time.perf_counter() - began):.1%}")
+print(f"{spent[0] / (time.perf_counter() - began):.1%} {busy[1] / busy[0]:.2f}")
+"""
+DRAWING = """
+import time
+import numpy as np
+from mbsim.config import load_config
+from mbsim.engines import devices
+from mbsim.engines.drawing import teachers_of
+from mbsim.plan.problems import problem_of
+grid = {"N": [64], "d": [5], "m": [8], "teachers": 1}
+problem = problem_of(load_config({"name": "drawing", "model": "sparse-vector", "grid": grid}), 64, 5)
+with devices.cores_at_most(1):
+    teachers_of(problem, 1, np.arange(2))
+    began = time.perf_counter()
+    teachers_of(problem, 1, np.arange(10_000))
+    print(f"{time.perf_counter() - began:.2f}")
 """
 
 
@@ -84,7 +107,12 @@ def main() -> None:
         timed("mbsim run --dry-run, a hundred times the teachers", *mbsim, "run", str(config), "--out",
               str(place / "none"), "--set", ten_million, "--dry-run")  # fmt: skip
         share = timed("the grid again", "-c", WRITING, str(config), str(place / "again"))
-        print(f"\nwriting: {share.strip()} of the time of a run")
+        writing, cores = share.split()
+        print(f"\nwriting: {writing} of the time of a run; cores busy while it trains: {cores}")
+        drawing = subprocess.run(
+            [sys.executable, "-c", DRAWING], check=True, capture_output=True, text=True
+        ).stdout
+        print(f"drawing 10,000 teachers of N = 64, d = 5 on one core: {drawing.strip()} s")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One table: mbsim's kernel against a sequential program (`baseline.py`), measured in turn in one process.
 
-    python benchmarks/table.py [--full] [--seconds S] [--out FILE.md]
+    python benchmarks/table.py [--full] [--only TEXT] [--seconds S] [--out FILE.md]
 
 Kernel: `ensemble.train` from call to results on one device, that is one core, or one accelerator where jax
 finds one; "sweeps alone" leaves out start and measurement (`mbsim.running.bench`). Baseline: the compiled run
@@ -93,6 +93,7 @@ def main():
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("--full", action="store_true", help="every size (98 cases) instead of eight")
+    parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--seconds", type=float, default=0.7, help="aim for each turn of the kernel")
     parser.add_argument("--out", type=Path, help="write the table to this file too")
     options = parser.parse_args()
@@ -110,7 +111,7 @@ def main():
     show("Millions of proposals per second; how they are measured: `benchmarks/table.py`.\n")
     show("| " + " | ".join(HEADINGS) + " |")
     show("|" + " --- |" + " ---: |" * (len(HEADINGS) - 1))
-    for case in bench.FULL if options.full else bench.QUICK:
+    for case in [case for case in (bench.FULL if options.full else bench.QUICK) if options.only in str(case)]:
         show("| " + " | ".join(line(case, options.seconds, mesh)) + " |")
 
 

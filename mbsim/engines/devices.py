@@ -102,7 +102,7 @@ def _keep_programs() -> None:
     with suppress(Exception):  # nowhere to keep them costs the compiling
         place = kept.folder() / "programs"
         place.mkdir(mode=0o700, exist_ok=True)
-        if kept.use_files and kept.closed(place):
+        if kept.use_files and kept.safe(place):
             jax.config.update("jax_compilation_cache_dir", str(place))
             if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
                 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

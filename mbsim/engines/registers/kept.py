@@ -84,7 +84,9 @@ def closed(path: Path) -> bool:
 
 
 def safe(file: Path) -> bool:
-    """Whether a file may be loaded, which executes it: nobody else may have written it, or put it there."""
+    """Whether a file, or those of a folder, may be loaded, which executes them: nobody else may have written it, or
+    put it there.
+    """
     return closed(file) and closed(file.parent)
 
 
