@@ -344,7 +344,7 @@ AT_MOST, FLIP, MASK = bitwise.at_most, vector.flip_hidden, batches.mask
     ],
 )
 def test_mutants_are_noticed(mutant, monkeypatch):
-    monkeypatch.setattr(programs, "program", functools.cache(programs.program.__wrapped__))
+    monkeypatch.setattr(programs, "_once", functools.cache(lambda *of: programs._Once()))
     mutant(monkeypatch)
     task = many(6)
     assert (trained(task, GPU).w != expected(task)[4]).any()
