@@ -28,6 +28,7 @@ jax.config.update("jax_num_cpu_devices", 1)  # before jax looks for devices: one
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import roofline_counts as counts  # noqa: E402
+from accelerator import launch_of, seconds_a_sweep  # noqa: E402
 from jax import lax  # noqa: E402
 from jax.experimental import pallas as pl  # noqa: E402
 from numba import njit, types  # noqa: E402
@@ -35,7 +36,7 @@ from numba.extending import intrinsic  # noqa: E402
 
 from mbsim.engines import networks  # noqa: E402
 from mbsim.engines.mesh import student_mesh  # noqa: E402
-from mbsim.engines.pallas import layout, targets  # noqa: E402
+from mbsim.engines.pallas import memory, targets  # noqa: E402
 from mbsim.engines.registers import sizes  # noqa: E402
 from mbsim.engines.registers.calls import words_at  # noqa: E402
 from mbsim.engines.registers.loading import address, load, store  # noqa: E402
@@ -229,26 +230,30 @@ class Line(NamedTuple):
         return max(self.least) * self.rate
 
 
-def measure(case: bench.Case, seconds: float, students: int | None) -> Line:
-    """Time a case and the ceilings for it; students: on an accelerator."""
-    mesh = student_mesh(jax.local_devices()[:1])
-    prepared = bench.prepare(case, mesh, students if mesh.devices.flat[0].platform != "cpu" else None)
+def of_core(case: bench.Case, seconds: float) -> Line:
+    """Time a case on one core, and its ceilings."""
+    prepared = bench.prepare(case, student_mesh(jax.local_devices()[:1]))
     sweeps = bench.sweeps_for(prepared, seconds)
     turns = [(bench.run(prepared, sweeps), bench.run(prepared, 0)) for _ in range(TURNS)]
     rate = max(timings.rate(prepared, *turn) for turn in turns)
     timing = turns[0][0]
-    vector = case.kind == "vector"
-    shape = networks.shape_of(networks.stacked([prepared.teacher]), case.N, vector)
-    if timings.on_cpu(prepared):
-        bits = sizes.word_bits(case.m, sizes.readers_of(shape))
-        state = sizes.block_bytes(shape, bits, -(-case.m // bits))
-        work = counts.of_registers(shape, bits, case.m, timing.accepted / timing.work)
-        return Line(case, work, rate / sizes.students_in(bits), ceilings_of_core(state, bits), state)
-    target = targets.target_of(mesh.devices.flat[0])
-    of = layout.layout_for(target, shape, case.m, prepared.students)
-    work = counts.of_pallas(shape, of)
-    ceilings = ceilings_of_device(prepared.memory, target, of.row)
-    return Line(case, work, rate / of.students, ceilings, prepared.memory)
+    shape = networks.shape_of(networks.stacked([prepared.teacher]), case.N, case.kind == "vector")
+    bits = sizes.word_bits(case.m, sizes.readers_of(shape))
+    state = sizes.block_bytes(shape, bits, -(-case.m // bits))
+    work = counts.of_registers(shape, bits, case.m, timing.accepted / timing.work)
+    return Line(case, work, rate / sizes.students_in(bits), ceilings_of_core(state, bits), state)
+
+
+def of_accelerator(case: bench.Case, seconds: float, students: int) -> Line:
+    """Time the sweeps of a case on an accelerator, and its ceilings."""
+    launch = launch_of(case, students)
+    size, shape = launch.size, launch.task.shape
+    work = counts.of_pallas(shape, size.layout)
+    state = launch._program("init")(launch.students, launch.teachers)
+    sweep, _ = seconds_a_sweep(launch, shape.proposals, seconds, state)
+    state_bytes = size.programs * memory.program_bytes(shape, size.layout, 0)
+    ceilings = ceilings_of_device(state_bytes, size.target, size.layout.row)
+    return Line(case, work, size.programs * shape.proposals / sweep, ceilings, state_bytes)
 
 
 HEADINGS = (
@@ -318,13 +323,17 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=0.7, help="aim for each turn of a case")
-    parser.add_argument("--students", type=int, help="on an accelerator; as many as it may be full of")
+    parser.add_argument("--students", type=int, default=524288, help="on an accelerator, which they fill")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "roofline.md")
     given = parser.parse_args()
     lines = []
+    cpu = jax.default_backend() == "cpu"
     for case in CASES:
         try:
-            lines.append(measure(case, given.seconds, given.students))
+            if cpu:
+                lines.append(of_core(case, given.seconds))
+            else:
+                lines.append(of_accelerator(case, given.seconds, given.students))
         except NotImplementedError as error:
             print(f"{case}: left out: {error}", flush=True)
             continue
