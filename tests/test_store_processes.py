@@ -2,21 +2,12 @@
 
 import errno
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from processes import python
 from small_runs import contents, fill
 
 from mbsim.errors import RunFolderError
-
-
-def python(code: str, *arguments: object, **options) -> subprocess.Popen:
-    """Start a Python process that can import this file."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, **options)
 
 
 def test_second_writer_is_locked_out_until_the_first_dies(folder):
