@@ -78,6 +78,13 @@ def assert_part_of(whole: xr.Dataset, some: xr.Dataset) -> None:
         assert (equal | empty(some[name]).values).all()
 
 
+def test_without_what_was_measured_over_time_the_rest_is_the_same(unfinished):
+    whole = mbsim.open_run(unfinished.path)
+    some = datasets.open_run(unfinished.path, over_time=False)
+    assert set(some) == {name for name in whole if "time" not in whole[name].dims} < set(whole)
+    xr.testing.assert_identical(some.drop_vars("time"), whole[list(some)])
+
+
 WRITE = """if True:
     import sys, time
     from small_runs import PROVENANCE, finely_cut, result_of, small_config
