@@ -55,7 +55,7 @@ def read_config(path: Path) -> Config:
     if own and there is None:
         warnings.warn(
             f"{path} is damaged: its content is taken from {ROOT} beside it, and `mbsim run` puts it back",
-            stacklevel=3,
+            stacklevel=1,  # so that a command which reads it twice tells it once
         )
         return own
     told = differences(own, there, "in the run", "in the file") if own and there else []
