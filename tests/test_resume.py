@@ -74,7 +74,7 @@ def test_kill_interrupt_and_terminate_change_nothing(place, whole):
     for number, done in ((signal.SIGKILL, 1), (signal.SIGINT, 4), (signal.SIGTERM, 7)):
         before = place.written()
         done = max(done, len(before) + 1)  # more than there was, so that the run has begun
-        code, errors = place.stop(number, done, chance.uniform(0, 0.3))
+        code, errors = place.stop(number, done, chance.uniform(0, 0.02))
         safe = place.verified()
         assert done <= len(safe) < UNITS
         assert before.items() <= place.written().items()  # what was there was not computed again

@@ -72,6 +72,10 @@ KILL_AT_RANDOM = """if True:
             folder.record_path(unit).unlink(missing_ok=True)
             for name in folder.contents.variables():
                 folder.chunk_path(unit, name).unlink(missing_ok=True)
+    forget()
+    began = time.perf_counter()
+    fill(folder)
+    duration = time.perf_counter() - began
     random.seed(1)
     cut = done = 0
     for attempt in range(40):
@@ -80,7 +84,7 @@ KILL_AT_RANDOM = """if True:
             with folder.lock():
                 while True:
                     fill(folder)
-        time.sleep(random.uniform(0.0, 0.05))
+        time.sleep(random.uniform(0.0, 1.5 * duration))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         begun = any(True for _ in folder.path.glob("N*/overlap/c.*"))
