@@ -226,21 +226,28 @@ class Site:
             time.sleep(0.1)
         self.address = json.loads(told.read_text())["address"]
 
-    def _start(self, words, *more):
+    def _start(self, words, *more, **shell):
         module, *arguments = words.split()
         process = subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.{module}", *arguments, *map(str, more)],
-            cwd=self.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=self.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | shell,
         )  # fmt: skip
         self.processes.append(process)
         return process
 
-    def worker(self):
-        return self._start("dask_worker --nthreads 1 --no-nanny --no-dashboard", self.address)
+    def worker(self, **shell):
+        return self._start("dask_worker --nthreads 1 --no-nanny --no-dashboard", self.address, **shell)
 
-    def run(self, *more):
+    def worker_with(self, package, version):
+        """One in whose environment another version of a package is installed, before that which is here."""
+        installed = self.path / "site" / f"{package}-{version}.dist-info"
+        installed.mkdir(parents=True)
+        (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        return self.worker(PYTHONPATH=str(self.path / "site"))
+
+    def run(self, out="run"):
         return subprocess.Popen(
-            [sys.executable, "-m", "mbsim.cli", "run", "config.toml", "--out", "run", "--dask", self.address, *more],
+            [sys.executable, "-m", "mbsim.cli", "run", "config.toml", "--out", out, "--dask", self.address],
             cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -326,3 +333,28 @@ def test_ctrl_c_while_no_worker_has_come(site):
     assert process.returncode == 75
     assert f"run: a new run, on workers of {site.address}" in output
     assert "0%: no worker yet: waiting for one" in errors and "0 of " in errors.splitlines()[-2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("package", "version"), [("mbsim", "9.9.9"), ("jax", "0.4.1")])
+def test_a_worker_process_of_another_version_is_refused_by_name_and_given_nothing(site, package, version):
+    site.worker_with(package, version)
+    with distributed.Client(site.address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=60)
+    here = importlib.metadata.version(package)
+    why = (
+        rf"worker tcp://\S+ is refused: it has {package} {re.escape(version)}, and here is {re.escape(here)}"
+    )
+    refused = site.run()
+    _, errors = refused.communicate(timeout=60)
+    assert refused.returncode == 2
+    assert re.fullmatch(rf"error: --dask {site.address}: {why}\n", errors)
+    assert not (site.path / "run").exists()
+    site.worker()
+    with distributed.Client(site.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    process = site.run()
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert re.search(rf"^warning: {why}$", errors, re.MULTILINE)
+    assert mbsim.open_run(site.path / "run").attrs[f"{package}_version"] == here  # of all units

@@ -4,18 +4,16 @@ and nothing is written.
 
 import contextlib
 import copy
-import io
 import os
-import warnings
 from pathlib import Path
 
 import pytest
 import tomli_w
+from fuzzing import answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mbsim
-from mbsim.cli import main
 from mbsim.config.configuration import known_keys, load_config
 
 pytestmark = pytest.mark.slow
@@ -79,15 +77,6 @@ def place(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
-
-
-def answer(words) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command."""
-    out, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), warnings.catch_warnings():
-        warnings.simplefilter("always")
-        code = main(words)
-    return code, out.getvalue(), errors.getvalue()
 
 
 def refused_or_done(words, place: Path) -> None:

@@ -1,21 +1,16 @@
-"""A stopped run goes on to the same bytes as one that never was stopped: real processes, real signals.
-
-Processes run a copy of the package, so that who edits it or commits meanwhile changes neither what they write nor
-the commit in it.
-"""
+"""A stopped run goes on to the same bytes as one that never was stopped: real processes, real signals."""
 
 import os
 import random
 import re
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from processes import PROMPT, Place, copy_of_package, small_disk
 
 import mbsim
 from mbsim.config.configuration import load_config
@@ -31,84 +26,17 @@ grid = { N = [9, 11, 13, 15], d = [3, 5, 7], m = [2, 5, 8, 11], teachers = 3, re
 dynamics = { sweeps = 32 }
 """
 UNITS = 12  # one for each (N, d)
-PROMPT = 60  # seconds from a signal to the end, on a busy machine
-
-
-class Place:
-    """A folder with a configuration, and processes that work there."""
-
-    def __init__(self, path: Path, cache: Path):
-        self.path = path
-        self.run = path / "run"
-        (path / "config.toml").write_text(CONFIG)
-        self.environment = os.environ | {
-            "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),  # compiled programs, made once for all processes
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": str(cache),  # where the copy is
-        }
-
-    def start(self, command: str = "mbsim run config.toml --out run") -> subprocess.Popen:
-        program, *arguments = shlex.split(command)
-        assert program == "mbsim"
-        return subprocess.Popen(
-            [sys.executable, "-m", "mbsim.cli", *arguments],
-            cwd=self.path,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def finish(self, command: str = "mbsim run config.toml --out run") -> tuple[str, str]:
-        """Run to the end; standard output and error."""
-        process = self.start(command)
-        output, errors = process.communicate()
-        assert process.returncode == 0, errors
-        return output, errors
-
-    def stop(self, number: signal.Signals, done: int, delay: float = 0.0) -> tuple[int, str]:
-        """Send a signal `delay` seconds after `done` units are there; exit code and standard error."""
-        process = self.start()
-        while len(self.units()) < done and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(delay)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=PROMPT)
-        return process.returncode, errors
-
-    def units(self) -> set[str]:
-        return {path.name for path in (self.run / "done").glob("*.json")}
-
-    def verified(self) -> set[str]:
-        """Names of the units that are whole; all that have a record must be."""
-        folder = RunFolder.open(self.run)
-        done = {folder.record_path(unit).name for unit in folder.units if folder.done(unit)}
-        assert done == self.units()
-        return done
-
-    def contents(self) -> dict[str, bytes]:
-        files = (path for path in self.run.rglob("*") if path.is_file() and path.name != ".lock")
-        return {str(path.relative_to(self.run)): path.read_bytes() for path in files}
-
-    def written(self) -> dict[str, int]:
-        return {name: (self.run / "done" / name).stat().st_mtime_ns for name in self.units()}
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory) -> Path:
-    """A folder with a copy of the package, and with what its processes compile."""
-    folder = tmp_path_factory.mktemp("cache")
-    shutil.copytree(
-        Path(mbsim.__file__).parent, folder / "mbsim", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    return folder
+    return copy_of_package(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, cache) -> Place:
     """A run that nothing stopped; it fills the cache of compiled programs too."""
-    place = Place(tmp_path_factory.mktemp("whole"), cache)
+    place = Place(tmp_path_factory.mktemp("whole"), cache, CONFIG)
     output, errors = place.finish()
     place.output, place.errors = output, errors
     return place
@@ -116,7 +44,7 @@ def whole(tmp_path_factory, cache) -> Place:
 
 @pytest.fixture
 def place(tmp_path, cache, whole) -> Place:
-    return Place(tmp_path, cache)
+    return Place(tmp_path, cache, CONFIG)
 
 
 def assert_same(place: Place, whole: Place) -> None:
@@ -145,7 +73,8 @@ def test_kill_interrupt_and_terminate_change_nothing(place, whole):
     chance = random.Random(20230506)
     for number, done in ((signal.SIGKILL, 1), (signal.SIGINT, 4), (signal.SIGTERM, 7)):
         before = place.written()
-        code, errors = place.stop(number, done, chance.uniform(0, 0.3))
+        done = max(done, len(before) + 1)  # more than there was, so that the run has begun
+        code, errors = place.stop(number, done, chance.uniform(0, 0.02))
         safe = place.verified()
         assert done <= len(safe) < UNITS
         assert before.items() <= place.written().items()  # what was there was not computed again
@@ -257,19 +186,8 @@ def test_a_run_that_grew_is_the_run_from_scratch(place, whole):
 
 @pytest.fixture
 def disk(place):
-    """A small file system of its own, mounted with options, again with others, and taken away at the end."""
-    folder = place.path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> None:
-        again = "remount," if os.path.ismount(folder) else ""
-        command = ["mount", "-t", "tmpfs", "-o", again + options, "tmpfs", str(folder)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("may not mount a small file system here")
-
-    yield mount
-    if os.path.ismount(folder):
-        subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(place.path / "disk") as mount:
+        yield mount
 
 
 @pytest.mark.parametrize("kilobytes", [60, 400, 1000, 1400])

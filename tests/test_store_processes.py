@@ -2,21 +2,12 @@
 
 import errno
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from processes import python
 from small_runs import contents, fill
 
 from mbsim.errors import RunFolderError
-
-
-def python(code: str, *arguments: object, **options) -> subprocess.Popen:
-    """Start a Python process that can import this file."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, **options)
 
 
 def test_second_writer_is_locked_out_until_the_first_dies(folder):
@@ -81,6 +72,10 @@ KILL_AT_RANDOM = """if True:
             folder.record_path(unit).unlink(missing_ok=True)
             for name in folder.contents.variables():
                 folder.chunk_path(unit, name).unlink(missing_ok=True)
+    forget()
+    began = time.perf_counter()
+    fill(folder)
+    duration = time.perf_counter() - began
     random.seed(1)
     cut = done = 0
     for attempt in range(40):
@@ -89,7 +84,7 @@ KILL_AT_RANDOM = """if True:
             with folder.lock():
                 while True:
                     fill(folder)
-        time.sleep(random.uniform(0.0, 0.05))
+        time.sleep(random.uniform(0.0, 1.5 * duration))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         begun = any(True for _ in folder.path.glob("N*/overlap/c.*"))

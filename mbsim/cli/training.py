@@ -106,7 +106,7 @@ def train(
             units = counted(left, "unit")
             terminal.say(f"{part} is done; other parts have {units} to go, and the last one prints m_c")
         else:
-            say_results(open_run(path), path, draw=bool(watch.summary()))
+            say_results(open_run(path, over_time=False), path, draw=bool(watch.summary()))
     except Interrupted as error:
         return _interrupted(f"interrupted by {error.reason}", watch, command)
     except SchedulerLost as error:

@@ -4,13 +4,15 @@ import hashlib
 import json
 import re
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mbsim.config import Config, stored_config
 from mbsim.data.files import put_new, write_atomically
-from mbsim.errors import RunFolderError
+from mbsim.data.layout import ROOT, attributes_of
+from mbsim.errors import MbsimError, RunFolderError
 
 CONFIG = "config.toml"
 HEADER = """\
@@ -18,7 +20,8 @@ HEADER = """\
 # config_hash = {config_hash}
 # sha256 of what follows = {sha256}
 """
-HEADER_PATTERN = re.compile(re.sub(r"\\{\w+\\}", "([0-9a-f]{64})", re.escape(HEADER)))
+CONFIG_HASH = re.compile(r"^# config_hash = ([0-9a-f]{64})$", re.MULTILINE)
+BODY = re.compile(r"^# sha256 of what follows = ([0-9a-f]{64})\n(.*)", re.MULTILINE | re.DOTALL)
 
 
 def earlier_name(number: int) -> str:
@@ -27,18 +30,55 @@ def earlier_name(number: int) -> str:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration that a run wrote; `RunFolderError` if it is damaged or was edited."""
+    """The configuration that a run wrote. Where its file is so damaged that none can be read, it is taken from the
+    metadata beside it, with a warning.
+
+    Raises:
+        RunFolderError: the file was not written by a run, or what it says was changed: results of the old and the
+            new configuration would be mixed unnoticed.
+    """
+    if body := sound_body(path):
+        return stored_config(tomllib.loads(body))
     text = path.read_bytes().decode(errors="replace")
-    header = HEADER_PATTERN.match(text)
-    if header is None:
+    own = _of_metadata(path)
+    stated = CONFIG_HASH.search(text)
+    if not (own or stated or BODY.search(text)):
         raise RunFolderError(
             f"{path.parent} is not an mbsim run folder: its {path.name} was not written by a run"
         )
-    body = text[header.end() :]
-    if header[2] != hashlib.sha256(body.encode()).hexdigest():
-        # Results of the old and the new configuration would be mixed unnoticed.
-        raise RunFolderError(f"{path} was changed since the run began: put it back, or use another folder")
-    return stored_config(tomllib.loads(body))
+    try:
+        there = stored_config(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, MbsimError):
+        there = None
+    if there and there.hash in (own and own.hash, stated and stated[1]):
+        return there  # in the header, or a comment
+    if own and there is None:
+        warnings.warn(
+            f"{path} is damaged: its content is taken from {ROOT} beside it, and `mbsim run` puts it back",
+            stacklevel=1,  # so that a command which reads it twice tells it once
+        )
+        return own
+    told = differences(own, there, "in the run", "in the file") if own and there else []
+    what = f" ({'; '.join(told)})" if told else ""
+    raise RunFolderError(f"{path} was changed since the run began{what}: put it back, or use another folder")
+
+
+def sound_body(path: Path) -> str:
+    """What the file of a run's configuration says under its header; empty if that is not what was written."""
+    found = BODY.search(path.read_bytes().decode(errors="replace"))
+    return found[2] if found and found[1] == hashlib.sha256(found[2].encode()).hexdigest() else ""
+
+
+def _of_metadata(path: Path) -> Config | None:
+    """What the metadata beside the last configuration say that it is; None if they say nothing."""
+    if path.name != CONFIG:
+        return None
+    attributes = attributes_of(path.parent)
+    try:
+        config = stored_config(json.loads(attributes["config"]))
+    except (KeyError, TypeError, ValueError, MbsimError):
+        return None
+    return config if config.hash == attributes.get("config_hash") else None
 
 
 def write_config(path: Path, config: Config, new: bool = False) -> None:
@@ -52,11 +92,11 @@ def write_config(path: Path, config: Config, new: bool = False) -> None:
         write_atomically(path, content)
 
 
-def differences(there: Config, here: Config) -> list[str]:
-    """One text for each key whose values differ."""
+def differences(there: Config, here: Config, place: str = "there", other: str = "here") -> list[str]:
+    """One text for each key whose values differ; `place` and `other` say where each stands."""
     old, new = _flat(there.identity()), _flat(here.identity())
     return [
-        f"{key} is {_short(old, key)} there and {_short(new, key)} here"
+        f"{key} is {_short(old, key)} {place} and {_short(new, key)} {other}"
         for key in dict.fromkeys([*old, *new])
         if old.get(key) != new.get(key)
     ]

@@ -12,7 +12,7 @@ import math
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,7 +35,7 @@ EAGER_BYTES = 2**31  # a dataset of so many bytes is read at once
 LAZY_TEACHERS = 1024  # of one block of a lazy dataset, at least
 
 
-def open_run(path: str | os.PathLike[str], lazy: bool | None = None) -> xr.Dataset:
+def open_run(path: str | os.PathLike[str], lazy: bool | None = None, over_time: bool = True) -> xr.Dataset:
     """All finished units of a run folder as one dataset.
 
     Checksums are verified of all that is read. A damaged unit counts as not run, with a warning that names it; in a
@@ -44,6 +44,8 @@ def open_run(path: str | os.PathLike[str], lazy: bool | None = None) -> xr.Datas
     Args:
         path: a run folder, finished or not, also while it is being written.
         lazy: whether numbers are read when they are asked for; by default if they take more than 2 GiB.
+        over_time: whether what was measured over time is read. m_c takes none of it, and it is most of a run. (A lazy
+            dataset has it anyway.)
 
     Raises:
         RunFolderError: `path` is no run folder.
@@ -55,8 +57,9 @@ def open_run(path: str | os.PathLike[str], lazy: bool | None = None) -> xr.Datas
         return _joined(folder.config, folder.times, blocks, folder.contents, tuple(old), lacking=True)
     if lazy if lazy is not None else dataset_bytes(folder.config) > EAGER_BYTES:
         return _lazy(folder)
-    blocks = _sound(folder.units, folder.read_arrays)
-    return _joined(folder.config, folder.times, blocks, folder.contents, folder.units)
+    names = [name for name, kept in folder.variables.items() if over_time or "time" not in kept.dims]
+    blocks = _sound(folder.units, lambda unit: folder.read_arrays(unit, names))
+    return _joined(folder.config, folder.times, blocks, folder.contents, folder.units, names)
 
 
 def from_results(
@@ -103,11 +106,14 @@ def _joined(
     blocks: Iterable[Block],
     contents: Contents,
     everything: Sequence[Unit],
+    names: Collection[str] | None = None,
     lacking: bool = False,
 ) -> xr.Dataset:
-    """The dataset of these units; `lacking`: some may lack variables, as those of older versions."""
+    """The dataset of these units. `names`: of the variables that are read, if not all; `lacking`: some units may lack
+    variables, as those of older versions.
+    """
     labels = all_labels(everything, times)
-    variables = contents.variables()
+    variables = {name: kept for name, kept in contents.variables().items() if names is None or name in names}
     sizes = {dim: len(values) for dim, values in labels.items()}
     # Where the grid is dense, every place is written once below, and need not be filled before.
     students = math.prod(sizes[dim] for dim in contents.dims[:-1])

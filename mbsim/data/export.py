@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,10 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
         raise DatasetError(
             f"{path}: the ending must be one of {', '.join(WRITERS)}, or none for a run folder"
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with one_line_errors(DatasetError, f"{path} cannot be written"):
-        must_be_new(path)
-        try:
-            write(dataset.drop_encoding(), temporary)
-            for entry in [*temporary.rglob("*"), temporary]:
-                sync(entry)
-            os.rename(temporary, path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.unlink(missing_ok=True)
-            raise
-        sync(path.parent)
+    with _whole_or_not_at_all(path) as temporary:
+        write(dataset.drop_encoding(), temporary)
+        for entry in [*temporary.rglob("*"), temporary]:
+            sync(entry)
 
 
 def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
@@ -66,15 +58,13 @@ def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
         raise DatasetError(
             f"{path}: a run folder needs a dataset with its configuration in the attribute config"
         )
-    if path.exists() or not path.parent.is_dir():
-        must_be_new(path)
     config = stored_config(json.loads(dataset.attrs["config"]))
     variables = contents_of(units(config)[0]).variables()
     if lacking := [name for name in variables if name not in dataset]:
         raise DatasetError(f"{path}: the dataset lacks {', '.join(lacking)} of its configuration")
     origin = {field: str(dataset.attrs.get(field, "")) for field in prov.FIELDS}
-    temporary, students = path.with_name(f".{path.name}.{os.getpid()}.tmp"), 0
-    try:
+    students = 0
+    with _whole_or_not_at_all(path) as temporary:
         folder = RunFolder.create_or_open(temporary, config)
         with folder.lock():
             folder.prepare()
@@ -82,10 +72,6 @@ def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
                 if (result := _of_unit(dataset, unit, folder)) is not None:
                     folder.write(unit, result, folder.times, origin)
                     students += unit.students
-        os.rename(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     if left := int((dataset.status != 0).sum()) - students:
         warnings.warn(
             f"{path}: {counted(left, 'student')} that have run are of work units in which others have not; "
@@ -93,6 +79,26 @@ def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
             stacklevel=3,
         )
     return RunFolder.open(path)
+
+
+@contextmanager
+def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
+    """A name beside `path`, which must be new, for what will be renamed to it. On any error nothing is left, and an
+    error of the file system names `path`: users know of no temporary name.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with one_line_errors(DatasetError, f"{path} cannot be written"):
+        must_be_new(path)
+        try:
+            yield temporary
+            os.rename(temporary, path)
+        except BaseException as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                error.filename = os.fspath(path)
+            raise
+        sync(path.parent)
 
 
 def _of_unit(dataset: xr.Dataset, unit: Unit, folder: RunFolder) -> Mapping[str, np.ndarray] | None:

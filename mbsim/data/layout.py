@@ -13,6 +13,7 @@ run's configurations. The format: zarr-specs.readthedocs.io, core specification 
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,14 @@ def metadata(
     inline = {"kind": "inline", "must_understand": False, "metadata": nodes}
     files[ROOT] = _text(_group(attributes) | {"consolidated_metadata": inline})
     return files
+
+
+def attributes_of(folder: Path) -> dict[str, Any]:
+    """The attributes of the hierarchy in a folder; empty where they cannot be read."""
+    try:
+        return dict(json.loads((folder / ROOT).read_bytes())["attributes"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def _labels(units: Sequence[Unit], times: np.ndarray) -> dict[str, np.ndarray]:

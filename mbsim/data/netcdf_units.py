@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from mbsim.config import Config
@@ -82,6 +81,8 @@ class OldUnits:
             raise
         except OSError as error:
             raise RunFolderError(f"{path} is unreadable ({error.strerror})") from None
+        import h5py  # here, for it takes a while, and runs of today need none of it
+
         payload = memoryview(content)[:-SEAL_SIZE]
         seal = SEAL.fullmatch(content[-SEAL_SIZE:])
         labels = {dim: values.tolist() for dim, values in unit_labels(unit, self.times).items()}

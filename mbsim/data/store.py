@@ -31,7 +31,7 @@ import xarray as xr
 from mbsim.config import Config
 from mbsim.data import chunks, layout, records
 from mbsim.data import provenance as prov
-from mbsim.data.configs import CONFIG, differences, earlier_name, read_config, write_config
+from mbsim.data.configs import CONFIG, differences, earlier_name, read_config, sound_body, write_config
 from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
 from mbsim.data.netcdf_units import is_old
 from mbsim.data.registered import REGISTERED, as_json, changed, described
@@ -154,6 +154,8 @@ class RunFolder:
             if self.written < len(self.history):
                 # What was opened, not what is there now: another part may have written the larger one meanwhile.
                 write_config(self.path / earlier_name(self.written), self.history[self.written - 1])
+                write_config(self.path / CONFIG, self.config)
+            elif not sound_body(self.path / CONFIG):
                 write_config(self.path / CONFIG, self.config)
             (self.path / records.FOLDER).mkdir(exist_ok=True)
             attributes = prov.of_config(self.config, self.config_hash)

@@ -1,0 +1,66 @@
+"""The configuration of a run, damaged or edited: it does no harm, or one line says what is wrong and what to do."""
+
+import re
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from small_runs import error_line
+
+from mbsim.data.store import RunFolder
+from mbsim.errors import RunFolderError
+
+
+def opened_or_line(path: Path) -> tuple[RunFolder | None, str]:
+    try:
+        return RunFolder.open(path), ""
+    except RunFolderError as error:
+        return None, str(error)
+
+
+def test_any_flipped_bit_of_the_configuration_does_no_harm_or_is_told_in_a_line(finished, folder):
+    """What it says is not changed unnoticed: it is read all the same, or the line names the key."""
+    path = folder.path / "config.toml"
+    sound, outcomes = path.read_bytes(), Counter()
+    random = np.random.default_rng(1)
+    for position in {*range(0, len(sound), 5), *random.integers(0, len(sound), 20).tolist()}:
+        content = bytearray(sound)
+        content[position] ^= 1 << random.integers(0, 8)
+        path.write_bytes(content)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            opened, line = opened_or_line(folder.path)
+        if opened is None:
+            pattern = (
+                rf"{re.escape(str(path))} was changed since the run began \(\S+ is .+ in the run and .+\)"
+            )
+            assert re.match(pattern, line) and "\n" not in line
+            outcomes["refused"] += 1
+            continue
+        assert opened.config == finished.config
+        outcomes["told" if told else "no harm"] += 1
+        assert [str(one.message) for one in told] == [
+            f"{path} is damaged: its content is taken from zarr.json beside it, and `mbsim run` puts it back"
+        ] * len(told)
+        opened.prepare()
+        assert path.read_bytes() == sound or not told
+    assert min(outcomes[name] for name in ("refused", "told", "no harm")) > 2, outcomes
+
+
+def test_an_edit_of_the_configuration_is_told_by_its_key_and_can_be_undone(folder):
+    path = folder.path / "config.toml"
+    sound = path.read_text()
+    path.write_text(sound.replace("sweeps = 32", "sweeps = 33"))
+    line = error_line(folder.path)
+    assert "was changed since the run began (dynamics.sweeps is 32 in the run and 33 in the file)" in line
+    assert "put it back, or use another folder" in line
+    path.write_text(folder.config.to_toml())  # whoever puts it back need not know the header
+    assert RunFolder.open(folder.path).config == folder.config
+    (folder.path / "zarr.json").unlink()  # as before the metadata were written, or of an older mbsim
+    path.write_text(sound.replace("sweeps = 32", "sweeps = 33"))
+    assert f"{path} was changed since the run began: put it back" in error_line(folder.path)
+    path.write_text(sound.replace("Written by mbsim", "Written by mbsin"))
+    assert RunFolder.open(folder.path).config == folder.config
+    path.write_text(sound.replace("# sha256 of what follows = ", "# sha256 of what follows = 0"))
+    assert RunFolder.open(folder.path).config == folder.config
