@@ -128,6 +128,8 @@ class Histogram:
     barrier: ln(geometric mean of the two peaks / valley), 0 with one peak; a field that favours one phase
         changes the weights and not this mean, for a valley half-way.
     unresolved: the valley holds so few students that the barrier is only bounded below, by `barrier.low`.
+    between: the share of students in the middle third of the way from one peak to the other, with its 95 % interval
+        (Clopper and Pearson); unknown with one peak.
     """
 
     size: float
@@ -140,6 +142,7 @@ class Histogram:
     peaks: tuple[float, float] = (math.nan, math.nan)
     unresolved: bool = False
     because: tuple[Reason, ...] = ()
+    between: Interval = UNKNOWN
 
     @property
     def reason(self) -> str:

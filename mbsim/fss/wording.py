@@ -213,6 +213,14 @@ WORDS: dict[str, Words] = {
     "needs_samples": Words(
         "means with errors have no histogram: the order of the transition needs the samples themselves"
     ),
+    "valley_fills": Words(
+        "{size} = {at:g}, where a smooth system with as many students between the phases has one peak"
+    ),
+    "phases_merge": Words("{size} = {at:g}, to see whether what grew up to here still grows"),
+    "need_empty_valley": Words(
+        "a histogram whose two phases have fewer than {most:.0%} of the students between them: larger sizes or more "
+        "students"
+    ),
     "need_students": Words("more students at coexistence, to see whether the barrier grows"),
     "need_students_that_tell": Words("{students:.2g} times the students, to tell growth from none"),
     "need_larger_or_students": Words("larger sizes or more students, to see whether the barrier grows"),
