@@ -119,7 +119,7 @@ def test_one_of_each():
 
 
 def test_a_valley_that_fills_is_not_that_of_two_phases():
-    """Rings of 32, 64 and 128 spins with ξ = 40: their students lie between the phases in 3, 9 and 22 of 100 cases."""
+    """Rings of 32, 64 and 128 spins with ξ = 40: 3, 9 and 22 of 100 students lie between the phases."""
     [verdict] = fss.transition_order(orders.ring(40, seed=0), "q", bootstrap=200)
     shares = [one.between for one in verdict.histograms]
     walls = np.exp(-np.array([32, 64, 128]) / 40)  # λ^N; domains of a ring with walls are of any length
@@ -174,7 +174,7 @@ def test_a_larger_size_or_more_students_would_tell():
 
 
 def test_coexistence_needs_the_whole_interval_of_beta():
-    """β/ν = 0.1 with an interval to 0.15 does not exclude a critical point, nor a correlation length of a few sizes."""
+    """β/ν = 0.1 with an interval to 0.15 does not exclude a critical point, nor a finite correlation length."""
     coexist = fss.Interval(1.0, 0.9, 1.1)
     for beta, of_coexistence in (
         (fss.Interval(0.02, -0.03, 0.07), True),

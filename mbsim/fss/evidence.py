@@ -36,8 +36,8 @@ FARTHEST = 16.0
 EMPTY = 0.03
 """A valley is empty if the share of students in it lies below this, with its whole interval."""
 UNLIKELY = 0.01
-"""The chance of so many students in the valley of the largest size, were their share that of the others, below which it
-fills.
+"""The valley fills if so many students in it at the largest size, were their share that of the others, had a chance
+below this.
 """
 FULL = 1 / 3
 """The share of students in the middle third of a histogram where phases are no longer told apart."""
@@ -121,8 +121,8 @@ def _filling(drawn: list[Histogram], size: str) -> tuple[list[str], Reason | Non
     """What lies between the two phases, and why they do not part, if its share grows with the size.
 
     Of the largest sizes the students in the valley of the last are compared with those of the others together, by the
-    binomial law. Where the phases are no longer seen at the last size they have merged. A low barrier is no phase of its
-    own: order parameters with few values have some at small sizes.
+    binomial law. Where the phases are no longer seen at the last size they have merged. A low barrier parts no
+    phases: order parameters with few values have some at small sizes.
     """
     last = drawn[-1]
     parted = [one for one in drawn if one.barrier.low > BARRIER and one.size * SPAN >= last.size]

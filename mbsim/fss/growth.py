@@ -57,8 +57,8 @@ class Growth(NamedTuple):
     def missing_factor(self) -> float:
         """How many times the largest size a next one must be for as many students to tell growth from none.
 
-        The pair of the largest size and that one has a lever so much longer that the error of its exponent, as large at
-        every size, is `STILL`.
+        The pair of the largest size and that one has a lever so much longer that the error of its exponent is
+        `STILL`, if logarithms have the same errors there.
         """
         reach = (self.pair.high - self.pair.low) / 2
         if not np.isfinite(reach) or len(self.sizes) < 2:

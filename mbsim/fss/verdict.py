@@ -3,8 +3,8 @@
 Four kinds of evidence are gathered (`evidence`), each as sentences:
 
 * the histogram of the order parameter at the peak of its susceptibility: whether two phases coexist there,
-  whether the barrier between them grows with N (`coexistence`), and whether the valley fills instead: a system that is
-  smaller than its correlation length has two phases too, and loses them as it grows;
+  whether the barrier between them grows with N (`coexistence`), and whether the valley fills instead: a system
+  that is smaller than its correlation length has two phases too, and loses them as it grows;
 * the growth of the susceptibility's peak and of the order parameter's steepest slope (`growth`): 1/ν → 1 and
   β/ν → 0 where phases coexist, slower at a critical point, none in a crossover;
 * the loop between random and planted starts, where both were run (`loop`);
@@ -13,9 +13,9 @@ Four kinds of evidence are gathered (`evidence`), each as sentences:
 The verdict is
 
 * "first" if the barrier of three sizes or more grows (its bounds, where valleys are empty), or is high at each while
-  the phases stay apart and the valley is empty; or if peak and slope grow as where phases coexist, at the last pair of
-  sizes too, and the valley is empty; neither where the valley fills. Or if the loop stays open at the two largest
-  sizes and the branches are two states at one m;
+  the phases stay apart and the valley is empty; or if peak and slope grow as where phases coexist, at the last
+  pair of sizes too, and the valley is empty; neither where the valley fills. Or if the loop stays open at the two
+  largest sizes and the branches are two states at one m;
 * "second" if no barrier grows or falls at three sizes or more, the peak grows slower than N, it grows from the last
   size but one to the last beyond the error of that growth, and no loop is open at any size;
 * "crossover" if over the largest sizes neither peak nor slope grows, with their whole intervals (exponents below
