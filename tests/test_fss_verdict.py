@@ -12,6 +12,7 @@ from mbsim.errors import DatasetError
 from mbsim.fss import names
 from mbsim.fss.analysis import at_a_glance
 from mbsim.fss.evidence import Found, barriers
+from mbsim.fss.peak import Peak
 from mbsim.fss.resampled import Resampled
 
 GRID = np.arange(8, 27)
@@ -123,7 +124,7 @@ def barrier_evidence(histograms):
     for one in histograms:
         draws = one.barrier.value + 0.15 * rng.normal(size=(2, 200))
         resampled = Resampled(np.asarray(one.barrier.value), draws[0], draws[1], (100, 100))
-        found.append(Found(None, None, None, one, resampled))
+        found.append(Found(None, Peak(None, None, 0.0, True), None, one, resampled))
     return barriers(found, "N")[1]
 
 

@@ -33,8 +33,8 @@ WINDOW = 1.5
 
 NO_EXPONENTS: dict[Order, Reason] = {"first": because("first_order"), "crossover": because("crossover")}
 """Orders without critical exponents, and the reason that says so."""
-TIMES, RESAMPLES = 10, 100
-"""m_c over time is that of so many times and resamples: a first look, which takes as long as all the rest."""
+TIMES, RESAMPLES = 16, 100
+"""m_c over time is that of so many times and resamples, else it would take longer than all the rest."""
 
 
 def analyze(

@@ -89,7 +89,8 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
         sentences.append("One peak at every size: two phases are not seen to coexist.")
         return growth, Evidence(sentences, "second")
     drawn = [one.histogram for one in usable]
-    said, refutes = _filling(drawn, size)
+    # Where the grid steps over the peak the histogram is that of another place at each size.
+    said, refutes = _filling([one.histogram for one in usable if one.peak.resolved], size)
     sentences += said
     if refutes is not None:
         return growth, Evidence(sentences, "crossover", missing=refutes, refutes=refutes)
@@ -124,6 +125,8 @@ def _filling(drawn: list[Histogram], size: str) -> tuple[list[str], Reason | Non
     binomial law. Where the phases are no longer seen at the last size they have merged. A low barrier parts no
     phases: order parameters with few values have some at small sizes.
     """
+    if not drawn:
+        return [], None
     last = drawn[-1]
     parted = [one for one in drawn if one.barrier.low > BARRIER and one.size * SPAN >= last.size]
     parted = [one for one in parted if one.between.known]
@@ -196,7 +199,9 @@ def _stay_apart(usable: list[Histogram], least: float = HIGH_BARRIER) -> bool:
     """Whether two phases are parted by a high barrier at every size, by an empty valley at the largest, and do not
     approach each other.
     """
-    if not all(np.isfinite(one.valley) and one.barrier.low > least for one in usable) or not _empty(usable[-1]):
+    if not all(np.isfinite(one.valley) and one.barrier.low > least for one in usable) or not _empty(
+        usable[-1]
+    ):
         return False
     distances = [one.peaks[1] - one.peaks[0] for one in usable]
     return distances[-1] >= STAY_APART * distances[0]

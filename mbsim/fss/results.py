@@ -235,8 +235,8 @@ class Hysteresis(Record):
 class Analysis:
     """All of it for one dataset. Where nothing can be said a list is empty, and `reasons` says why, by field.
 
-    summaries: as `fss.summaries` gives it. over_time: m_c at ten measured times, from 100 resamples; `fss.over_time`
-    has all of them. because: by field, why nothing can be said; `reasons`, in words.
+    summaries: as `fss.summaries` gives it. over_time: m_c at up to 16 measured times, from 100 resamples;
+    `fss.over_time` has all of them. because: by field, why nothing can be said; `reasons`, in words.
     """
 
     summaries: xr.Dataset

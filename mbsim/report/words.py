@@ -154,7 +154,9 @@ def moving(records: Sequence[OverTime], size: str = "N") -> str:
     if not told:
         return ""
     each = [
-        f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != size})}" for one in told
+        f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != size})}"
+        + (f", {one.at_end} at its end" if one.at_end.known and one.at_end != one.trend else "")
+        for one in told
     ]
     sizes = f"at {size} = {largest:g} " if largest else ""
     return (
