@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
+from mbsim.fss.copies import Copies, copies, without
 from mbsim.fss.design import Design, need_dataset
 from mbsim.fss.door import coordinate, real_numbers
 from mbsim.fss.given import as_samples
@@ -17,9 +18,6 @@ from mbsim.fss.interval import Label
 from mbsim.fss.reasons import Reason, because
 
 Array = NDArray[np.float64]
-
-FEW_VALUES = 2
-"""Students with so many values only may agree by chance."""
 
 
 def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
@@ -128,45 +126,34 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
         at = dict(zip(dims, index, strict=True))
         labels: dict[str, Label] = {dim: first[dim][at[dim]].item() for dim in dims}
         raw = {name: values.isel(at).to_numpy().astype(float) for name, values in whole.items()}
-        teachers, points = counted(raw[names[0]])
-        fields = {name: values[teachers][..., points] for name, values in raw.items()}
+        twice, points = counted(raw[names[0]])
+        fields = {name: without(values, twice)[..., points] for name, values in raw.items()}
         notes = notes_of(raw[names[0]], control)
         found.append(Ensemble(labels, float(labels[size]), m[points], fields, notes))
     return found
 
 
-def counted(values: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The teachers with any data, copies once, and the values of m that at least half of those have."""
-    has = np.isfinite(values).sum(axis=1) > 0
-    ran = (has.sum(axis=1) > 0) & ~copies(values)
-    return ran, has[ran].sum(axis=0) * 2 >= max(1, int(ran.sum()))
+def counted(values: Array) -> tuple[Copies, NDArray[np.bool_]]:
+    """Copies among the students, which count once, and the values of m that at least half of the teachers have.
 
-
-def copies(values: Array) -> NDArray[np.bool_]:
-    """The teachers whose students all equal those of an earlier teacher at every point, shape (teacher,).
-
-    Runs with one seed are copies, and tell no more than one of them. Students of two values, such as those
-    that fail or succeed, may agree by chance and are none.
+    Teachers without any data count as copies: they tell nothing.
     """
-    found = np.zeros(len(values), bool)
-    finite = values[np.isfinite(values)]
-    if len(values) < 2 or len(np.unique(finite[:1000])) <= FEW_VALUES:
-        return found
-    if len(np.unique(np.nansum(values, axis=(1, 2)))) == len(values):  # no two have the same sum
-        return found
-    rows = np.where(np.isfinite(values), values, np.nan).reshape(len(values), -1)
-    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
-    found[:] = True
-    found[np.unique(whole, return_index=True)[1]] = False  # the first of each kind
-    return found & np.isfinite(rows).any(axis=1)
+    has = np.isfinite(values).any(axis=1)
+    found = copies(values)
+    none = found.teachers | ~has.any(axis=1)
+    return found._replace(teachers=none), has[~none].sum(axis=0) * 2 >= max(1, int((~none).sum()))
 
 
 def notes_of(values: Array, control: str) -> tuple[Reason, ...]:
     """What must be known of students (teacher, replica, point) beside the numbers that follow from them."""
     notes = []
-    twice = int(copies(values).sum())
+    found = copies(values)
+    twice, again = int(found.teachers.sum()), int(found.students.sum())
     if twice:
         notes.append(because("equal_students", count=twice, of=len(values)))
+    if again:
+        students = int(np.isfinite(values[~found.teachers]).any(axis=-1).sum())
+        notes.append(because("equal_replicas", count=again, of=students))
     points = counted(values)[1]
     dropped = int(np.isfinite(values).any(axis=(0, 1)).sum()) - int(points.sum())
     if dropped:
@@ -179,10 +166,10 @@ def used(m: Array, values: Array) -> tuple[Array, Array]:
 
     Where all teachers are copies of one they stay: their mean is known, though no error of it.
     """
-    teachers, points = counted(values)
-    if teachers.sum() == 1:
-        teachers |= copies(values)
-    return m[points], values[teachers][..., points]
+    found, points = counted(values)
+    if (~found.teachers).sum() == 1:
+        found = found._replace(teachers=~np.isfinite(values).any(axis=(1, 2)))
+    return m[points], without(values, found)[..., points]
 
 
 def all_equal(notes: Iterable[Reason]) -> bool:

@@ -42,6 +42,10 @@ WORDS: dict[str, Words] = {
         "{count} of {of} teachers {count:is a copy|are copies} of another, students and all, "
         "and {count:counts|count} once: one seed for all?"
     ),
+    "equal_replicas": Words(
+        "{count} of {of} students {count:is a copy|are copies} of another, and {count:counts|count} once: "
+        "one seed for all replicas?"
+    ),
     "few_points": Words(
         "{count} {count:value|values} of {control} {count:holds|hold} data, at least {needed} are needed"
     ),
