@@ -45,7 +45,9 @@ def test_what_chance_explains_is_no_copy(seed):
         monotone(replicas=1, spread=0.5, seed=seed),
         monotone(replicas=2, spread=0.5, seed=seed),
         succeed(replicas=1, width=0.2, seed=seed),
-        np.broadcast_to((M > 18.0)[None, None] * 1.0, (8, 16, len(M))),  # a sharp transition, the same for all
+        np.broadcast_to(
+            (M > 18.0)[None, None] * 1.0, (8, 16, len(M))
+        ),  # a sharp transition, the same for all
         np.zeros((8, 16, len(M))),
     ):
         found = copies(made)
@@ -65,7 +67,9 @@ def test_replicas_within_a_teacher_that_are_copies_count_once():
     uneven[3, 1] = uneven[3, 0]
     left = without(uneven, copies(uneven))
     assert left.shape == made.shape and np.isnan(left[3, -1]).all() and np.isfinite(left[:3]).all()
-    saturated = np.where(M > 12, 1.0, noisy(8, 6))  # noise at three points only is not enough among 48 students
+    saturated = np.where(
+        M > 12, 1.0, noisy(8, 6)
+    )  # noise at three points only is not enough among 48 students
     saturated[:, 1] = saturated[:, 0]
     assert copies(saturated[..., 2:]).students.sum() == 0
 

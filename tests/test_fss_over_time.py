@@ -60,18 +60,19 @@ def test_what_has_come_to_rest_is_not_said_to_move():
 
 
 def slowing(end, bend):
-    """m_c with slope `end` in log10 t at the last time, and `end` - 2 `bend` a decade before."""
+    """m_c with slope `end` - `bend` in log10 t over the last decade, `end` - `bend` / 2 over its last half."""
     u = np.log10(np.maximum(TIMES, 1) / TIMES[-1])
     return 16 + end * u + bend * u**2
 
 
 def test_a_drift_that_slows_down_is_told_at_its_end():
-    """On average over the last decade it is steeper than at the end, by the curvature."""
-    [one] = fss.over_time(drifting(slowing(-1.0, 1.0), sizes=(64,)), bootstrap=200)
-    assert one.at_end.low <= -1.0 <= one.at_end.high and one.trend.high < -1.5
+    """Over the last decade it is steeper than over its last half, by the curvature."""
+    [one] = fss.over_time(drifting(slowing(-0.5, 1.0), sizes=(64,)), bootstrap=200)
+    assert one.at_end.low <= -1.0 <= one.at_end.high and one.trend.high < -1.3 and one.moving
     [line] = fss.over_time(drifting(slowing(-1.0, 0.0), sizes=(64,)), bootstrap=200)
-    assert line.at_end == line.trend  # it does not bend beyond its error
-    [rests] = fss.over_time(drifting(slowing(0.0, 1.0), sizes=(64,)), bootstrap=200)
+    assert line.at_end.low <= -1.0 <= line.at_end.high
+    stops = 16 + 2 * np.maximum(0, np.log10(90 / np.maximum(TIMES, 1)))
+    [rests] = fss.over_time(drifting(stops, sizes=(64,)), bootstrap=200)
     assert rests.trend.high < -0.5 and rests.at_end.low < 0 < rests.at_end.high and not rests.moving
 
 
@@ -79,7 +80,7 @@ def test_a_drift_that_slows_down_is_told_at_its_end():
 def test_the_interval_of_the_drift_at_the_end_covers():
     hits = []
     for seed in range(100):
-        ds = drifting(slowing(-1.0, 1.0), sizes=(64,), seed=seed, teachers=16)
+        ds = drifting(slowing(-0.5, 1.0), sizes=(64,), seed=seed)
         [one] = fss.over_time(ds, bootstrap=200)
         hits.append(one.at_end.low <= -1.0 <= one.at_end.high)
     assert np.mean(hits) >= 0.88

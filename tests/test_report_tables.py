@@ -127,7 +127,7 @@ def test_the_trend_with_the_length_of_the_run_is_told_at_the_largest_size():
     ]
     said = words.moving(found)
     assert "at N = 128 over its last decade by so much: -2.00 (-2.10 to -1.90) at d = 5" in said
-    assert said.endswith("-1.50 (-1.70 to -1.30) at its end.")
+    assert said.endswith("-1.50 (-1.70 to -1.30) in its last half.")
     some = replace(found[1], because=(*moving, because("times_left_out", count=16, of=40)))
     assert [text for _, text in tables.trend_table([some]).notes] == [
         "read off at some of the measured times; mbsim.fss.over_time takes all"

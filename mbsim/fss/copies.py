@@ -2,7 +2,7 @@
 
 Whole curves over the control are compared, and two that agree are copies unless chance explains it:
 
-* Where some point has three values or more, all students of two teachers that agree are copies. Of a single student the
+* Where there are three values or more, all students of two teachers that agree are copies. Of a single student the
   chance that it shares the curve v_1, v_2, ... of another is taken for Π_m f_m(v_m), f_m the share of the value
   among students of other curves, (1 + those with it) / (1 + all of them). Saturated values cost nothing, noise does.
 * Where students have two values only, such as failed and succeeded, those of one teacher may all agree because the

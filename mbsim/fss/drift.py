@@ -1,11 +1,10 @@
-"""How m_c drifts with the logarithm of time: the line and the parabola through m_c(t) of the same students.
+"""How m_c drifts with the logarithm of time: straight lines through m_c(t) of the same students.
 
-    u = log10(t / t_last),   m_c(u) = a + b u   or   a + b u + c u²
+    m_c(t) = a + b log10 t,   b the drift over the last decade, or over the last half of it, t_last / √10 ≤ t ≤ t_last
 
-over the last decade, each time weighted by the share of u that it stands for, so that times measured densely at the
-end do not outweigh the rest. b of the line is the mean slope of the decade; b of the parabola that at its end, and c
-tells whether they differ. All times are of the same students: coefficients are taken of every resample, which has all
-times of it, so that what moves them together is not in the errors.
+Where b of the half is less than that of the whole, the drift slows down. Each time is weighted by the share of log t
+that it stands for, so that times measured densely at the end do not outweigh the rest. b is taken of every resample,
+which has all times of it, so that what moves them together is not in its error.
 """
 
 from collections.abc import Sequence
@@ -18,44 +17,42 @@ from mbsim.fss.interval import UNKNOWN, Interval
 
 Array = NDArray[np.float64]
 
-FEWEST_TO_BEND = 5
-"""Times that a parabola needs to be told from a line."""
+DECADE = 10.0
+FEWEST_TIMES = 3
+ENOUGH = 0.5
+"""The times of a drift must span this share of the decade, or of its half."""
 
 
 class Drift(NamedTuple):
-    """Changes of m_c per factor of ten in time.
-
-    mean: of the straight line. at_end: at the last time, by the parabola where it bends beyond its error, else
-    that of the line.
-    """
+    """Changes of m_c per factor of ten in time: over the last decade, and over the last half of it."""
 
     mean: Interval = UNKNOWN
     at_end: Interval = UNKNOWN
 
 
 def drift(times: Array, m_c: Array, draws: Sequence[Array | None]) -> Drift:
-    """The drift of m_c (time,) with its resamples, (sample,) for each time; None where one has none."""
-    u = np.log10(times / times[-1])
-    whole = None if any(one is None for one in draws) else np.stack([one for one in draws if one is not None])
-    line = _slope(u, 1, m_c, whole)
-    if len(u) < FEWEST_TO_BEND or whole is None:
-        return Drift(line[0], line[0])
-    at_end, bend = _slope(u, 2, m_c, whole)
-    bends = bend.low > 0 or bend.high < 0
-    return Drift(line[0], at_end if bends else line[0])
+    """The drift of m_c (time,) at increasing times, with resamples (sample,) of each; None where one has none."""
+    return Drift(*(_slope(times, m_c, draws, span) for span in (DECADE, np.sqrt(DECADE))))
 
 
-def _slope(u: Array, power: int, m_c: Array, draws: Array | None) -> list[Interval]:
-    """The coefficients of u, ..., u^power, with intervals where there are draws, (time, sample)."""
-    root = np.sqrt(np.gradient(u))[:, None]
-    arms = (np.linalg.pinv(root * u[:, None] ** np.arange(power + 1)) * root.T)[1:]
-    values = arms @ m_c
-    found = np.full((2, power), np.nan)
-    if draws is not None:
-        drawn = arms @ draws[:, np.isfinite(draws).all(axis=0)]
-        if drawn.shape[1] > 1:
-            found = np.quantile(drawn - drawn.mean(axis=1, keepdims=True), [0.025, 0.975], axis=1)
-    return [
-        Interval(float(value), float(value + low), float(value + high))
-        for value, low, high in zip(values, *found, strict=True)
-    ]
+def late(times: Array, span: float = DECADE) -> NDArray[np.bool_]:
+    """Which of the times are within this factor of the last."""
+    return np.asarray(times * span >= times[-1])
+
+
+def _slope(times: Array, m_c: Array, draws: Sequence[Array | None], span: float) -> Interval:
+    at = np.flatnonzero(late(times, span) & np.isfinite(m_c))
+    u = np.log10(times[at])
+    if len(at) < FEWEST_TIMES or np.ptp(u) < ENOUGH * np.log10(span):
+        return UNKNOWN
+    weights = np.gradient(u)
+    centred = u - np.average(u, weights=weights)
+    arm = weights * centred / (weights * centred**2).sum()
+    value = float(arm @ m_c[at])
+    own = [one for place in at if (one := draws[place]) is not None]
+    drawn = np.stack(own, axis=-1) @ arm if len(own) == len(at) else np.zeros(0)
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) < 2:
+        return Interval(value)
+    low, high = np.quantile(drawn - drawn.mean(), [0.025, 0.975])
+    return Interval(value, value + float(low), value + float(high))

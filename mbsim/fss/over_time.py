@@ -1,7 +1,7 @@
 """m_c against the length of the run: the estimate at every measured time, and whether it has come to rest.
 
     m_c(t) = the estimator of m_c, of the order parameter at the measured time t
-    trend  = d m_c / d log10 t, its mean over the last decade, t_last / 10 ≤ t ≤ t_last, and at t_last
+    trend  = d m_c / d log10 t over the last decade, t_last / 10 ≤ t ≤ t_last, and over the last half of it
 
 Both are of `drift`, where all times are resampled with the same teachers and replicas: what moves all of them
 together is in neither interval. Intervals are those of chance and of the grid's resolution; what a definition leaves
@@ -25,7 +25,7 @@ from mbsim.errors import DatasetError
 from mbsim.fss import names
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset
-from mbsim.fss.drift import Drift, drift
+from mbsim.fss.drift import FEWEST_TIMES, Drift, drift, late
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.interval import UNKNOWN, Interval, Label
@@ -37,12 +37,8 @@ from mbsim.fss.samples import means_as_samples, order_parameter_of
 
 Array = NDArray[np.float64]
 
-FEWEST_TIMES = 3
 LINEAR = {"output_overlap": "generalization_error"}
 """What is not kept over time, and what it is a linear function of that is."""
-DECADE = 10.0
-SHORTEST = 0.5
-"""The times of a trend must span so many decades."""
 
 
 def _none() -> Array:
@@ -56,8 +52,8 @@ class OverTime(Record):
     labels, estimator, order_parameter: as in `Critical`. unit: of the times, "sweep" or "step".
     times: those measured, without zero, shape (time,). m_c, low, high: m_c(t) with its 95 % interval, without a
         systematic part, shape (time,); NaN where there is none.
-    trend: the change of m_c per factor of ten in time, on average over the last decade, with its 95 % interval.
-    at_end: the same at the last time; that of the average unless m_c(t) bends beyond its error.
+    trend: the change of m_c per factor of ten in time over the last decade, with its 95 % interval.
+    at_end: the same over the last half of that decade, t_last / √10 ≤ t ≤ t_last; less where the drift slows down.
     because: why there is no trend, or that m_c is still moving: key "still_moving", or "spinodal" where phases are
         known to coexist; and how many of the measured times were read off, if not all.
     """
@@ -100,14 +96,14 @@ class OverTime(Record):
         return {"estimator": self.title, "m_c": self._at(-1), "trend": self.trend, "at_end": self.at_end}
 
     def row(self) -> dict[str, Any]:
-        """Labels, estimator by its key, the last m_c, the trend and that at the end."""
+        """Labels, estimator by its key, the last m_c, and the trend, of the last half-decade too."""
         return super().row() | {"estimator": self.estimator, "order_parameter": self.order_parameter}
 
     def summary(self) -> str:
         """The first and the last m_c that are known, and the trend."""
         known = np.flatnonzero(np.isfinite(self.m_c))
         ends = [f"m_c({self.times[at]:g}) = {self._at(at)}" for at in known[[0, -1]]] if len(known) else []
-        trend = f"{self.at_end} per factor of ten at the end" if self.at_end.known else "no trend"
+        trend = f"{self.trend} per factor of ten" if self.trend.known else "no trend"
         return ", ".join([*ends, trend]) + (f" ({self.reason})" if self.because else "")
 
     def _at(self, at: int) -> Interval:
@@ -218,8 +214,8 @@ def _spread(times: Array, most: int | None) -> NDArray[np.int64]:
     positive = np.flatnonzero(times > 0)
     if most is None or len(positive) <= most:
         return positive
-    late = times[positive] >= times[-1] / DECADE
-    places = [_evenly(np.log(times), positive[part], most // 2) for part in (~late, late)]
+    end = late(times[positive])
+    places = [_evenly(np.log(times), positive[part], most // 2) for part in (~end, end)]
     return np.concatenate(places)
 
 
@@ -263,16 +259,16 @@ def _spinodal(reason: Reason) -> Reason:
 
 
 def _drift(times: Array, found: Sequence[Critical]) -> tuple[Drift, tuple[Reason, ...]]:
-    """The drift over the last decade, and what is to be said of it."""
-    last = [at for at in range(len(times)) if times[at] >= times[-1] / DECADE and np.isfinite(found[at].m_c)]
-    x = np.log10(times[last])
-    if len(last) < FEWEST_TIMES or np.ptp(x) < SHORTEST:
-        span = float(10 ** np.ptp(x)) if len(last) else 0.0
+    """The drift over the last decade and its last half, and what is to be said of it."""
+    moved = drift(times, np.array([one.m_c for one in found]), [one.draws for one in found])
+    last = times[late(times) & [bool(np.isfinite(one.m_c)) for one in found]]
+    if not moved.mean.known:
+        span = float(last[-1] / last[0]) if len(last) else 0.0
         return Drift(), (because("few_times", count=len(last), needed=FEWEST_TIMES, factor=span),)
-    moved = drift(times[last], np.array([found[at].m_c for at in last]), [found[at].draws for at in last])
-    error = float(np.ptp(found[last[-1]].of_chance)) / 2
-    clear = all(one.low > 0 or one.high < 0 for one in moved)
+    error = float(np.ptp(next(one for one in reversed(found) if np.isfinite(one.m_c)).of_chance)) / 2
+    slopes = [one for one in moved if one.known]
+    clear = all(one.low > 0 or one.high < 0 for one in slopes)
     if not clear or abs(moved.mean.value) <= error:
         return moved, ()
-    since, until = float(times[last[0]]), float(times[last[-1]])
+    since, until = float(last[0]), float(last[-1])
     return moved, (because("still_moving", trend=moved.mean, at_end=moved.at_end, since=since, until=until),)

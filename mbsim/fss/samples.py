@@ -138,9 +138,9 @@ def counted(values: Array) -> tuple[Copies, NDArray[np.bool_]]:
 
     Teachers without any data count as copies: they tell nothing.
     """
-    has = np.isfinite(values).any(axis=1)
+    has = np.asarray(np.isfinite(values).any(axis=1))
     found = copies(values)
-    none = found.teachers | ~has.any(axis=1)
+    none = np.asarray(found.teachers | ~has.any(axis=1))
     return found._replace(teachers=none), has[~none].sum(axis=0) * 2 >= max(1, int((~none).sum()))
 
 
@@ -168,7 +168,7 @@ def used(m: Array, values: Array) -> tuple[Array, Array]:
     """
     found, points = counted(values)
     if (~found.teachers).sum() == 1:
-        found = found._replace(teachers=~np.isfinite(values).any(axis=(1, 2)))
+        found = found._replace(teachers=np.logical_not(np.isfinite(values).any(axis=(1, 2))))
     return m[points], without(values, found)[..., points]
 
 

@@ -44,8 +44,8 @@ def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:
 
 
 def times_json(found: Sequence[OverTime]) -> list[dict[str, Any]]:
-    """m_c against the length of the run, as plain records: labels, times, m_c with its ends, and the trend, on
-    average and at the end.
+    """m_c against the length of the run, as plain records: labels, times, m_c with its ends, and the trend,
+    of the last half-decade too.
 
     >>> from mbsim import fss
     >>> fss.times_json(fss.analyze(fss.planted([64]), bootstrap=50).over_time)

@@ -87,15 +87,14 @@ WORDS: dict[str, Words] = {
         "at least {needed} over a factor of 3 are needed"
     ),
     "still_moving": Words(
-        "m_c moves by {trend}, at the end by {at_end}, per factor of ten from time {since:g} to {until:g}: "
-        "the run is too short for the "
-        "stationary value, or m_c is the limit of a metastable state",
+        "m_c moves by {trend}, in the last half-decade by {at_end}, per factor of ten from time {since:g} to "
+        "{until:g}: the run is too short for the stationary value, or m_c is the limit of a metastable state",
         brief="m_c still moves with the length of the run",
     ),
     "spinodal": Words(
-        "m_c moves by {trend}, at the end by {at_end}, per factor of ten from time {since:g} to {until:g}: "
-        "it is the limit of a metastable "
-        "state (spinodal) in the time of the run, not a point of the stationary state",
+        "m_c moves by {trend}, in the last half-decade by {at_end}, per factor of ten from time {since:g} to "
+        "{until:g}: it is the limit of a metastable state (spinodal) in the time of the run, "
+        "not a point of the stationary state",
         brief="m_c is the limit of a metastable state in the time of the run",
     ),
     "times_left_out": Words(

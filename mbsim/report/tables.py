@@ -154,7 +154,7 @@ def trend_table(records: Sequence[OverTime], size: str = "N") -> Table | None:
         "m_c, last",
         "at t",
         "per factor of ten",
-        "the same at the end",
+        "in the last half-decade",
         "then",
     ]
     return Table(heads, rows, len(names), notes_below(notes))

@@ -155,7 +155,7 @@ def moving(records: Sequence[OverTime], size: str = "N") -> str:
         return ""
     each = [
         f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != size})}"
-        + (f", {one.at_end} at its end" if one.at_end.known and one.at_end != one.trend else "")
+        + (f", {one.at_end} in its last half" if one.at_end.known and one.at_end != one.trend else "")
         for one in told
     ]
     sizes = f"at {size} = {largest:g} " if largest else ""
