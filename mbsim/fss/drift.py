@@ -49,7 +49,7 @@ def _slope(times: Array, m_c: Array, draws: Sequence[Array | None], span: float)
     centred = u - np.average(u, weights=weights)
     arm = weights * centred / (weights * centred**2).sum()
     value = float(arm @ m_c[at])
-    own = [one for place in at if (one := draws[place]) is not None]
+    own = [one for place in at.tolist() if (one := draws[place]) is not None]
     drawn = np.stack(own, axis=-1) @ arm if len(own) == len(at) else np.zeros(0)
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 2:

@@ -215,15 +215,15 @@ def _spread(times: Array, most: int | None) -> NDArray[np.int64]:
     if most is None or len(positive) <= most:
         return positive
     end = late(times[positive])
-    places = [_evenly(np.log(times), positive[part], most // 2) for part in (~end, end)]
+    places = [_evenly(times, positive[part], most // 2) for part in (~end, end)]
     return np.concatenate(places)
 
 
-def _evenly(logs: Array, places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def _evenly(times: Array, places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     if len(places) <= most:
         return places
-    wanted = np.linspace(logs[places[0]], logs[places[-1]], most)
-    nearest = np.abs(wanted[:, None] - logs[places]).argmin(axis=1)
+    logs = np.log(times[places])
+    nearest = np.abs(np.linspace(logs[0], logs[-1], most)[:, None] - logs).argmin(axis=1)
     return places[np.unique(nearest)]
 
 
