@@ -254,7 +254,7 @@ def test_m_c_against_n_stands_at_its_size_with_its_limit():
 def test_m_c_against_d_stands_beside_both_laws():
     law = made_up.connectivity()
     ax = figures.connectivity_figure(law)
-    np.testing.assert_allclose(curves(ax)["$m_c$"][0].get_ydata(), law.m_c)
+    np.testing.assert_allclose(curves(ax)["$m_c$ by midpoint"][0].get_ydata(), law.m_c)
     lines = {line.get_label(): line for line in ax.lines}
     power = "power, $x$ = 1.91 (1.85 to 1.97)"
     np.testing.assert_allclose(lines[power].get_ydata(), law.curves["power"])

@@ -89,7 +89,9 @@ def test_the_interval_of_the_drift_at_the_end_covers():
 def test_a_first_look_takes_some_times_and_says_so():
     times = np.unique(np.round(10 ** np.linspace(0, 3.5, 60)))
     start = np.append(0.0, times)
-    ds = drifting(16 - np.log10(np.maximum(start, 1) / times[-1]), start, sizes=(64, 128, 256), teachers=4, replicas=8)
+    ds = drifting(
+        16 - np.log10(np.maximum(start, 1) / times[-1]), start, sizes=(64, 128, 256), teachers=4, replicas=8
+    )
     some = fss.analyze(ds, bootstrap=50).over_time
     for one in some:
         assert len(one.times) == 16 and one.times[0] == 1 and one.times[-1] == times[-1]

@@ -82,8 +82,8 @@ def analyze(
     design = Design(size, control, levels(samples), bootstrap, seed, error)
     # Summaries and loops take most of the time: once for all that follows.
     study = Study(ds, order_parameter, design, times=True)
-    random = lowest(study.curves, label)
     hysteresis = loops(ds, order_parameter, label, design)
+    random = lowest(study.curves, label)
     found = estimates_of(study)
     verdicts = _verdicts(study, hysteresis, found, label)
     critical = marked(judged(found, verdicts, size))

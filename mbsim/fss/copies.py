@@ -71,10 +71,11 @@ def without(values: Array, found: Copies) -> Array:
 
 def _kinds(rows: Array) -> tuple[NDArray[np.int64], bool]:
     """A number for each row, the same for equal rows, and whether any are equal."""
-    sums = np.nansum(rows, axis=1)
+    ran = np.isfinite(rows)
+    sums = np.where(ran, rows, 0.0).sum(axis=1)
     if len(np.unique(sums)) == len(rows):  # no two have the same sum
         return np.arange(len(rows)), False
-    rows = np.ascontiguousarray(np.where(np.isfinite(rows), rows + 0.0, np.nan))
+    rows = np.ascontiguousarray(np.where(ran, rows + 0.0, np.nan))
     whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
     _, kinds = np.unique(whole, return_inverse=True)
     return kinds.ravel(), bool(kinds.max() + 1 < len(rows))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mbsim.errors import DatasetError
 from mbsim.fss import names
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset, need_name
 from mbsim.fss.drift import FEWEST_TIMES, Drift, drift, late
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
@@ -155,6 +155,7 @@ def over_time(
     ([18.0, 17.0, 16.0], -2, True)
     """
     design = Design(size, control, levels(samples), bootstrap, seed, error)
+    need_name("time", time)
     return times_of(ds, timed_variable(need_dataset(ds), order_parameter, time), design, time, estimator)
 
 

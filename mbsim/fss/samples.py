@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mbsim.errors import DatasetError
 from mbsim.fss.copies import Copies, copies, without
 from mbsim.fss.design import Design, need_dataset
-from mbsim.fss.door import coordinate, real_numbers
+from mbsim.fss.door import coordinate, powers, real_numbers
 from mbsim.fss.given import as_samples
 from mbsim.fss.interval import Label
 from mbsim.fss.reasons import Reason, because
@@ -35,6 +35,8 @@ def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
     'q'
     """
     need_dataset(ds)
+    if name is not None and not isinstance(name, str):
+        raise DatasetError(f"order_parameter = {name!r}: must be the name of a variable")
     chosen = name or str(ds.attrs.get("order_parameter", "overlap_mean"))
     if chosen not in ds:
         held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
@@ -58,6 +60,7 @@ def samples_of(ds: xr.Dataset, name: str, design: Design) -> xr.DataArray:
         held = ", ".join(map(str, values.dims))
         raise DatasetError(f"control {control!r} is no dimension of {name}, which has {held}")
     real_numbers(values, name)
+    powers(values, name)
     coordinate(values, control)
     for dim in values.dims:
         numbers, counts = np.unique(values[dim].to_numpy(), return_counts=True)
@@ -70,6 +73,10 @@ def samples_of(ds: xr.Dataset, name: str, design: Design) -> xr.DataArray:
         if error not in ds:
             held = ", ".join(sorted(map(str, ds.data_vars)))
             raise DatasetError(f"error = {error!r} is not in the dataset, which holds {held}")
+        if already := [one for one in samples if one in values.dims]:
+            raise DatasetError(
+                f"error = {error!r}: {name} has samples already, over {', '.join(already)}; either these or errors"
+            )
         return as_samples(values, ds[error], samples, control)
     first, second = samples
     if first not in values.dims and first not in values.coords and second in values.dims:
@@ -128,7 +135,7 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
         raw = {name: values.isel(at).to_numpy().astype(float) for name, values in whole.items()}
         twice, points = counted(raw[names[0]])
         fields = {name: without(values, twice)[..., points] for name, values in raw.items()}
-        notes = notes_of(raw[names[0]], control)
+        notes = notes_of(m, raw[names[0]], control)
         found.append(Ensemble(labels, float(labels[size]), m[points], fields, notes))
     return found
 
@@ -144,7 +151,7 @@ def counted(values: Array) -> tuple[Copies, NDArray[np.bool_]]:
     return found._replace(teachers=none), has[~none].sum(axis=0) * 2 >= max(1, int((~none).sum()))
 
 
-def notes_of(values: Array, control: str) -> tuple[Reason, ...]:
+def notes_of(m: Array, values: Array, control: str) -> tuple[Reason, ...]:
     """What must be known of students (teacher, replica, point) beside the numbers that follow from them."""
     notes = []
     found = copies(values)
@@ -158,6 +165,10 @@ def notes_of(values: Array, control: str) -> tuple[Reason, ...]:
     dropped = int(np.isfinite(values).any(axis=(0, 1)).sum()) - int(points.sum())
     if dropped:
         notes.append(because("points_left_out", count=dropped, control=control))
+    infinite = np.isinf(values)
+    if infinite.any():
+        at = tuple(m[infinite.any(axis=(0, 1))].tolist())
+        notes.append(because("infinite", count=int(infinite.sum()), control=control, at=at))
     return tuple(notes)
 
 

@@ -135,7 +135,7 @@ def _unless_it_rises(verdict: Verdict, rises: Sequence[Critical], size: str) -> 
     seen = tuple(
         one.labels[size]
         for one in rises
-        if one.order != "none" and verdict.labels.items() <= one.labels.items()
+        if np.isfinite(one.m_c) and verdict.labels.items() <= one.labels.items()
     )
     if not seen:
         return verdict
@@ -169,7 +169,9 @@ def _verdict(
         return Verdict(labels, "undecided", [], because=(because("one_teacher"),))
     found, refused = _examine(summaries, name, design)
     if not found:
-        return Verdict(labels, "none", [], because=distinct(refused))
+        # Where hardly a value of the control has data it is not that no transition is seen.
+        looked = any(one["reason"].key not in ("no_data", "few_points") for one in refused)
+        return Verdict(labels, "none" if looked else "undecided", [], because=distinct(refused))
     barrier_growth, by_barrier = barriers(found, size)
     peaks, slopes = _peaks(found), _slopes(found)
     both = [at for at in peaks if at in slopes]

@@ -53,6 +53,10 @@ WORDS: dict[str, Words] = {
         "{count} {count:value|values} of {control} {count:is|are} left out, "
         "which fewer than half of the teachers have"
     ),
+    "infinite": Words(
+        "{count} infinite {count:value|values} at {control} = {at:, } {count:counts|count} as missing",
+        line="{count} infinite {count:value|values} {count:counts|count} as missing",
+    ),
     "few_resamples": Words("found in {share:.0%} of the resamples only"),
     "extend": Words(_extend),
     # the midpoint
