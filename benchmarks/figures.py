@@ -3,8 +3,8 @@
     python benchmarks/figures.py [--runs runs] [--out benchmarks/results] [sparse-vector long linear ...]
 
 Of a run in the folder `runs/NAME`: the hysteresis loop, m_c against the length of the run and the phase diagram
-("sparse-vector"); m_c against time ("long"); m_c beside its formula ("linear"); of any other name the figure that the run
-itself leaves.
+("sparse-vector"); m_c against time ("long"); m_c beside its formula ("linear"); of any other name the figure that the
+run itself leaves.
 """
 
 import argparse

@@ -19,11 +19,12 @@ SEEDS = 40
 
 
 def rates(make, seeds=SEEDS):
-    """The share of each verdict."""
+    """The share of each verdict; pytest -s prints the table of docs/analysis.md."""
     found = Counter()
     for seed in range(seeds):
         [verdict] = fss.transition_order(make(seed), "q", bootstrap=200)
         found[verdict.order] += 1
+    print(dict(found))
     return {order: count / seeds for order, count in found.items()}
 
 

@@ -11,7 +11,7 @@ from mbsim.fss.chosen import chosen, marked
 from mbsim.fss.collapse import collapse_of_summaries
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset, need_records
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset, need_name, need_records
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.extrapolate import extrapolate
@@ -80,6 +80,7 @@ def analyze(
     if isinstance(error, str):
         error = {"mean": (order_parameter, error)}
     design = Design(size, control, levels(samples), bootstrap, seed, error)
+    need_name("connectivity", connectivity)
     # Summaries and loops take most of the time: once for all that follows.
     study = Study(ds, order_parameter, design, times=True)
     hysteresis = loops(ds, order_parameter, label, design)
@@ -147,6 +148,7 @@ def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str 
     'first'
     """
     need_records(verdicts, "verdicts", "mbsim.fss.transition_order(ds)")
+    need_name("size", size)
     found = Records[Critical]()
     for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
         own = {name: value for name, value in record.labels.items() if name not in (size, f"{size}_next")}
