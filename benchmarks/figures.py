@@ -35,9 +35,9 @@ def loops(ds: xr.Dataset) -> Any:
     )
 
 
-def over_time(ds: xr.Dataset, **options: Any) -> Any:
+def over_time(ds: xr.Dataset) -> Any:
     """m_c at every measured time, a panel for each start and d; where no two plateaus are, by the steepest slope."""
-    records = {key: fss.over_time(ds, estimator=key, **options) for key in ("midpoint", "steepest")}
+    records = {key: fss.over_time(ds, estimator=key, bootstrap=200) for key in ("midpoint", "steepest")}
     used = {one.labels["d"]: one.estimator for one in fss.chosen(fss.estimates(ds, list(records)))}
 
     def draw(labels: dict[str, Any], ax: Any) -> Any:
