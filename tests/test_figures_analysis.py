@@ -379,6 +379,8 @@ def test_every_figure_of_m_c_names_its_estimator():
     loops = fss.hysteresis(fss.planted([64], jump=True, starts=True), bootstrap=50)
     title = figures.hysteresis_figure(loops).get_legend().get_title().get_text()
     assert title == "spinodals: midpoint of each branch"
+    both = figures.panels([{"d": 3}, {"d": 5}], lambda labels, ax: figures.hysteresis_figure(loops, ax))
+    assert both.legends[0].get_title().get_text() == title  # kept where the panels share a legend
     panels = figures.order_parameter_panels(
         fss.planted([64], jump=True, starts=True),
         fss.midpoint(fss.planted([64], jump=True, starts=True), bootstrap=50),
