@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from mbsim import figures
+from mbsim import figures, fss
 from mbsim.errors import DatasetError
 from mbsim.fss import Interval, note
 
@@ -254,7 +254,7 @@ def test_m_c_against_n_stands_at_its_size_with_its_limit():
 def test_m_c_against_d_stands_beside_both_laws():
     law = made_up.connectivity()
     ax = figures.connectivity_figure(law)
-    np.testing.assert_allclose(curves(ax)["$m_c$"][0].get_ydata(), law.m_c)
+    np.testing.assert_allclose(curves(ax)["$m_c$ by midpoint"][0].get_ydata(), law.m_c)
     lines = {line.get_label(): line for line in ax.lines}
     power = "power, $x$ = 1.91 (1.85 to 1.97)"
     np.testing.assert_allclose(lines[power].get_ydata(), law.curves["power"])
@@ -360,3 +360,29 @@ def test_panels_are_lettered_and_share_one_legend(summaries):
     apart = figures.panels(choices, draw, same_y=False, same_legend=False, titles=False)
     assert not apart.legends and all(ax.get_legend() for ax in apart.axes)
     assert [ax.get_title(loc="left") for ax in apart.axes] == ["(a)", "(b)"]
+
+
+def test_every_figure_of_m_c_names_its_estimator():
+    """m_c by the steepest slope and by the midpoint are different numbers where a branch is no plateau."""
+    ds = fss.planted([64, 128])
+    for key, short in (("midpoint", "midpoint"), ("steepest", "steepest slope")):
+        records = fss.estimates(ds, [key], bootstrap=50)
+        by = f"$m_c$ by {short}"
+        assert by in figures.order_parameter_figure(ds, records).get_legend().get_title().get_text()
+        summaries = fss.summaries(ds, bootstrap=50)
+        legend = figures.phase_diagram(summaries, "N", critical=records).get_legend()
+        assert [text.get_text() for text in legend.get_texts()] == [by]
+        assert figures.window_figure([(8, 28)], records[:1]).get_xlabel() == by
+        t = np.array([1.0, 10.0])
+        one = fss.OverTime({"N": 64}, key, "q", "sweep", t, 18 + 0 * t, 17 + 0 * t, 19 + 0 * t)
+        assert figures.over_time_figure([one]).get_ylabel() == f"{by}, at time $t$"
+    loops = fss.hysteresis(fss.planted([64], jump=True, starts=True), bootstrap=50)
+    title = figures.hysteresis_figure(loops).get_legend().get_title().get_text()
+    assert title == "spinodals: midpoint of each branch"
+    both = figures.panels([{"d": 3}, {"d": 5}], lambda labels, ax: figures.hysteresis_figure(loops, ax))
+    assert both.legends[0].get_title().get_text() == title  # kept where the panels share a legend
+    panels = figures.order_parameter_panels(
+        fss.planted([64], jump=True, starts=True),
+        fss.midpoint(fss.planted([64], jump=True, starts=True), bootstrap=50),
+    )
+    assert [ax.get_legend().get_title().get_text() for ax in panels.axes] == ["$m_c$ by midpoint"] * 2

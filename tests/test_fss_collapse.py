@@ -295,6 +295,10 @@ def test_what_cannot_be_collapsed_has_no_exponents(case):
         ({"start": {"gamma": 1.0}}, r"start\['gamma'\]: allowed are m_c, inverse_nu, beta_over_nu, omega"),
         ({"bounds": {"m_c": (3, 2)}}, r"bounds\['m_c'\] = \(3, 2\): the first must be less"),
         ({"start": {"m_c": 9.0}, "bounds": {"m_c": (10, 20)}}, "must lie within bounds 10 to 20"),
+        ({"bounds": {"m_c": (-np.inf, 20)}}, r"bounds\['m_c'\] has -inf: must be finite"),
+        ({"bounds": {"omega": (0, 1e9)}}, r"bounds\['omega'\] has 1e\+09: must lie between -20 and 20"),
+        ({"nu": 1e-9}, "nu = 1e-09: must be at least 0.05"),
+        ({"correction": 1e9}, r"correction = 1e\+09: must be at most 20"),
         ({"bootstrap": 1}, "bootstrap = 1: must be an integer, 2 or more"),
     ],
 )

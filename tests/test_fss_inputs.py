@@ -120,3 +120,41 @@ def test_a_design_takes_what_counts_as_a_whole_number_and_stays_as_it_is():
         design.seed = 3
     with pytest.raises(DatasetError, match="size = 'm': must be another dimension than the control"):
         fss.summaries(fss.planted([64]), size="m")
+
+
+def test_infinite_values_are_counted_and_named():
+    ds = fss.planted([64])
+    ds["q"][dict(m=4)] = np.inf
+    ds["q"][dict(m=7, teacher=0, replica=1)] = -np.inf
+    count = ds.sizes["teacher"] * ds.sizes["replica"] + 1
+    said = f"{count} infinite values at m = 12, 15 count as missing"
+    for found in (fss.midpoint(ds, bootstrap=50), fss.estimates(ds, ["steepest"], bootstrap=50)):
+        assert said in found[0].reason and np.isfinite(found[0].m_c)
+
+
+TEXT_STARTS = fss.planted([64], starts=True).assign_coords(init_overlap=["planted", "random"])
+
+
+@pytest.mark.parametrize("function", [fss.hysteresis, fss.analyze, fss.transition_order])
+def test_starts_with_names_are_refused_in_a_line(function):
+    with pytest.raises(
+        DatasetError, match="init_overlap holds text, such as 'planted': must be real numbers"
+    ):
+        function(TEXT_STARTS, bootstrap=20)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order_parameter": ["q"]}, r"order_parameter = \['q'\]: must be the name of a variable"),
+        ({"samples": "N"}, "size = 'N': must not be one of samples"),
+        ({"error": "success"}, "q has samples already, over teacher, replica; either these or errors"),
+    ],
+)
+def test_what_does_not_go_with_the_dataset_is_named(options, message):
+    with pytest.raises(DatasetError, match=message):
+        fss.summaries(fss.planted([64]), **options)
+    with pytest.raises(DatasetError, match="q holds 1e\\+80: must be at most 1e\\+70"):
+        fss.midpoint(fss.planted([64]) * 0 + 1e80, bootstrap=20)
+    with pytest.raises(DatasetError, match="minimum_rise = 'x': must be a finite number"):
+        fss.midpoint(fss.planted([64]), minimum_rise="x")

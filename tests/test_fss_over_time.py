@@ -59,6 +59,48 @@ def test_what_has_come_to_rest_is_not_said_to_move():
         assert abs(one.trend.value) < 0.15 and one.trend.high - one.trend.low < 0.5
 
 
+def slowing(end, bend):
+    """m_c with slope `end` - `bend` in log10 t over the last decade, `end` - `bend` / 2 over its last half."""
+    u = np.log10(np.maximum(TIMES, 1) / TIMES[-1])
+    return 16 + end * u + bend * u**2
+
+
+def test_a_drift_that_slows_down_is_told_at_its_end():
+    """Over the last decade it is steeper than over its last half, by the curvature."""
+    [one] = fss.over_time(drifting(slowing(-0.5, 1.0), sizes=(64,)), bootstrap=200)
+    assert one.at_end.low <= -1.0 <= one.at_end.high and one.trend.high < -1.3 and one.moving
+    [line] = fss.over_time(drifting(slowing(-1.0, 0.0), sizes=(64,)), bootstrap=200)
+    assert line.at_end.low <= -1.0 <= line.at_end.high
+    stops = 16 + 2 * np.maximum(0, np.log10(90 / np.maximum(TIMES, 1)))
+    [rests] = fss.over_time(drifting(stops, sizes=(64,)), bootstrap=200)
+    assert rests.trend.high < -0.5 and rests.at_end.low < 0 < rests.at_end.high and not rests.moving
+
+
+@pytest.mark.slow
+def test_the_interval_of_the_drift_at_the_end_covers():
+    hits = []
+    for seed in range(100):
+        ds = drifting(slowing(-0.5, 1.0), sizes=(64,), seed=seed)
+        [one] = fss.over_time(ds, bootstrap=200)
+        hits.append(one.at_end.low <= -1.0 <= one.at_end.high)
+    assert np.mean(hits) >= 0.88
+
+
+def test_a_first_look_takes_some_times_and_says_so():
+    times = np.unique(np.round(10 ** np.linspace(0, 3.5, 60)))
+    start = np.append(0.0, times)
+    ds = drifting(
+        16 - np.log10(np.maximum(start, 1) / times[-1]), start, sizes=(64, 128, 256), teachers=4, replicas=8
+    )
+    some = fss.analyze(ds, bootstrap=50).over_time
+    for one in some:
+        assert len(one.times) == 16 and one.times[0] == 1 and one.times[-1] == times[-1]
+        assert (one.times >= times[-1] / 10).sum() == 8  # the decade that the trend is of
+        assert f"read off at 16 of the {len(times)} measured times" in one.reason
+        assert one.trend.value == pytest.approx(-1.0, abs=0.15)
+    assert not any(one.notes for one in fss.over_time(ds, bootstrap=50))
+
+
 def test_teachers_that_shift_all_times_alike_are_not_in_the_error_of_the_trend():
     """Times are measured on the same students: the trend is known far better than m_c."""
     [one] = fss.over_time(drifting(falling(1.0), sizes=(64,)), bootstrap=200)

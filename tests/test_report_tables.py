@@ -104,18 +104,34 @@ def test_both_parts_of_the_error_are_told_at_the_largest_size():
 
 def test_the_trend_with_the_length_of_the_run_is_told_at_the_largest_size():
     t = np.array([1.0, 10.0, 100.0])
-    moving = (because("still_moving", since=10.0, trend=made_up.interval(-2, 0.1), until=100.0),)
+    trend, at_end = made_up.interval(-2, 0.1), made_up.interval(-1.5, 0.2)
+    moving = (because("still_moving", since=10.0, trend=trend, at_end=at_end, until=100.0),)
     found = [
         fss.OverTime(
             {"N": N, "d": 5}, "midpoint", "q", "sweep", t, np.array([np.nan, 20.0, 18.0]),
-            np.array([np.nan, 19.8, 17.8]), np.array([np.nan, 20.2, 18.2]), made_up.interval(-2, 0.1), moving,
+            np.array([np.nan, 19.8, 17.8]), np.array([np.nan, 20.2, 18.2]), trend, moving, at_end,
         )
         for N in (64, 128)
     ]  # fmt: skip
     [row] = tables.trend_table(found).rows
-    assert [cell.text for cell in row] == ["5", "128", "20.00", "10", "18.00", "100", "-2.00", "moves"]
+    assert [cell.text for cell in row] == [
+        "5",
+        "128",
+        "20.00",
+        "10",
+        "18.00",
+        "100",
+        "-2.00",
+        "-1.50",
+        "moves",
+    ]
     said = words.moving(found)
     assert "at N = 128 over its last decade by so much: -2.00 (-2.10 to -1.90) at d = 5" in said
+    assert said.endswith("-1.50 (-1.70 to -1.30) in its last half.")
+    some = replace(found[1], because=(*moving, because("times_left_out", count=16, of=40)))
+    assert [text for _, text in tables.trend_table([some]).notes] == [
+        "read off at some of the measured times; mbsim.fss.over_time takes all"
+    ]
     assert words.moving([replace(one, because=()) for one in found]) == ""
     assert tables.trend_table([replace(found[0], trend=fss.Interval())]) is None
 

@@ -9,6 +9,7 @@ from mbsim.figures.style import (
     CURVE,
     axes,
     bars,
+    critical_by,
     critical_symbol,
     dodge,
     in_own_settings,
@@ -116,7 +117,7 @@ def connectivity_figure(
         return say_instead(ax, law.reason or f"no {critical_symbol(control)} to draw")
     lengths = bars(law.m_c, law.low, law.high)
     points = look(0)._asdict() | {"linestyle": "none"}
-    ax.errorbar(law.d, law.m_c, yerr=lengths, label=critical_symbol(control), **points, **CURVE)
+    ax.errorbar(law.d, law.m_c, yerr=lengths, label=critical_by(control, [law]), **points, **CURVE)
     d = symbol(connectivity)
     for place, (name, curve) in enumerate(law.curves.items(), start=1):
         text = name

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mbsim.figures.style import CURVE, axes, in_own_settings, integer_ticks, look, number, say_instead, symbol
+from mbsim.fss import names
 from mbsim.fss.design import need_records
 from mbsim.fss.results import Hysteresis
 
@@ -79,7 +80,8 @@ def hysteresis_figure(
     integer_ticks(ax, drawn[0].m)
     ax.set_xlabel(f"mini-batch size, {symbol(control)}" if control == "m" else symbol(control))
     ax.set_ylabel(quantity)
-    ax.legend()
+    seen = any(spinodal.known for loop in drawn for spinodal in (loop.random, loop.planted))
+    ax.legend(title=f"spinodals: {names.short_of(names.MIDPOINT)} of each branch" if seen else None)
     return ax
 
 

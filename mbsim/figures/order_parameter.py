@@ -21,6 +21,7 @@ from mbsim.figures.style import (
     LINES,
     MARKERS,
     axis_label,
+    critical_by,
     critical_symbol,
     in_own_settings,
     labels_text,
@@ -118,7 +119,7 @@ def order_parameter_figure(
     ax.set_ylabel(textwrap.fill(axis_label(values), LABEL_WIDTH))
     range_drawn(ax, values[control].to_numpy(), [record.m_c for record in marked])
     ax.set_title(", ".join(filter(None, [_model(ds), labels_text(fixed)])))
-    _add_legend(ax, control)
+    _add_legend(ax, control, marked)
     return ax
 
 
@@ -166,8 +167,11 @@ def order_parameter_panels(
             return ax
         ax.set_title("")
         ax.set_ylabel(textwrap.fill(axis_label(values), NARROW_WIDTH))
-        if legend := ax.get_legend():
-            legend.set_title("")
+        if legend := ax.get_legend():  # what marks mean is said once, by which estimator in each panel
+            here = [
+                one for one in critical if math.isfinite(one.m_c) and labels.items() <= one.labels.items()
+            ]
+            legend.set_title(critical_by(control, here) if here else "")
         return ax
 
     if len(choices) == 1:
@@ -177,7 +181,7 @@ def order_parameter_panels(
     height = PANEL_HEIGHT + LINE_HEIGHT * values.sizes.get(size, 1)
     figure = panels(choices, draw, rows=START, width=width, height=height, same_y=False, same_legend=False)
     figure.suptitle(_model(ds))
-    figure.supxlabel(f"mean ± standard error; {_marks(control)}", fontsize="small")
+    figure.supxlabel(f"mean ± standard error; {_marks(critical_symbol(control))}", fontsize="small")
     return figure
 
 
@@ -187,14 +191,14 @@ def _labels(values: xr.DataArray, size: str, control: str) -> dict[str, Label]:
     return {name: values[name][0].item() for name in names}
 
 
-def _add_legend(ax: Axes, control: str) -> None:
+def _add_legend(ax: Axes, control: str, marked: Sequence[Critical]) -> None:
     """Below the axes, where it hides no curve however narrow the panel."""
-    title = f"mean ± standard error; {_marks(control)}"
+    title = f"mean ± standard error; {_marks(critical_by(control, marked))}"
     legend_below(ax, title=title, title_fontsize="x-small", frameon=False, handlelength=3.2)
 
 
-def _marks(control: str) -> str:
-    return f"open markers and bars below: {critical_symbol(control)}, 95% interval"
+def _marks(what: str) -> str:
+    return f"open markers and bars below: {what}, 95 % interval"
 
 
 def _result(control: str, record: Critical | None) -> str:

@@ -146,14 +146,17 @@ def _name_once(column: Sequence[Axes]) -> None:
 
 
 def _one_legend(figure: Figure) -> None:
-    """What the panels name, once each, below them all."""
+    """What the panels name, once each, below them all; their titles too."""
     named: dict[str, Any] = {}
+    titles: dict[str, None] = {}
     for ax in figure.axes:
         for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
             named.setdefault(name, handle)
         if legend := ax.get_legend():
+            titles.setdefault(legend.get_title().get_text())
             legend.remove()
     if named:
         longest = max(map(len, named)) + LEGEND_HANDLE
         columns = max(1, min(len(named), int(figure.get_figwidth() * LETTERS_PER_INCH / longest)))
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns)
+        title = "; ".join(filter(None, titles)) or None
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns, title=title)

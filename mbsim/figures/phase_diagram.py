@@ -13,9 +13,10 @@ from mbsim.figures.style import (
     axes,
     axis_label,
     bars,
-    critical_symbol,
+    critical_by,
     geometric,
     in_own_settings,
+    legend_below,
     plain_log_ticks,
     quantity_label,
 )
@@ -72,7 +73,8 @@ def phase_diagram(
     # As a raster, for viewers draw hairlines between vector cells.
     drawn = ax.pcolormesh(x_edges, m_edges, heights, cmap="cividis", rasterized=True)
     ax.figure.colorbar(drawn, ax=ax, label=quantity_label(quantity, values))
-    _mark(ax, _found(critical, values, across), x, control)
+    own = _own(critical, values, across)
+    _mark(ax, own, x, control)
     if geometric(m):
         ax.set_yscale("log")
     if steps:
@@ -126,20 +128,20 @@ def _filled(values: Array) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _found(critical: Sequence[Critical], values: xr.DataArray, across: str) -> Array:
-    """(m_c, low, high) of each column, shape (3, column); NaN where there is none."""
+def _own(critical: Sequence[Critical], values: xr.DataArray, across: str) -> list[Critical | None]:
+    """The estimate of each column; None where there is none."""
     here = {str(name): values[name].item() for name in values.coords if values[name].ndim == 0}
     rows = []
     for column in values[across].to_numpy().tolist():
         at = here | {across: column}
         own = (one for one in critical if all(at.get(k, v) == v for k, v in one.labels.items()))
-        rows.append(next((one.interval for one in own if one.interval.known), (np.nan,) * 3))
-    return np.array(rows, float).T
+        rows.append(next((one for one in own if one.interval.known), None))
+    return rows
 
 
-def _mark(ax: Axes, found: Array, x: Array, control: str) -> None:
+def _mark(ax: Axes, own: Sequence[Critical | None], x: Array, control: str) -> None:
     """The line of the critical value, white on black: the colours below go from dark to light."""
-    m_c, low, high = found
+    m_c, low, high = np.array([one.interval if one else (np.nan,) * 3 for one in own], float).T
     known = np.isfinite(m_c)
     if not known.any():
         return
@@ -155,5 +157,6 @@ def _mark(ax: Axes, found: Array, x: Array, control: str) -> None:
         markerfacecolor="white",
         elinewidth=1.2,
         capsize=3,
-        label=critical_symbol(control),
+        label=critical_by(control, [one for one in own if one]),
     )
+    legend_below(ax, 1)

@@ -15,6 +15,7 @@ from mbsim.figures.style import (
     axes,
     axis_label,
     bars,
+    critical_by,
     critical_symbol,
     in_own_settings,
     legend_below,
@@ -150,7 +151,7 @@ def over_time_figure(
     if seen.max() < TWO_DECADES * seen.min():
         one_two_five(ax.xaxis)
     ax.set_xlabel("time $t$" + (f" ({_many(drawn[0].unit)})" if drawn[0].unit not in ("", "1") else ""))
-    ax.set_ylabel(f"{critical_symbol(control)} at time $t$")
+    ax.set_ylabel(f"{critical_by(control, drawn)}, at time $t$")
     ax.legend()
     return ax
 

@@ -12,7 +12,7 @@ such as LaTeX (`own_settings`). On axes of a caller those of the caller hold.
 
 import inspect
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -28,6 +28,7 @@ from matplotlib.transforms import ScaledTranslation
 from matplotlib.typing import LineStyleType
 
 from mbsim.figures.names import QUANTITIES
+from mbsim.fss import names
 from mbsim.fss.records import start_text
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -139,6 +140,12 @@ def symbol(name: str) -> str:
 def critical_symbol(control: str) -> str:
     """m_c, or "critical temperature" where the control is a word."""
     return f"${control}_c$" if len(control) == 1 else f"critical {symbol(control)}"
+
+
+def critical_by(control: str, records: Iterable[Any]) -> str:
+    """m_c with the short names of the estimators that the records have it by: "m_c by midpoint, steepest slope"."""
+    short = dict.fromkeys(names.short_of(one.estimator) for one in records)
+    return " by ".join(filter(None, [critical_symbol(control), ", ".join(short)]))
 
 
 def labels_text(labels: Mapping[str, object]) -> str:

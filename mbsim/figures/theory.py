@@ -120,7 +120,7 @@ def critical_figure(
         values = [formula(lr, size, inputs) for size in N]
         ax.plot(N, values, color=COLOURS[0], linestyle=style, linewidth=1.3, label=label)
     points: dict[str, Any] = {"color": COLOURS[1], "marker": MARKERS[0], "linestyle": "none", **CURVE}
-    ax.errorbar(sizes, m_c, yerr=bars, label="measured, 95% interval", **points)
+    ax.errorbar(sizes, m_c, yerr=bars, label="measured, midpoint, 95 % interval", **points)
     ax.set_xlabel("inputs, $N$")
     ax.set_ylabel("critical mini-batch size, $m_c$")
     ax.set_title(rf"linear student, $\eta$ = {lr:g}, {'±1' if inputs == 'sign' else inputs} inputs")

@@ -9,6 +9,7 @@ from mbsim.figures.style import (
     CURVE,
     axes,
     bars,
+    critical_by,
     critical_symbol,
     in_own_settings,
     look,
@@ -74,6 +75,6 @@ def window_figure(
             )
     ax.set_yticks(rows, [f"{number(float(a))} to {number(float(b))}" for a, b in windows])
     ax.set_ylim(rows[-1] - 0.6, 0.6)
-    ax.set_xlabel(critical_symbol(control))
+    ax.set_xlabel(critical_by(control, critical))
     ax.set_ylabel(f"window of {symbol(control)}")
     return ax

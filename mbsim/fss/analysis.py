@@ -11,7 +11,7 @@ from mbsim.fss.chosen import chosen, marked
 from mbsim.fss.collapse import collapse_of_summaries
 from mbsim.fss.connectivity import connectivity_law
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset, need_records
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset, need_name, need_records
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.extrapolate import extrapolate
@@ -33,8 +33,8 @@ WINDOW = 1.5
 
 NO_EXPONENTS: dict[Order, Reason] = {"first": because("first_order"), "crossover": because("crossover")}
 """Orders without critical exponents, and the reason that says so."""
-TIMES, RESAMPLES = 10, 100
-"""m_c over time is that of so many times and resamples: a first look, which takes as long as all the rest."""
+TIMES, RESAMPLES = 16, 100
+"""m_c over time is that of so many times and resamples, else it would take longer than all the rest."""
 
 
 def analyze(
@@ -80,10 +80,11 @@ def analyze(
     if isinstance(error, str):
         error = {"mean": (order_parameter, error)}
     design = Design(size, control, levels(samples), bootstrap, seed, error)
+    need_name("connectivity", connectivity)
     # Summaries and loops take most of the time: once for all that follows.
     study = Study(ds, order_parameter, design, times=True)
-    random = lowest(study.curves, label)
     hysteresis = loops(ds, order_parameter, label, design)
+    random = lowest(study.curves, label)
     found = estimates_of(study)
     verdicts = _verdicts(study, hysteresis, found, label)
     critical = marked(judged(found, verdicts, size))
@@ -147,6 +148,7 @@ def judged(critical: Sequence[Critical], verdicts: Sequence[Verdict], size: str 
     'first'
     """
     need_records(verdicts, "verdicts", "mbsim.fss.transition_order(ds)")
+    need_name("size", size)
     found = Records[Critical]()
     for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
         own = {name: value for name, value in record.labels.items() if name not in (size, f"{size}_next")}

@@ -13,6 +13,9 @@ Conventions
 * The density lives on nodes at equal distances; each student is shared by its two nearest nodes in
   proportion, so that an order parameter with few values makes no comb, and the density is smoothed with
   (1, 2, 1)/4.
+* Beside the valley's node, which holds few students or none, those of the middle third of the way between the peaks
+  are counted: their share falls with the size where an interface parts two phases, stays at a critical point, and
+  grows where the correlation length is finite and pieces of one system are in either state.
 * The valley is the node with the greatest depth below the lower of the highest nodes on its two sides, of
   those with a tenth of the students or more on each side.
 
@@ -21,7 +24,7 @@ Reference: J. Lee and J. M. Kosterlitz, Phys. Rev. Lett. 65, 137 (1990).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
+from scipy.special import betaincinv, chdtri
 
 from mbsim.fss.interval import UNKNOWN, Interval
 from mbsim.fss.reasons import Reason, because
@@ -96,8 +99,18 @@ def histogram(
         students.size, m, edges, counts, interval, above, float(nodes[valley]),
         (float(nodes[left]), float(nodes[right])), unresolved,
         (because("empty_valley"),) if unresolved else (),
+        _between(values[np.isfinite(values)], float(nodes[left]), float(nodes[right])),
     )  # fmt: skip
     return found, barrier
+
+
+def _between(values: Array, low: float, high: float) -> Interval:
+    """The share of students in the middle third between two values, with the interval of Clopper and Pearson."""
+    third = (high - low) / 3
+    count, of = int(((values > low + third) & (values < high - third)).sum()), len(values)
+    least = betaincinv(count, of - count + 1, 0.025) if count else 0.0
+    most = betaincinv(count + 1, of - count, 0.975) if count < of else 1.0
+    return Interval(count / of, float(least), float(most))
 
 
 def _second_peak(counts: Array) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri, fdtri
 
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import need_records
+from mbsim.fss.design import need_name, need_records
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 from mbsim.fss.reasons import because
@@ -53,6 +53,8 @@ def connectivity_law(
     >>> fss.connectivity_law(points)
     [<ConnectivityLaw law power, d^x with x = 2.000 (1.990 to 2.010), m_c at N = 64, midpoint of q>]
     """
+    need_name("size", size)
+    need_name("connectivity", connectivity)
     groups: dict[tuple[str, str, tuple[tuple[str, Label], ...]], list[Critical | Extrapolation]] = {}
     for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
         if connectivity in record.labels and f"{size}_next" not in record.labels:

@@ -46,14 +46,17 @@ class Design:
 
     def __post_init__(self) -> None:
         for key in ("size", "control"):
-            _need_name(key, getattr(self, key))
+            need_name(key, getattr(self, key))
         samples = levels(self.samples)
         for one in samples:
-            _need_name("samples", one)
+            need_name("samples", one)
         if samples[0] == samples[1]:
             raise DatasetError(f"samples = {samples!r}: must be two different dimensions")
-        if self.control in samples:
-            raise DatasetError(f"control = {self.control!r}: must not be one of samples = {samples!r}")
+        for key in ("size", "control"):
+            if getattr(self, key) in samples:
+                raise DatasetError(
+                    f"{key} = {getattr(self, key)!r}: must not be one of samples = {samples!r}"
+                )
         object.__setattr__(self, "samples", samples)
         for key, least in (("bootstrap", FEWEST_RESAMPLES), ("seed", 0)):
             object.__setattr__(self, key, _whole(key, getattr(self, key), least))
@@ -124,7 +127,7 @@ def levels(samples: Any) -> tuple[str, str]:
     if samples is None:
         samples = ()
     names = (samples,) if isinstance(samples, str) else samples
-    if not hasattr(names, "__len__") or len(names) > len(SAMPLES):
+    if not isinstance(names, (tuple, list)) or len(names) > len(SAMPLES):
         raise DatasetError(f"samples = {samples!r}: must be at most two dimensions, such as {SAMPLES!r}")
     first, second = (*names, "_first", "_second")[:2] if names else ("_first", "_second")
     return first, second
@@ -142,7 +145,12 @@ def _pairs(error: Any) -> Mapping[str, tuple[str, str]]:
     return {str(quantity): (str(pair[0]), str(pair[1])) for quantity, pair in error.items()}
 
 
-def _need_name(key: str, value: Any) -> None:
+def need_name(key: str, value: Any) -> None:
+    """Refuse what cannot be the name of a dimension.
+
+    Raises:
+        DatasetError: it cannot.
+    """
     if not (isinstance(value, str) and value):
         raise DatasetError(f"{key} = {value!r}: must be the name of a dimension")
 

@@ -7,6 +7,8 @@ from mbsim.errors import DatasetError
 
 ALIKE = 1e-9
 """Values of a control closer than this share of its range are one value, told apart by rounding."""
+LARGEST = 1e70
+"""Values of an order parameter that are larger have no fourth power."""
 
 
 def real_numbers(values: xr.DataArray, name: str) -> None:
@@ -23,6 +25,20 @@ def real_numbers(values: xr.DataArray, name: str) -> None:
         )
         such = "".join(f", such as {one!r}" for one in values.to_numpy().ravel()[:1].tolist())
         raise DatasetError(f"{name} holds {kind}{such}: must be real numbers{advice}")
+
+
+def powers(values: xr.DataArray, name: str) -> None:
+    """Refuse an order parameter whose fourth power is no number of the machine.
+
+    Raises:
+        DatasetError: it is such.
+    """
+    largest = np.abs(values.to_numpy().astype(float))
+    largest = largest[np.isfinite(largest)].max(initial=0.0)
+    if largest > LARGEST:
+        raise DatasetError(
+            f"{name} holds {largest:g}: must be at most {LARGEST:g}, its fourth power is needed"
+        )
 
 
 def coordinate(values: xr.DataArray, dim: str, positive: bool = False) -> None:

@@ -7,8 +7,9 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import bdtrc
 
-from mbsim.fss.growth import FEWEST_SIZES, STILL, Exponents, Growth
+from mbsim.fss.growth import FEWEST_SIZES, SPAN, STILL, Exponents, Growth
 from mbsim.fss.interval import Interval
 from mbsim.fss.peak import Peak
 from mbsim.fss.reasons import Reason, because
@@ -32,6 +33,14 @@ STAY_APART = 0.8
 """Two phases stay apart if their distance at the largest size is this share of that at the smallest."""
 FARTHEST = 16.0
 """No size is asked for that is more than so many times the largest."""
+EMPTY = 0.03
+"""A valley is empty if the share of students in it lies below this, with its whole interval."""
+UNLIKELY = 0.01
+"""The valley fills if so many students in it at the largest size, were their share that of the others, had a chance
+below this.
+"""
+FULL = 1 / 3
+"""The share of students in the middle third of a histogram where phases are no longer told apart."""
 NOT_ONE = 0.9
 """1/ν below this, with its whole interval, is not that of two phases that coexist."""
 
@@ -52,13 +61,15 @@ class Evidence(NamedTuple):
     """Sentences, what they speak for, and what would be needed to say more.
 
     speaks_for: "first", "second", "crossover", or nothing. veto: why the transition is neither of second order nor
-    a crossover, whatever else speaks for it.
+    a crossover, whatever else speaks for it. refutes: why two phases do not part, so that neither barriers nor
+    growth speak for a transition of first order.
     """
 
     sentences: list[str]
     speaks_for: str = ""
     missing: Reason | None = None
     veto: Reason | None = None
+    refutes: Reason | None = None
 
 
 def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
@@ -77,10 +88,16 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     if not two:
         sentences.append("One peak at every size: two phases are not seen to coexist.")
         return growth, Evidence(sentences, "second")
-    if _grows_by_bounds([one.histogram for one in usable]):
+    drawn = [one.histogram for one in usable]
+    # Where the grid steps over the peak the histogram is that of another place at each size.
+    said, refutes = _filling([one.histogram for one in usable if one.peak.resolved], size)
+    sentences += said
+    if refutes is not None:
+        return growth, Evidence(sentences, "crossover", missing=refutes, refutes=refutes)
+    if _grows_by_bounds(drawn):
         sentences.append("The bounds of the barrier grow with the size, as that of an interface does.")
         return growth, Evidence(sentences, "first")
-    if _stay_apart([one.histogram for one in usable]):
+    if _stay_apart(drawn):
         sentences.append("At every size a valley that is all but empty parts two phases, which stay apart.")
         return growth, Evidence(sentences, "first")
     if len(measured) < FEWEST_SIZES:
@@ -95,8 +112,52 @@ def barriers(found: list[Found], size: str) -> tuple[Interval, Evidence]:
     slowest = max(first, BARRIER_ERROR) * ((sizes[-1] / sizes[0]) ** GROWTH_EXPONENT - 1)
     if growth.high < max(slowest, 4 * BARRIER_ERROR):
         sentences.append("The barrier does not grow with the size: no interface between two phases.")
-        return growth, Evidence(sentences, "second")
+        # At a critical point it stays as it is; it falls where the correlation length is finite.
+        falls = growth.high < 0 and max(one.barrier.low for one in drawn) > BARRIER
+        return growth, Evidence(sentences, "crossover" if falls else "second")
     return growth, Evidence(sentences, missing=because("need_larger_or_students"))
+
+
+def _filling(drawn: list[Histogram], size: str) -> tuple[list[str], Reason | None]:
+    """What lies between the two phases, and why they do not part, if its share grows with the size.
+
+    Of the largest sizes the students in the valley of the last are compared with those of the others together, by the
+    binomial law. Where the phases are no longer seen at the last size they have merged. A low barrier parts no
+    phases: order parameters with few values have some at small sizes.
+    """
+    if not drawn:
+        return [], None
+    last = drawn[-1]
+    parted = [one for one in drawn if one.barrier.low > BARRIER and one.size * SPAN >= last.size]
+    parted = [one for one in parted if one.between.known]
+    if not parted:
+        return [], None
+    texts = _by_size(size, [(one.size, _share_text(one.between)) for one in parted])
+    sentences = [f"Share of the students in the middle third between the two phases: {texts}."]
+    if not np.isfinite(last.valley):
+        sentences.append("At the largest size one peak is left: the phases have merged.")
+        return sentences, because("phases_merge", size=size, at=2 * last.size)
+    if len(parted) < 2 or parted[-1] is not last:
+        return sentences, None
+    counts = np.array([round(one.between.value * one.counts.sum()) for one in parted])
+    students = np.array([one.counts.sum() for one in parted])
+    chance = bdtrc(counts[-1] - 1, counts.sum(), students[-1] / students.sum()) if counts[-1] else 1.0
+    if chance >= UNLIKELY:
+        return sentences, None
+    sentences.append("The valley fills as the size grows, as where the correlation length is finite.")
+    before = max(parted[-2].between.value, 1 / students[-2])
+    rate = max(np.log(last.between.value / before) / np.log(last.size / parted[-2].size), 0.5)
+    full = last.size * max(2.0, (FULL / last.between.value) ** (1 / rate))
+    return sentences, because("valley_fills", size=size, at=_round(min(full, FARTHEST * last.size)))
+
+
+def _share_text(share: Interval) -> str:
+    return f"{Interval(*(100 * end for end in share))} %"
+
+
+def _empty(drawn: Histogram) -> bool:
+    """Whether hardly a student can lie between the phases, or nothing is known of it."""
+    return not drawn.between.known or drawn.between.high < EMPTY
 
 
 def _by_size(size: str, texts: list[tuple[Any, str]]) -> str:
@@ -135,8 +196,12 @@ def _grows_by_bounds(usable: list[Histogram]) -> bool:
 
 
 def _stay_apart(usable: list[Histogram], least: float = HIGH_BARRIER) -> bool:
-    """Whether two phases are parted by a high barrier at every size, and do not approach each other."""
-    if not all(np.isfinite(one.valley) and one.barrier.low > least for one in usable):
+    """Whether two phases are parted by a high barrier at every size, by an empty valley at the largest, and do not
+    approach each other.
+    """
+    if not all(np.isfinite(one.valley) and one.barrier.low > least for one in usable) or not _empty(
+        usable[-1]
+    ):
         return False
     distances = [one.peaks[1] - one.peaks[0] for one in usable]
     return distances[-1] >= STAY_APART * distances[0]
@@ -154,10 +219,12 @@ def growing(found: list[Found], peaks: Growth, slopes: Growth, powers: Exponents
             f"Together 1/ν = {powers.inverse_nu} and β/ν = {powers.beta_over_nu} in {size}; 1 and 0 where two "
             "phases coexist."
         )
+    usable = [one.histogram for one in found if one.histogram.barrier.known]
     if powers.of_coexistence:
         sentences.append("Both grow as where two phases coexist.")
-        return Evidence(sentences, "first")
-    usable = [one.histogram for one in found if one.histogram.barrier.known]
+        if usable and np.isfinite(usable[-1].valley) and _empty(usable[-1]):
+            return Evidence(sentences, "first")
+        return Evidence(sentences, missing=because("need_empty_valley", most=EMPTY))
     if len(usable) >= FEWEST_SIZES and _stay_apart(usable, BARRIER) and peaks.overall.low > ALMOST_ONE:
         sentences.append("Two phases stay apart, and the susceptibility grows almost as the size.")
         return Evidence(sentences, "first")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import need_records
+from mbsim.fss.design import need_name, need_records
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.laws import Extrapolation, Stability
 from mbsim.fss.reasons import Reason, because, distinct
@@ -71,6 +71,7 @@ def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> Records[Ext
     >>> fss.extrapolate(records)
     [<Extrapolation law undecided, m_c(∞) = 18.0 (17.3 to 18.7), midpoint of q>]
     """
+    need_name("size", size)
     groups: dict[tuple[str, str, tuple[tuple[str, Label], ...]], list[Critical]] = {}
     for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
         if size in record.labels:

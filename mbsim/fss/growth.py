@@ -27,7 +27,7 @@ FEWEST_SIZES = 3
 STILL = 0.1
 """What grows with an exponent below this does not grow."""
 JUMP_NU, JUMP_BETA = 0.75, 0.125
-"""Coexistence: 1/ν above the one and β/ν below the other, each with its whole interval."""
+"""Coexistence: 1/ν above the one and |β/ν| below the other, each with its whole interval."""
 
 
 class Growth(NamedTuple):
@@ -55,7 +55,11 @@ class Growth(NamedTuple):
 
     @property
     def missing_factor(self) -> float:
-        """The size, in units of the largest one, at which as many students would tell growth from none."""
+        """How many times the largest size a next one must be for as many students to tell growth from none.
+
+        The pair of the largest size and that one has a lever so much longer that the error of its exponent is
+        `STILL`, if logarithms have the same errors there.
+        """
         reach = (self.pair.high - self.pair.low) / 2
         if not np.isfinite(reach) or len(self.sizes) < 2:
             return np.nan
@@ -78,23 +82,35 @@ def growth(sizes: Sequence[float], quantities: Sequence[Resampled]) -> Growth:
 
 
 class Exponents(NamedTuple):
-    """1/ν and β/ν that follow from how peak and slope grow over the largest sizes that have both."""
+    """1/ν and β/ν that follow from how peak and slope grow over all sizes that have both.
+
+    of_pair: the same of the last two of these sizes alone.
+    """
 
     inverse_nu: Interval = UNKNOWN
     beta_over_nu: Interval = UNKNOWN
+    of_pair: "Exponents | None" = None
 
     @property
     def of_coexistence(self) -> bool:
-        """Whether they are those of two phases that coexist: 1/ν → 1 and β/ν → 0."""
-        return (
-            self.inverse_nu.low > JUMP_NU and abs(self.beta_over_nu.value) < JUMP_BETA > self.beta_over_nu.low
-        )
+        """Whether they are those of two phases that coexist, 1/ν → 1 and β/ν → 0, to the last pair of sizes.
+
+        Where the correlation length is finite they are so at the small sizes, and no longer at the last.
+        """
+        near = self.inverse_nu.low > JUMP_NU and -JUMP_BETA < self.beta_over_nu.low
+        near = near and self.beta_over_nu.high < JUMP_BETA
+        return near and (self.of_pair is None or self.of_pair.of_coexistence)
 
 
 def exponents(sizes: Sequence[float], peaks: Sequence[Resampled], slopes: Sequence[Resampled]) -> Exponents:
     """Exponents of the sizes that have both; unknown with fewer than three."""
     if len(sizes) < FEWEST_SIZES:
         return Exponents()
+    pair = _exponents(sizes[-2:], peaks[-2:], slopes[-2:])
+    return _exponents(sizes, peaks, slopes)._replace(of_pair=pair)
+
+
+def _exponents(sizes: Sequence[float], peaks: Sequence[Resampled], slopes: Sequence[Resampled]) -> Exponents:
     heights = [one.map(logarithm) for one in peaks]
     steep = [one.map(logarithm) for one in slopes]
     x, s = slope(sizes, heights), slope(sizes, steep)

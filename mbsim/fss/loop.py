@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from mbsim.fss import resample
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Errors, Samples, levels, need_dataset, need_name
+from mbsim.fss.door import coordinate
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.midpoint import midpoints
 from mbsim.fss.reasons import because
@@ -77,8 +78,10 @@ def loops(ds: xr.Dataset, order_parameter: str, label: str, design: Design) -> R
     """What `hysteresis` gives."""
     ds, design = means_as_samples(ds, order_parameter, design)
     values = samples_of(ds, order_parameter, design)
+    need_name("label", label)
     if values.sizes.get(label, 1) < 2:
         return Records()
+    coordinate(values, label)
     starts = float(ds[label].min()), float(ds[label].max())
     # One start at a time and without its label, so that both draw the same teachers: they are the same.
     branches = [ds.sel({label: start}, drop=True) for start in starts]

@@ -36,6 +36,7 @@ from mbsim.fss.interval import Label, Order
 from mbsim.fss.names import MIDPOINT
 from mbsim.fss.reasons import Reason, because, extend
 from mbsim.fss.records import Records
+from mbsim.fss.request import number
 from mbsim.fss.resample import generator
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.samples import (
@@ -101,6 +102,7 @@ def midpoint(
     [<Critical N = 64: m_c = 17.98 (17.67 to 18.26), midpoint of q>]
     """
     design = Design(control=control, samples=levels(samples), bootstrap=bootstrap, seed=seed, error=error)
+    number("minimum_rise", minimum_rise)
     return midpoints(ds, order_parameter, design, scale, minimum_rise)
 
 
@@ -134,15 +136,17 @@ def midpoints(
             order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap, systematic
         )
         found = _analyse(points, fit, generator(design.seed, labels), ready.get(_key(labels)))
-        notes = notes_of(students, design.control)
+        notes = notes_of(m, students, design.control)
         if all_equal(notes):
             unknown = (np.nan, np.nan)
             found = found._replace(
                 low=np.nan, high=np.nan, draws=None, statistical=unknown, systematic=unknown
             )
         found = found._replace(because=(*found.because, *notes))
-        # Of one teacher both branches are there: it is not that none is seen.
-        seen = np.isfinite(found.m_c) or any(one.key == "one_teacher" for one in found.because)
+        # Of one teacher both branches are there, and of few points nothing is known: it is not that none is seen.
+        seen = np.isfinite(found.m_c) or any(
+            one.key in ("one_teacher", "few_points") for one in found.because
+        )
         order: Order = "undecided" if seen else "none"
         records.append(
             Critical(
@@ -304,7 +308,7 @@ def _resolution(x: Array, fitted: curve.Curve) -> float:
 
 
 def _check_scale(control: xr.DataArray, scale: str) -> None:
-    if scale not in ("linear", "log"):
+    if not (isinstance(scale, str) and scale in ("linear", "log")):
         raise DatasetError(f"scale = {scale!r}: allowed are 'linear' and 'log'")
     if scale == "log" and not bool((control > 0).all()):
         raise DatasetError(

@@ -1,13 +1,11 @@
 """m_c against the length of the run: the estimate at every measured time, and whether it has come to rest.
 
     m_c(t) = the estimator of m_c, of the order parameter at the measured time t
-    trend  = d m_c / d log10 t over the last decade, t_last / 10 ≤ t ≤ t_last
+    trend  = d m_c / d log10 t over the last decade, t_last / 10 ≤ t ≤ t_last, and over the last half of it
 
-The trend is the slope of a straight line through m_c(t) against log10 t, each time weighted by the share of
-log10 t that it stands for, so that times measured densely at the end do not outweigh the rest. All times are
-resampled with the same teachers and replicas: what moves all of them together is not in the interval of the
-trend. Intervals are those of chance and of the grid's resolution; what a definition leaves open moves all times
-alike.
+Both are of `drift`, where all times are resampled with the same teachers and replicas: what moves all of them
+together is in neither interval. Intervals are those of chance and of the grid's resolution; what a definition leaves
+open moves all times alike.
 
 Students that start at random leave a metastable state later the nearer they are to where it loses its
 stability, so that m_c read off them moves with log t long after every other sign of a run has come to rest.
@@ -26,7 +24,8 @@ from numpy.typing import NDArray
 from mbsim.errors import DatasetError
 from mbsim.fss import names
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset
+from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset, need_name
+from mbsim.fss.drift import FEWEST_TIMES, Drift, drift, late
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.interval import UNKNOWN, Interval, Label
@@ -38,11 +37,8 @@ from mbsim.fss.samples import means_as_samples, order_parameter_of
 
 Array = NDArray[np.float64]
 
-FEWEST_TIMES = 3
 LINEAR = {"output_overlap": "generalization_error"}
 """What is not kept over time, and what it is a linear function of that is."""
-SHORTEST = 0.5
-"""The times of a trend must span so many decades."""
 
 
 def _none() -> Array:
@@ -57,8 +53,9 @@ class OverTime(Record):
     times: those measured, without zero, shape (time,). m_c, low, high: m_c(t) with its 95 % interval, without a
         systematic part, shape (time,); NaN where there is none.
     trend: the change of m_c per factor of ten in time over the last decade, with its 95 % interval.
+    at_end: the same over the last half of that decade, t_last / √10 ≤ t ≤ t_last; less where the drift slows down.
     because: why there is no trend, or that m_c is still moving: key "still_moving", or "spinodal" where phases are
-        known to coexist.
+        known to coexist; and how many of the measured times were read off, if not all.
     """
 
     labels: dict[str, Label]
@@ -71,6 +68,7 @@ class OverTime(Record):
     high: Array = field(default_factory=_none)
     trend: Interval = UNKNOWN
     because: tuple[Reason, ...] = ()
+    at_end: Interval = UNKNOWN
 
     keys: ClassVar[tuple[str, ...]] = ("estimator",)
 
@@ -84,16 +82,21 @@ class OverTime(Record):
         """Whether m_c still moves at the end of the run, by more than its own error in a factor of ten."""
         return any(one.key in ("still_moving", "spinodal") for one in self.because)
 
+    @property
+    def notes(self) -> tuple[Reason, ...]:
+        """What to mind besides whether m_c moves: how many times were read off."""
+        return tuple(one for one in self.because if one.key == "times_left_out")
+
     def as_spinodal(self) -> "OverTime":
         """The same, where phases are known to coexist: if m_c still moves it is the limit of a metastable state."""
         return replace(self, because=tuple(map(_spinodal, self.because)))
 
     def fields(self) -> dict[str, Any]:
         """The estimator, the last m_c and the trend."""
-        return {"estimator": self.title, "m_c": self._at(-1), "trend": self.trend}
+        return {"estimator": self.title, "m_c": self._at(-1), "trend": self.trend, "at_end": self.at_end}
 
     def row(self) -> dict[str, Any]:
-        """Labels, estimator by its key, the last m_c and the trend."""
+        """Labels, estimator by its key, the last m_c, and the trend, of the last half-decade too."""
         return super().row() | {"estimator": self.estimator, "order_parameter": self.order_parameter}
 
     def summary(self) -> str:
@@ -152,6 +155,7 @@ def over_time(
     ([18.0, 17.0, 16.0], -2, True)
     """
     design = Design(size, control, levels(samples), bootstrap, seed, error)
+    need_name("time", time)
     return times_of(ds, timed_variable(need_dataset(ds), order_parameter, time), design, time, estimator)
 
 
@@ -178,7 +182,9 @@ def times_of(
     estimator: str = MIDPOINT,
     most: int | None = None,
 ) -> Records[OverTime]:
-    """What `over_time` gives; with `most`, at so many times at most, evenly spaced in log t, the last among them."""
+    """What `over_time` gives; with `most`, at so many times at most: half of them in the last decade, which has the
+    trend, half before it, evenly spaced in log t, the first and the last among them.
+    """
     ds, design = means_as_samples(ds, order_parameter, design)
     whole = ds[[order_parameter]]
     times = np.asarray(ds[time].to_numpy(), float)
@@ -190,8 +196,10 @@ def times_of(
         at_time.append({tuple(one.labels.items()): one for one in found})
     unit = str(ds[time].attrs.get("units", ""))
     keys = list(dict.fromkeys(key for found in at_time for key in found))
+    measured = int((times > 0).sum())
+    notes = (because("times_left_out", count=len(wanted), of=measured),) if len(wanted) < measured else ()
     return Records(
-        _one(dict(key), estimator, order_parameter, unit, times[wanted], [one[key] for one in at_time])
+        _one(dict(key), estimator, order_parameter, unit, times[wanted], [one[key] for one in at_time], notes)
         for key in keys
     )
 
@@ -203,13 +211,21 @@ def _records(study: Study, estimator: str) -> Sequence[Critical]:
 
 
 def _spread(times: Array, most: int | None) -> NDArray[np.int64]:
-    """Places of positive times, `most` of them, evenly spaced in their logarithm."""
+    """Places of positive times, at most so many, those of the last decade and those before it evenly in log t."""
     positive = np.flatnonzero(times > 0)
     if most is None or len(positive) <= most:
         return positive
-    logs = np.log(times[positive])
+    end = late(times[positive])
+    places = [_evenly(times, positive[part], most // 2) for part in (~end, end)]
+    return np.concatenate(places)
+
+
+def _evenly(times: Array, places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    if len(places) <= most:
+        return places
+    logs = np.log(times[places])
     nearest = np.abs(np.linspace(logs[0], logs[-1], most)[:, None] - logs).argmin(axis=1)
-    return positive[np.unique(nearest)]
+    return places[np.unique(nearest)]
 
 
 def _one(
@@ -219,41 +235,41 @@ def _one(
     unit: str,
     times: Array,
     found: Sequence[Critical],
+    notes: tuple[Reason, ...],
 ) -> OverTime:
     m_c = np.array([one.m_c for one in found])
     low, high = np.array([one.of_chance for one in found]).reshape(-1, 2).T
-    trend, why = _trend(times, found)
-    return OverTime(labels, estimator, order_parameter, unit, times, m_c, low, high, trend, why)
+    moved, why = _drift(times, found)
+    return OverTime(
+        labels,
+        estimator,
+        order_parameter,
+        unit,
+        times,
+        m_c,
+        low,
+        high,
+        moved.mean,
+        (*why, *notes),
+        moved.at_end,
+    )
 
 
 def _spinodal(reason: Reason) -> Reason:
     return because("spinodal", **reason.values) if reason.key == "still_moving" else reason
 
 
-def _trend(times: Array, found: Sequence[Critical]) -> tuple[Interval, tuple[Reason, ...]]:
-    """The mean slope against log10 t over the last decade, and what is to be said of it; where a drift slows down, it
-    is less steep at the end.
-    """
-    last = [at for at in range(len(times)) if times[at] >= times[-1] / 10 and np.isfinite(found[at].m_c)]
-    x = np.log10(times[last])
-    if len(last) < FEWEST_TIMES or np.ptp(x) < SHORTEST:
-        span = float(10 ** np.ptp(x)) if len(last) else 0.0
-        return UNKNOWN, (because("few_times", count=len(last), needed=FEWEST_TIMES, factor=span),)
-    weights = np.gradient(x)
-    centred = x - np.average(x, weights=weights)
-    arm = weights * centred / (weights * centred**2).sum()
-    value = float(arm @ [found[at].m_c for at in last])
-    draws = [found[at].draws for at in last]
-    if any(one is None for one in draws):
-        return Interval(value), ()
-    change = np.stack([one for one in draws if one is not None], axis=-1) @ arm
-    change = change[np.isfinite(change)]
-    if len(change) < 2:
-        return Interval(value), ()
-    low, high = np.quantile(change - change.mean(), [0.025, 0.975])
-    trend = Interval(value, value + float(low), value + float(high))
-    error = float(np.ptp(found[last[-1]].of_chance)) / 2
-    if trend.low <= 0 <= trend.high or abs(value) <= error:
-        return trend, ()
-    since, until = float(times[last[0]]), float(times[last[-1]])
-    return trend, (because("still_moving", trend=trend, since=since, until=until),)
+def _drift(times: Array, found: Sequence[Critical]) -> tuple[Drift, tuple[Reason, ...]]:
+    """The drift over the last decade and its last half, and what is to be said of it."""
+    moved = drift(times, np.array([one.m_c for one in found]), [one.draws for one in found])
+    last = times[late(times) & [bool(np.isfinite(one.m_c)) for one in found]]
+    if not moved.mean.known:
+        span = float(last[-1] / last[0]) if len(last) else 0.0
+        return Drift(), (because("few_times", count=len(last), needed=FEWEST_TIMES, factor=span),)
+    error = float(np.ptp(next(one for one in reversed(found) if np.isfinite(one.m_c)).of_chance)) / 2
+    slopes = [one for one in moved if one.known]
+    clear = all(one.low > 0 or one.high < 0 for one in slopes)
+    if not clear or abs(moved.mean.value) <= error:
+        return moved, ()
+    since, until = float(last[0]), float(last[-1])
+    return moved, (because("still_moving", trend=moved.mean, at_end=moved.at_end, since=since, until=until),)

@@ -16,6 +16,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "omega": (0.05, 4.0),
 }
 """Where parameters are searched for unless bounds are given; m_c within the points."""
+LARGEST = 20.0
+"""Exponents of N that are larger leave the range of numbers."""
 Window = tuple[float, float] | None
 
 
@@ -52,20 +54,26 @@ class Request:
             raise DatasetError(f"quantity = {self.quantities!r}: each quantity must be named once")
         for key in ("m_c", "nu"):
             if getattr(self, key) is not None:
-                object.__setattr__(self, key, _number(key, getattr(self, key), positive=key == "nu"))
-        if self.correction is not None and self.correction != "fit":
-            object.__setattr__(self, "correction", _number("correction", self.correction, True, ' or "fit"'))
+                object.__setattr__(self, key, number(key, getattr(self, key), positive=key == "nu"))
+        if self.correction is not None and not (
+            isinstance(self.correction, str) and self.correction == "fit"
+        ):
+            object.__setattr__(self, "correction", number("correction", self.correction, True, ' or "fit"'))
         for key in ("window", "scaled_window"):
             if getattr(self, key) is not None:
                 object.__setattr__(self, key, _ends(key, getattr(self, key)))
-        beta = {name: _number("beta", value) for name, value in self.beta.items()}
+        if self.nu is not None and 1 / self.nu > LARGEST:
+            raise DatasetError(f"nu = {self.nu:g}: must be at least {1 / LARGEST:g}")
+        if isinstance(self.correction, float) and self.correction > LARGEST:
+            raise DatasetError(f"correction = {self.correction:g}: must be at most {LARGEST:g}")
+        beta = {name: number("beta", value) for name, value in self.beta.items()}
         for name in beta:
             if name not in self.quantities:
                 raise DatasetError(f"beta of {name!r}: allowed are {', '.join(self.quantities)}")
         still = {name: 0.0 for name in self.quantities if name in DIMENSIONLESS}
         object.__setattr__(self, "beta", still | beta)
-        start = {key: _number(f"start[{key!r}]", value) for key, value in self._known("start").items()}
-        bounds = {key: _ends(f"bounds[{key!r}]", value) for key, value in self._known("bounds").items()}
+        start = {key: number(f"start[{key!r}]", value) for key, value in self._known("start").items()}
+        bounds = {key: _bounds(key, value) for key, value in self._known("bounds").items()}
         for key, value in start.items():
             if key in bounds and not bounds[key][0] <= value <= bounds[key][1]:
                 raise DatasetError(
@@ -110,17 +118,22 @@ def request(
     return Request(names, beta=beta or {}, **given)
 
 
-def _number(key: str, value: Any, positive: bool = False, alternative: str = "") -> float:
+def number(key: str, value: Any, positive: bool = False, alternative: str = "") -> float:
+    """The value as a finite number.
+
+    Raises:
+        DatasetError: it is none, or not positive where it must be.
+    """
     allowed = ("a positive number" if positive else "a finite number") + alternative
     real = not isinstance(value, (bool, str, complex))
     try:
-        number = float(value) if real else math.nan
+        found = float(value) if real else math.nan
     except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or (positive and not number > 0):
+        found = math.nan
+    if not math.isfinite(found) or (positive and not found > 0):
         shown = f"{value:g}" if isinstance(value, float) else repr(value)
         raise DatasetError(f"{key} = {shown}: must be {allowed}")
-    return number
+    return found
 
 
 def _ends(key: str, value: Any) -> tuple[float, float]:
@@ -129,6 +142,18 @@ def _ends(key: str, value: Any) -> tuple[float, float]:
     low, high = (_end(key, one) for one in value)
     if not low < high:
         raise DatasetError(f"{key} = ({low:g}, {high:g}): the first must be less than the second")
+    return low, high
+
+
+def _bounds(name: str, value: Any) -> tuple[float, float]:
+    """Finite ends, of exponents not too large for numbers."""
+    key = f"bounds[{name!r}]"
+    low, high = _ends(key, value)
+    most = math.inf if name == "m_c" else LARGEST
+    for end in (low, high):
+        if not (math.isfinite(end) and abs(end) <= most):
+            allowed = "be finite" if name == "m_c" else f"lie between {-most:g} and {most:g}"
+            raise DatasetError(f"{key} has {end:g}: must {allowed}")
     return low, high
 
 

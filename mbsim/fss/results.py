@@ -128,6 +128,8 @@ class Histogram:
     barrier: ln(geometric mean of the two peaks / valley), 0 with one peak; a field that favours one phase
         changes the weights and not this mean, for a valley half-way.
     unresolved: the valley holds so few students that the barrier is only bounded below, by `barrier.low`.
+    between: the share of students in the middle third of the way from one peak to the other, with its 95 % interval
+        (Clopper and Pearson); unknown with one peak.
     """
 
     size: float
@@ -140,6 +142,7 @@ class Histogram:
     peaks: tuple[float, float] = (math.nan, math.nan)
     unresolved: bool = False
     because: tuple[Reason, ...] = ()
+    between: Interval = UNKNOWN
 
     @property
     def reason(self) -> str:
@@ -232,8 +235,8 @@ class Hysteresis(Record):
 class Analysis:
     """All of it for one dataset. Where nothing can be said a list is empty, and `reasons` says why, by field.
 
-    summaries: as `fss.summaries` gives it. over_time: m_c at ten measured times, from 100 resamples; `fss.over_time`
-    has all of them. because: by field, why nothing can be said; `reasons`, in words.
+    summaries: as `fss.summaries` gives it. over_time: m_c at up to 16 measured times, from 100 resamples;
+    `fss.over_time` has all of them. because: by field, why nothing can be said; `reasons`, in words.
     """
 
     summaries: xr.Dataset

@@ -10,16 +10,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
+from mbsim.fss.copies import Copies, copies, without
 from mbsim.fss.design import Design, need_dataset
-from mbsim.fss.door import coordinate, real_numbers
+from mbsim.fss.door import coordinate, powers, real_numbers
 from mbsim.fss.given import as_samples
 from mbsim.fss.interval import Label
 from mbsim.fss.reasons import Reason, because
 
 Array = NDArray[np.float64]
-
-FEW_VALUES = 2
-"""Students with so many values only may agree by chance."""
 
 
 def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
@@ -37,6 +35,8 @@ def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
     'q'
     """
     need_dataset(ds)
+    if name is not None and not isinstance(name, str):
+        raise DatasetError(f"order_parameter = {name!r}: must be the name of a variable")
     chosen = name or str(ds.attrs.get("order_parameter", "overlap_mean"))
     if chosen not in ds:
         held = ", ".join(sorted(map(str, ds.data_vars))) or "nothing"
@@ -60,6 +60,7 @@ def samples_of(ds: xr.Dataset, name: str, design: Design) -> xr.DataArray:
         held = ", ".join(map(str, values.dims))
         raise DatasetError(f"control {control!r} is no dimension of {name}, which has {held}")
     real_numbers(values, name)
+    powers(values, name)
     coordinate(values, control)
     for dim in values.dims:
         numbers, counts = np.unique(values[dim].to_numpy(), return_counts=True)
@@ -72,6 +73,10 @@ def samples_of(ds: xr.Dataset, name: str, design: Design) -> xr.DataArray:
         if error not in ds:
             held = ", ".join(sorted(map(str, ds.data_vars)))
             raise DatasetError(f"error = {error!r} is not in the dataset, which holds {held}")
+        if already := [one for one in samples if one in values.dims]:
+            raise DatasetError(
+                f"error = {error!r}: {name} has samples already, over {', '.join(already)}; either these or errors"
+            )
         return as_samples(values, ds[error], samples, control)
     first, second = samples
     if first not in values.dims and first not in values.coords and second in values.dims:
@@ -128,49 +133,42 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
         at = dict(zip(dims, index, strict=True))
         labels: dict[str, Label] = {dim: first[dim][at[dim]].item() for dim in dims}
         raw = {name: values.isel(at).to_numpy().astype(float) for name, values in whole.items()}
-        teachers, points = counted(raw[names[0]])
-        fields = {name: values[teachers][..., points] for name, values in raw.items()}
-        notes = notes_of(raw[names[0]], control)
+        twice, points = counted(raw[names[0]])
+        fields = {name: without(values, twice)[..., points] for name, values in raw.items()}
+        notes = notes_of(m, raw[names[0]], control)
         found.append(Ensemble(labels, float(labels[size]), m[points], fields, notes))
     return found
 
 
-def counted(values: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The teachers with any data, copies once, and the values of m that at least half of those have."""
-    has = np.isfinite(values).sum(axis=1) > 0
-    ran = (has.sum(axis=1) > 0) & ~copies(values)
-    return ran, has[ran].sum(axis=0) * 2 >= max(1, int(ran.sum()))
+def counted(values: Array) -> tuple[Copies, NDArray[np.bool_]]:
+    """Copies among the students, which count once, and the values of m that at least half of the teachers have.
 
-
-def copies(values: Array) -> NDArray[np.bool_]:
-    """The teachers whose students all equal those of an earlier teacher at every point, shape (teacher,).
-
-    Runs with one seed are copies, and tell no more than one of them. Students of two values, such as those
-    that fail or succeed, may agree by chance and are none.
+    Teachers without any data count as copies: they tell nothing.
     """
-    found = np.zeros(len(values), bool)
-    finite = values[np.isfinite(values)]
-    if len(values) < 2 or len(np.unique(finite[:1000])) <= FEW_VALUES:
-        return found
-    if len(np.unique(np.nansum(values, axis=(1, 2)))) == len(values):  # no two have the same sum
-        return found
-    rows = np.where(np.isfinite(values), values, np.nan).reshape(len(values), -1)
-    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
-    found[:] = True
-    found[np.unique(whole, return_index=True)[1]] = False  # the first of each kind
-    return found & np.isfinite(rows).any(axis=1)
+    has = np.asarray(np.isfinite(values).any(axis=1))
+    found = copies(values)
+    none = np.asarray(found.teachers | ~has.any(axis=1))
+    return found._replace(teachers=none), has[~none].sum(axis=0) * 2 >= max(1, int((~none).sum()))
 
 
-def notes_of(values: Array, control: str) -> tuple[Reason, ...]:
+def notes_of(m: Array, values: Array, control: str) -> tuple[Reason, ...]:
     """What must be known of students (teacher, replica, point) beside the numbers that follow from them."""
     notes = []
-    twice = int(copies(values).sum())
+    found = copies(values)
+    twice, again = int(found.teachers.sum()), int(found.students.sum())
     if twice:
         notes.append(because("equal_students", count=twice, of=len(values)))
+    if again:
+        students = int(np.isfinite(values[~found.teachers]).any(axis=-1).sum())
+        notes.append(because("equal_replicas", count=again, of=students))
     points = counted(values)[1]
     dropped = int(np.isfinite(values).any(axis=(0, 1)).sum()) - int(points.sum())
     if dropped:
         notes.append(because("points_left_out", count=dropped, control=control))
+    infinite = np.isinf(values)
+    if infinite.any():
+        at = tuple(m[infinite.any(axis=(0, 1))].tolist())
+        notes.append(because("infinite", count=int(infinite.sum()), control=control, at=at))
     return tuple(notes)
 
 
@@ -179,10 +177,10 @@ def used(m: Array, values: Array) -> tuple[Array, Array]:
 
     Where all teachers are copies of one they stay: their mean is known, though no error of it.
     """
-    teachers, points = counted(values)
-    if teachers.sum() == 1:
-        teachers |= copies(values)
-    return m[points], values[teachers][..., points]
+    found, points = counted(values)
+    if (~found.teachers).sum() == 1:
+        found = found._replace(teachers=np.logical_not(np.isfinite(values).any(axis=(1, 2))))
+    return m[points], without(values, found)[..., points]
 
 
 def all_equal(notes: Iterable[Reason]) -> bool:

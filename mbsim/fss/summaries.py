@@ -62,7 +62,11 @@ def summarise(ds: xr.Dataset, order_parameter: str, design: Design, times: bool 
         return _given(ds, order_parameter, design)
     moments = moment_names(ds, order_parameter)
     wanted = [SUCCESS] + ([SUCCESS_TIME] if times and SUCCESS_TIME in ds else [])
-    extra = tuple(name for name in wanted if name in ds and name != order_parameter)
+    # A variable of other students, such as one that has no times, goes with no order parameter of these.
+    same = set(ds[order_parameter].dims)
+    extra = tuple(
+        name for name in wanted if name in ds and name != order_parameter and set(ds[name].dims) == same
+    )
     return [
         Summary(one, _quantities(one, moments, design.bootstrap, generator(design.seed, one.labels)))
         for one in ensembles(ds, (*moments, *extra), design)

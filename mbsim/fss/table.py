@@ -44,7 +44,8 @@ def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:
 
 
 def times_json(found: Sequence[OverTime]) -> list[dict[str, Any]]:
-    """m_c against the length of the run, as plain records: labels, times, m_c with its ends, and the trend.
+    """m_c against the length of the run, as plain records: labels, times, m_c with its ends, and the trend,
+    of the last half-decade too.
 
     >>> from mbsim import fss
     >>> fss.times_json(fss.analyze(fss.planted([64]), bootstrap=50).over_time)
@@ -56,7 +57,7 @@ def times_json(found: Sequence[OverTime]) -> list[dict[str, Any]]:
             "unit": one.unit,
             "times": one.times.tolist(),
             **{name: [null_if_nan(at) for at in getattr(one, name)] for name in ("m_c", "low", "high")},
-            "trend": [null_if_nan(at) for at in one.trend],
+            **{name: [null_if_nan(at) for at in getattr(one, name)] for name in ("trend", "at_end")},
             "moving": one.moving,
             "estimator_key": one.estimator,
             **reason_json(one.because, one.reason),

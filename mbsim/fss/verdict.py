@@ -3,7 +3,8 @@
 Four kinds of evidence are gathered (`evidence`), each as sentences:
 
 * the histogram of the order parameter at the peak of its susceptibility: whether two phases coexist there,
-  and whether the barrier between them grows with N (`coexistence`);
+  whether the barrier between them grows with N (`coexistence`), and whether the valley fills instead: a system
+  that is smaller than its correlation length has two phases too, and loses them as it grows;
 * the growth of the susceptibility's peak and of the order parameter's steepest slope (`growth`): 1/ν → 1 and
   β/ν → 0 where phases coexist, slower at a critical point, none in a crossover;
 * the loop between random and planted starts, where both were run (`loop`);
@@ -12,10 +13,11 @@ Four kinds of evidence are gathered (`evidence`), each as sentences:
 The verdict is
 
 * "first" if the barrier of three sizes or more grows (its bounds, where valleys are empty), or is high at each while
-  the phases stay apart; or if peak and slope grow as where phases coexist; or if the loop stays open at the two
+  the phases stay apart and the valley is empty; or if peak and slope grow as where phases coexist, at the last
+  pair of sizes too, and the valley is empty; neither where the valley fills. Or if the loop stays open at the two
   largest sizes and the branches are two states at one m;
-* "second" if no barrier grows at three sizes or more, the peak grows slower than N, it grows from the last size but
-  one to the last beyond the error of that growth, and no loop is open at any size;
+* "second" if no barrier grows or falls at three sizes or more, the peak grows slower than N, it grows from the last
+  size but one to the last beyond the error of that growth, and no loop is open at any size;
 * "crossover" if over the largest sizes neither peak nor slope grows, with their whole intervals (exponents below
   0.1), no barrier grows, and no loop is open: a smooth change, which has a midpoint and no critical point;
 * "none" if neither the susceptibility nor the midpoint of the order parameter shows a transition at any size;
@@ -133,7 +135,7 @@ def _unless_it_rises(verdict: Verdict, rises: Sequence[Critical], size: str) -> 
     seen = tuple(
         one.labels[size]
         for one in rises
-        if one.order != "none" and verdict.labels.items() <= one.labels.items()
+        if np.isfinite(one.m_c) and verdict.labels.items() <= one.labels.items()
     )
     if not seen:
         return verdict
@@ -167,7 +169,9 @@ def _verdict(
         return Verdict(labels, "undecided", [], because=(because("one_teacher"),))
     found, refused = _examine(summaries, name, design)
     if not found:
-        return Verdict(labels, "none", [], because=distinct(refused))
+        # Where hardly a value of the control has data it is not that no transition is seen.
+        looked = any(one["reason"].key not in ("no_data", "few_points") for one in refused)
+        return Verdict(labels, "none" if looked else "undecided", [], because=distinct(refused))
     barrier_growth, by_barrier = barriers(found, size)
     peaks, slopes = _peaks(found), _slopes(found)
     both = [at for at in peaks if at in slopes]
@@ -247,6 +251,9 @@ def _decide(
     if len(found) < 2:
         return "undecided", (because("one_size_shows", needed=FEWEST_SIZES), *larger)
     spoken = {"barrier": by_barrier, "growth": by_growth, "loop": by_loop}
+    if by_barrier.refutes is not None and by_growth.speaks_for == "first":
+        by_growth = by_growth._replace(speaks_for="")
+        spoken["growth"] = by_growth
     if any(one.speaks_for == "first" for one in spoken.values()):
         # An exponent that is still below one at these sizes does not speak against a barrier that grows.
         weak = {"growth": ("first", "second", "")}
@@ -259,7 +266,9 @@ def _decide(
     needed = tuple(one.missing for one in spoken.values() if one.missing)
     vetoes = tuple(one.veto for one in spoken.values() if one.veto)
     smooth = by_growth.speaks_for
-    if by_barrier.speaks_for == "second" and smooth in ("second", "crossover"):
+    # A barrier may stay as it is at a critical point; where it falls the change is smooth.
+    allowed: dict[str, tuple[str, ...]] = {"second": ("second",), "crossover": ("second", "crossover")}
+    if by_barrier.speaks_for in allowed.get(smooth, ()):
         if not vetoes:
             return ("second", ()) if smooth == "second" else ("crossover", ())
         first = (*needed, because("need_larger_closed"))[0]

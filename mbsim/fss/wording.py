@@ -42,12 +42,20 @@ WORDS: dict[str, Words] = {
         "{count} of {of} teachers {count:is a copy|are copies} of another, students and all, "
         "and {count:counts|count} once: one seed for all?"
     ),
+    "equal_replicas": Words(
+        "{count} of {of} students {count:is a copy|are copies} of another, and {count:counts|count} once: "
+        "one seed for all replicas?"
+    ),
     "few_points": Words(
         "{count} {count:value|values} of {control} {count:holds|hold} data, at least {needed} are needed"
     ),
     "points_left_out": Words(
         "{count} {count:value|values} of {control} {count:is|are} left out, "
         "which fewer than half of the teachers have"
+    ),
+    "infinite": Words(
+        "{count} infinite {count:value|values} at {control} = {at:, } {count:counts|count} as missing",
+        line="{count} infinite {count:value|values} {count:counts|count} as missing",
     ),
     "few_resamples": Words("found in {share:.0%} of the resamples only"),
     "extend": Words(_extend),
@@ -83,14 +91,19 @@ WORDS: dict[str, Words] = {
         "at least {needed} over a factor of 3 are needed"
     ),
     "still_moving": Words(
-        "m_c moves by {trend} per factor of ten from time {since:g} to {until:g}: the run is too short for the "
-        "stationary value, or m_c is the limit of a metastable state",
+        "m_c moves by {trend}, in the last half-decade by {at_end}, per factor of ten from time {since:g} to "
+        "{until:g}: the run is too short for the stationary value, or m_c is the limit of a metastable state",
         brief="m_c still moves with the length of the run",
     ),
     "spinodal": Words(
-        "m_c moves by {trend} per factor of ten from time {since:g} to {until:g}: it is the limit of a metastable "
-        "state (spinodal) in the time of the run, not a point of the stationary state",
+        "m_c moves by {trend}, in the last half-decade by {at_end}, per factor of ten from time {since:g} to "
+        "{until:g}: it is the limit of a metastable state (spinodal) in the time of the run, "
+        "not a point of the stationary state",
         brief="m_c is the limit of a metastable state in the time of the run",
+    ),
+    "times_left_out": Words(
+        "read off at {count} of the {of} measured times; mbsim.fss.over_time takes all",
+        brief="read off at some of the measured times; mbsim.fss.over_time takes all",
     ),
     "no_times": Words("{name} is not measured over time"),
     # the peak of the susceptibility
@@ -212,6 +225,14 @@ WORDS: dict[str, Words] = {
     "need_histograms": Words("{count} {count:size|sizes} with a histogram"),
     "needs_samples": Words(
         "means with errors have no histogram: the order of the transition needs the samples themselves"
+    ),
+    "valley_fills": Words(
+        "{size} = {at:g}, where a smooth system with as many students between the phases has one peak"
+    ),
+    "phases_merge": Words("{size} = {at:g}, to see whether what grew up to here still grows"),
+    "need_empty_valley": Words(
+        "a histogram whose two phases have fewer than {most:.0%} of the students between them: larger sizes or more "
+        "students"
     ),
     "need_students": Words("more students at coexistence, to see whether the barrier grows"),
     "need_students_that_tell": Words("{students:.2g} times the students, to tell growth from none"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from mbsim import figures
 from mbsim.errors import DatasetError
@@ -39,7 +40,9 @@ RESAMPLES = 100
 Windows = tuple[list[tuple[float, float]], list[Critical]]
 """Windows of the control, and the midpoint by each."""
 CUTS = (0.0, np.inf), (0.0, 2.0), (0.5, np.inf), (0.5, 2.0), (0.67, 1.5)
-"""Windows of the control, in units of m_c; the first is the whole grid."""
+"""Windows of a positive control, in units of m_c; the first is the whole grid."""
+SHARES = (1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.5, 0.5), (0.33, 0.33)
+"""The same where the control is not positive, in shares of the way from m_c down and up to the ends of the grid."""
 
 
 def relaxation_drawings(
@@ -176,12 +179,19 @@ def _spread(ds: xr.Dataset, order_parameter: str, size: str, control: str) -> tu
     return float(found[at]), float(values[control][at])
 
 
+def _cuts(m: NDArray[np.float64], m_c: float) -> list[tuple[float, float]]:
+    """From which value of the control to which the windows reach."""
+    if m.min() > 0:
+        return [(low * m_c, high * m_c) for low, high in CUTS]
+    return [(m_c - low * (m_c - m.min()), m_c + high * (m.max() - m_c)) for low, high in SHARES]
+
+
 def _windows(ds: xr.Dataset, whole: Critical, order_parameter: str, control: str) -> Windows:
     """The windows, without those that hold the same points as one before, and the midpoint by each."""
     m = ds[control].to_numpy().astype(float)
     windows, records = [], []
-    for low, high in CUTS:
-        inside = np.flatnonzero((m >= low * whole.m_c) & (m <= high * whole.m_c))
+    for low, high in _cuts(m, whole.m_c):
+        inside = np.flatnonzero((m >= low) & (m <= high))
         if not len(inside) or (ends := (float(m[inside].min()), float(m[inside].max()))) in windows:
             continue
         windows.append(ends)

@@ -22,6 +22,7 @@ from mbsim.fss.records import START
 from mbsim.fss.results import Analysis, Collapse
 from mbsim.report import findings, tables
 from mbsim.report.findings import labels_text
+from mbsim.report.words import by_estimator
 
 MOST_PANELS = 12
 """In one figure; what is left out is said in its caption."""
@@ -69,9 +70,9 @@ def summary_drawings(
         )
         caption = f"{words.format(name)} against {control} for each {size}. Bars are 95 % intervals"
         if any(np.isfinite(one.m_c) for one in marked):
-            mark = "perfect recovery" if quantity == "success" else "m_c"
+            mark = "perfect recovery" if quantity == "success" else by_estimator(marked)
             ring = ", an open marker its place on the curve" if quantity == "mean" else ""
-            caption += f"; vertical lines and bands mark {mark} and its 95 % interval{ring}"
+            caption += f"; vertical lines and bands mark {mark}, with its 95 % interval{ring}"
         found[quantity] = Drawing(quantity, figure, caption + "." + left_out(choices))
     return found
 
@@ -106,7 +107,7 @@ def phase_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         choices[:MOST_PANELS], draw, height=2.9, across=2, same_y=False, same_legend=False
     )
     caption = f"Phase diagram: the order parameter over {across} and {control}{fixed}. "
-    caption += "The black line joins m_c, with its 95 % intervals; grey was not run."
+    caption += f"The black line joins {by_estimator(marked)}, with its 95 % intervals; grey was not run."
     caption += discontinuous(analysis) + left_out(choices)
     return [Drawing("phase-diagram", figure, caption)]
 
@@ -230,7 +231,8 @@ def hysteresis_drawings(analysis: Analysis, size: str = "N", control: str = "m")
     groups = grouped((one for one in analysis.hysteresis if np.isfinite(one.random_mean).any()), without=size)
     caption = (
         "Hysteresis: the order parameter from a random start (filled) and from the teacher itself (open). "
-        "Dotted lines are the spinodals; above, a strip for each size spans the loop between them, lines "
+        "Dotted lines are the spinodals, the midpoint of each branch; above, a strip for each size spans the loop "
+        "between them, lines "
         "their 95 % intervals. Bars are one standard error."
     )
     draw = partial(figures.hysteresis_figure, size=size, control=control)

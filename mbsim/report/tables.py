@@ -131,6 +131,7 @@ def trend_table(records: Sequence[OverTime], size: str = "N") -> Table | None:
         return None
     names = label_names(told, size)
     rows = []
+    notes: dict[str, str] = {}
     for one in sorted(told, key=lambda one: by_kind([one.labels.get(name, "") for name in names])):
         seen = [at for at in range(len(one.times)) if math.isfinite(one.m_c[at])]
         first, last = (Interval(one.m_c[at], one.low[at], one.high[at]) for at in (seen[0], seen[-1]))
@@ -139,9 +140,10 @@ def trend_table(records: Sequence[OverTime], size: str = "N") -> Table | None:
                 *(label_cell(name, one.labels.get(name, "")) for name in names),
                 interval_cell(first)._replace(note="") if len(seen) > 1 else Cell("–"),
                 Cell(f"{one.times[seen[0]]:g}"),
-                interval_cell(last),
+                interval_cell(last)._replace(note=shared(notes, one.notes)),
                 Cell(f"{one.times[seen[-1]]:g}"),
                 interval_cell(one.trend),
+                interval_cell(one.at_end),
                 Cell("moves" if one.moving else "rests"),
             ]
         )
@@ -152,9 +154,10 @@ def trend_table(records: Sequence[OverTime], size: str = "N") -> Table | None:
         "m_c, last",
         "at t",
         "per factor of ten",
-        "at the end",
+        "in the last half-decade",
+        "then",
     ]
-    return Table(heads, rows, len(names), [])
+    return Table(heads, rows, len(names), notes_below(notes))
 
 
 def collapse_table(collapses: Sequence[Collapse]) -> Table:

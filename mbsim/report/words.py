@@ -12,7 +12,7 @@ import xarray as xr
 from markupsafe import Markup, escape
 
 from mbsim.fss.critical import Critical
-from mbsim.fss.names import STEEPEST
+from mbsim.fss.names import MIDPOINT, STEEPEST, short_of
 from mbsim.fss.over_time import OverTime
 from mbsim.fss.records import START, labels_text, start_text
 from mbsim.physics.rules import RULES, axes
@@ -147,6 +147,21 @@ def how_found(critical: Sequence[Critical], bootstrap: int) -> str:
     return f"{text}."
 
 
+def by_estimator(critical: Sequence[Critical]) -> str:
+    """By which estimator m_c is marked in a figure: "m_c by the midpoint, at d = 3 by the steepest slope"."""
+    known = [one for one in critical if math.isfinite(one.m_c)]
+    kinds = list(dict.fromkeys(one.estimator for one in known))
+    if len(kinds) < 2:
+        return "m_c" + "".join(f" by the {short_of(kind)}" for kind in kinds)
+    kinds.sort(key=lambda kind: kind != MIDPOINT)
+    parts = [f"by the {short_of(kinds[0])}"]
+    parts += [
+        f"at {_where([one for one in known if one.estimator == kind])} by the {short_of(kind)}"
+        for kind in kinds[1:]
+    ]
+    return f"m_c {', '.join(parts)}"
+
+
 def moving(records: Sequence[OverTime], size: str = "N") -> str:
     """That m_c still moves at the end of the run, where it does, in a sentence; of the largest size."""
     largest = max((float(one.labels.get(size, 0)) for one in records), default=0.0)
@@ -154,7 +169,9 @@ def moving(records: Sequence[OverTime], size: str = "N") -> str:
     if not told:
         return ""
     each = [
-        f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != size})}" for one in told
+        f"{one.trend} at {labels_text({k: v for k, v in one.labels.items() if k != size})}"
+        + (f", {one.at_end} in its last half" if one.at_end.known and one.at_end != one.trend else "")
+        for one in told
     ]
     sizes = f"at {size} = {largest:g} " if largest else ""
     return (
@@ -167,7 +184,7 @@ def _where(records: Sequence[Critical]) -> str:
     """The connectivities of the records, or their labels where they have none."""
     values = dict.fromkeys(one.labels.get("d") for one in records)
     if None in values:
-        return "some sizes"
+        return "some labels"
     return f"d = {', '.join(f'{value:g}' for value in values)}"
 
 
