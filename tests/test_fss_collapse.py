@@ -202,7 +202,6 @@ def test_intervals_of_the_collapse_cover(case):
 
 
 LADDER = tuple(64 * 2**k for k in range(7))
-NEAR = {"m_c": 18.0, "inverse_nu": 0.5, "beta_over_nu": 0.1, "omega": 1.0}
 
 
 def corrected(seed, noise=0.03):
@@ -214,14 +213,14 @@ def test_a_correction_to_scaling_is_recovered_with_its_exponent():
     ds = corrected(0)
     without = only(ds)
     assert without.because[0].key == "no_collapse"
-    found = only(ds, correction="fit", start=NEAR)
+    found = only(ds, correction="fit")
     assert found.p_value > 1e-3
     for name, exact in (collapses.EXACT | {"omega": 1.0}).items():
         interval = getattr(found, name)
         assert abs(interval.value - exact) < interval.high - interval.low, name
         assert interval.high - interval.low < 0.1
     assert found.parameters[-1] == "omega" and found.covariance.shape == (4, 4)
-    given = only(ds, correction=1.0, start=NEAR)
+    given = only(ds, correction=1.0)
     assert abs(given.inverse_nu.value - 0.5) < given.inverse_nu.high - given.inverse_nu.low
 
 
@@ -244,7 +243,7 @@ def covered(exact, correction, repeats):
     """For each parameter, whether its intervals hold it, where it is determined."""
     hits = {name: [] for name in exact}
     for seed in range(repeats):
-        found = only(corrected(seed), correction=correction, start=NEAR)
+        found = only(corrected(seed), correction=correction)
         for name, value in exact.items():
             interval = getattr(found, name)
             if interval.known:

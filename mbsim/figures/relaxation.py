@@ -35,8 +35,8 @@ Array = NDArray[np.float64]
 
 ABOUT = (-6, -2, -1, 0, 1, 2, 6)
 """Which values of the control are drawn, in steps of the grid from the critical one."""
-TWO_DECADES = 100.0
-"""Less than that and an axis of powers of ten would have one number on it."""
+TWO_DECADES = 200.0
+"""Less than that and an axis of powers of ten would have one number or two on it."""
 PALEST = 0.85
 """How far the colour map is used: its brightest end cannot be seen on white."""
 
@@ -149,7 +149,7 @@ def over_time_figure(
     ax.set_xscale("log")
     seen = np.concatenate([one.times[np.isfinite(one.m_c)] for one in drawn])
     if seen.max() < TWO_DECADES * seen.min():
-        one_two_five(ax.xaxis)
+        one_two_five(ax.xaxis, many=True)
     ax.set_xlabel("time $t$" + (f" ({_many(drawn[0].unit)})" if drawn[0].unit not in ("", "1") else ""))
     ax.set_ylabel(f"{critical_by(control, drawn)}, at time $t$")
     ax.legend()

@@ -245,9 +245,11 @@ def plain_log_ticks(axis: Axis, values: Sequence[float]) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def one_two_five(axis: Axis) -> None:
-    """On a logarithmic axis ticks at 1, 2, 5, 10, ..., written out: enough for less than a decade."""
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+def one_two_five(axis: Axis, many: bool = False) -> None:
+    """On a logarithmic axis ticks at 1, 2, 5, 10, ..., written out: enough for less than a decade; of `many` decades
+    at 1, 3, 10, ..., which narrow panels have room for.
+    """
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if many else (1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 
