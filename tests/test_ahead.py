@@ -1,19 +1,20 @@
 """Launches that come next are prepared while one trains; each program is compiled once, whoever asks first."""
 
 import threading
+import time
 
 import jax
 import pytest
 
 from mbsim.engines.pallas import kept_programs, programs
-from mbsim.running.ahead import LAUNCHES, prepared
+from mbsim.running.ahead import LAUNCHES, Ended, prepared
 
 
 def test_the_next_launches_are_prepared_while_one_trains():
     others = threading.Event()
     seen = set()
 
-    def prepare(launch):
+    def prepare(launch, progress):
         seen.add(launch)
         if seen >= {0, 1, 2}:
             others.set()
@@ -27,32 +28,43 @@ def test_the_next_launches_are_prepared_while_one_trains():
 
 def test_no_more_are_known_than_are_needed():
     taken = []
-    following = prepared((taken.append(n) or n for n in range(10**6)), lambda launch: None)
+    following = prepared((taken.append(n) or n for n in range(10**6)), lambda launch, progress: None)
     assert next(following) == 0
     assert len(taken) <= LAUNCHES + 1
     following.close()
 
 
 def test_what_cannot_be_prepared_is_trained_all_the_same():
-    def fails(launch):
+    def fails(launch, progress):
         raise RuntimeError
 
     assert list(prepared("abc", fails)) == ["a", "b", "c"]
 
 
 def test_an_end_before_the_end_prepares_nothing_more():
-    go_on, asked = threading.Event(), []
+    """What has begun is told at its next sign of life, what has not is never begun."""
+    go_on, asked, ended = threading.Event(), [], []
 
-    def waits(launch):
+    def waits(launch, progress):
         asked.append(launch)
         go_on.wait(30)
+        try:
+            progress(0)
+        except Ended:
+            ended.append(launch)
+            raise
 
+    before = set(threading.enumerate())
     following = prepared(range(100), waits)
     next(following)
+    mine = set(threading.enumerate()) - before
+    while len(asked) < len(mine):
+        time.sleep(0.01)
     following.close()
-    begun = len(asked)
     go_on.set()
-    assert begun <= 3 and len(asked) == begun
+    for thread in mine:
+        thread.join(30)
+    assert sorted(asked) == sorted(ended) == list(range(len(mine)))
 
 
 def test_a_program_is_compiled_once_by_who_asks_first(monkeypatch):
@@ -64,6 +76,7 @@ def test_a_program_is_compiled_once_by_who_asks_first(monkeypatch):
 
         def compile(self, options):
             made.append(self)
+            time.sleep(0.3)  # the other one comes here too, or waits
             return self
 
     monkeypatch.setattr(kept_programs, "compiled", lambda name, plan, mesh, make: make())

@@ -9,10 +9,11 @@ from mbsim.config import load_config
 from mbsim.engines import binary, by_pallas, choice, choose, known_answers, remembered
 from mbsim.engines.by_pallas import PALLAS
 from mbsim.engines.by_registers import REGISTERS
-from mbsim.engines.pallas import vector
+from mbsim.engines.pallas import refusals, vector
 from mbsim.engines.registers import kept
 from mbsim.plan.tasks import task_of
 from mbsim.plan.units import units
+from mbsim.running.runner import UnitsFailed
 from mbsim.running.training import SelfCheckFailed
 
 CONFIG = {
@@ -60,7 +61,7 @@ def test_a_kernel_that_answers_wrongly_is_named_and_the_next_engine_trains():
 
 @pytest.mark.usefixtures("wrong")
 def test_an_engine_that_was_asked_for_is_not_replaced(tmp_path):
-    with pytest.raises(SelfCheckFailed, match="gives wrong numbers on this device: nothing was computed"):
+    with pytest.raises(SelfCheckFailed, match="gives wrong numbers on this device: nothing was kept"):
         mbsim.run(CONFIG, tmp_path / "run", engine="registers")
 
 
@@ -121,42 +122,118 @@ def test_an_accelerator_trains_to_the_same_bits(gpu):
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-def without_its_last_word(task, progress):
-    """What a kernel might make of students with many examples that has no loop over their words."""
-    progress(10)
-    found = binary.train(task, "registers", lambda work: None)
-    found.series["training_error"][task.students.m == max(task.students.m), 1:] = 0
-    return found
+def wrong_with(m):
+    """What a kernel might make of students with so many examples that has no loop over their words."""
+
+    def train(task, progress):
+        progress(10)
+        found = binary.train(task, "registers", lambda work: None)
+        found.series["training_error"][task.students.m == m, 1:] = 0
+        return found
+
+    return train
+
+
+def raising(error, N=5):
+    """A kernel that networks of this size meet with an error."""
+
+    def train(task, progress):
+        if task.problem.N == N:
+            raise error
+        return binary.train(task, "registers", progress)
+
+    return train
+
+
+NO_ROOM = refusals.Refused("more words than int32 can number")
+NO_PRIMITIVE = NotImplementedError("Unimplemented primitive in Pallas TPU lowering\nand more")
+NO_CODE = jax.errors.JaxRuntimeError("INTERNAL: ptxas")
+WIDE = {**CONFIG, "grid": {**CONFIG["grid"], "m": [4, 40, 250]}}
+
+
+@pytest.fixture
+def known(monkeypatch, gpu):
+    """A GPU whose known answers are right."""
+    gpu(2**34)
+    monkeypatch.setattr(remembered, "answers", lambda engine, task: (engine.kernel(task), True))
 
 
 @pytest.mark.parametrize(
-    ("train", "why"),
+    ("train", "why", "asked_for"),
     [
-        (without_its_last_word, r"gives wrong numbers on this device \(training_error of 1 of 1 students\)"),
-        (None, "cannot do this: more words than int32 can number"),
+        (
+            wrong_with(250),
+            r"gives wrong numbers on this device \(training_error of 1 of 3 students\)",
+            SelfCheckFailed,
+        ),
+        (
+            wrong_with(40),
+            r"gives wrong numbers on this device \(training_error of 1 of 3 students\)",
+            SelfCheckFailed,
+        ),
+        (raising(NO_ROOM), "cannot do this: more words than int32 can number", UnitsFailed),
+        (
+            raising(NO_PRIMITIVE),
+            "does not compile or run here: Unimplemented primitive in Pallas TPU lowering",
+            UnitsFailed,
+        ),
+        (raising(NO_CODE), "does not compile or run here: INTERNAL: ptxas", UnitsFailed),
     ],
+    ids=["widest", "of another layout", "room", "primitive", "code"],
 )
-def test_what_known_answers_do_not_reach_is_noticed(monkeypatch, gpu, train, why):
-    """Students of the launch itself are trained again on the CPU, which takes over."""
-
-    def refused(task, progress):
-        raise ValueError("more words than int32 can number")
-
-    expected = mbsim.run(CONFIG)
-    gpu(2**34)
-    monkeypatch.setattr(remembered, "answers", lambda engine, task: (engine.kernel(task), True))
-    monkeypatch.setattr(by_pallas, "_train", train or refused)
+def test_what_known_answers_do_not_reach_is_noticed(monkeypatch, known, train, why, asked_for):
+    """Students of each layout of the launch itself are trained again on the CPU, which takes over."""
+    monkeypatch.setattr(by_pallas, "_train", lambda task, progress: binary.train(task, "registers", progress))
+    expected = mbsim.run(WIDE)
+    assert expected.attrs["engine"] == "pallas"
+    by_pallas._CHECKED.clear()
+    monkeypatch.setattr(by_pallas, "_train", train)
     done = []
     with pytest.warns(UserWarning, match=f"^engine pallas: the compiled random-order vector kernel {why}"):
-        found = mbsim.run(CONFIG, report=lambda progress: done.append(progress.proposals_done))
+        found = mbsim.run(WIDE, report=lambda progress: done.append(progress.proposals_done))
     assert found.attrs["engine"] == "registers"
     assert found.attrs["engine_reason"].startswith("pallas: its random-order vector kernel ")
-    assert done[-1] == 2 * 32 * 2 * 15, "what was done twice counts once"
+    assert done[-1] == 3 * 32 * 2 * 15, "what was done twice counts once"
     for name in ("overlap", "generalization_error", "acceptance", "success"):
         np.testing.assert_array_equal(found[name], expected[name])
     choice.UNFIT.clear()
-    with pytest.raises(SelfCheckFailed, match=f"kernel {why}: nothing was computed by it"):
-        mbsim.run(CONFIG, engine="pallas")
+    with pytest.raises(asked_for, match=f"kernel {why}"):
+        mbsim.run(WIDE, engine="pallas")
+
+
+def test_what_one_size_cannot_have_others_have(monkeypatch, known):
+    monkeypatch.setattr(by_pallas, "_train", raising(NO_ROOM, N=5))
+    two = {**CONFIG, "grid": {**CONFIG["grid"], "N": [5, 9]}}
+    with pytest.warns(UserWarning, match="cannot do this"):
+        found = mbsim.run(two)
+    assert found.attrs["engine"] == "pallas, registers"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("my plot"), AttributeError("my plot"), refusals.Refused("my plot")]
+)
+def test_an_error_of_who_is_told_is_theirs(monkeypatch, known, error):
+    def train(task, progress):
+        progress(10)
+        return binary.train(task, "registers", progress)
+
+    def report(progress):
+        if progress.proposals_done:
+            raise error
+
+    monkeypatch.setattr(by_pallas, "_train", train)
+    with pytest.raises(type(error), match="my plot"):
+        mbsim.run(CONFIG, report=report)
+    assert not choice.UNFIT
+
+
+def test_a_comparison_that_fails_is_told(monkeypatch, known):
+    monkeypatch.setattr(by_pallas, "_train", lambda task, progress: binary.train(task, "registers", progress))
+    monkeypatch.setattr(type(REGISTERS), "train", lambda self, task, progress: 1 / 0)
+    with pytest.warns(
+        UserWarning, match="^what the device gives was not compared with the CPU: division by zero$"
+    ):
+        assert mbsim.run(CONFIG).attrs["engine"] == "pallas"
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def plan(m: int = 8) -> programs.Plan:
 
 def initial(m: int = 8) -> list[np.ndarray]:
     """The weights that a new process draws."""
-    programs.program.cache_clear()
+    programs._once.cache_clear()
     mesh, wanted = student_mesh(jax.devices("cpu")[:1]), plan(m)
     given = jax.tree.map(lambda a: np.full(a.shape, 1, a.dtype), programs.arguments(wanted, mesh)["init"])
     return list(map(np.asarray, programs.program(wanted, mesh, "init")(*given)))

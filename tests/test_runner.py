@@ -161,6 +161,19 @@ def test_compiling_is_not_timed_and_a_failed_unit_does_not_count(monkeypatch):
     assert told[-1][:4] == (1, 2, 1000, 2000)
 
 
+def test_what_is_done_again_is_timed_once(monkeypatch):
+    clock = iter([60.0, 61.0, 62.0, 80.0, 90.0, 91.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    [unit] = units(load_config({**CONFIG, "grid": {"N": [9], "d": [3], "m": [4], "teachers": 1}}))
+    told: list[Progress] = []
+    reporter = Reporter(Progress(0, 1, 0, 1000, 0), told.append)
+    reporter.begin_launch([unit])
+    for proposals in (300, 100, 100, -500, 100, 200):  # the fourth: another engine begins anew
+        reporter.advance(proposals)
+    assert (told[-1].proposals_done, told[-1].timed, told[-1].seconds) == (300, 300, 11.0)
+    assert all(one.rate >= 0 for one in told)
+
+
 # -- what goes wrong
 
 

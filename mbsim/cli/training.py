@@ -237,7 +237,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
 
 
 def _import_ahead() -> None:
-    """What is said and drawn at the end takes seconds to import: while students are trained, that costs nothing."""
+    """What is said and drawn at the end takes seconds to import: best while students are trained."""
     with suppress(Exception):  # whoever draws meets it again
         import mbsim.figures
         import mbsim.fss.analysis  # noqa: F401

@@ -32,8 +32,7 @@ def unmeasured(task: Task, known: tuple[str, ...]) -> str:
 
 
 def _arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Of `ensemble.train`."""
-    from mbsim.engines.drawing import teachers_of
+    """Of `ensemble.train`, after the teachers."""
     from mbsim.engines.task import Dynamics, StudentLabels, TrainingSet
 
     problem, students, options = task.problem, task.students, task.problem.options
@@ -43,8 +42,7 @@ def _arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, Any]]:
     refresh = None if options["refresh"] == "sweep" else int(options["refresh"])
     numbers, which = np.unique(students.teacher, return_inverse=True)
     own = students.m, students.replica, students.axes["init_overlap"], students.axes["temperature"]
-    labels = StudentLabels(which, *own)
-    return (teachers_of(problem, task.seed, numbers), numbers, labels, task.times), {
+    return (numbers, StudentLabels(which, *own), task.times), {
         "seed": task.seed,
         "N": problem.N,
         "train_output": problem.train_output,
@@ -55,20 +53,28 @@ def _arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def prepare(task: Task, progress: Progress) -> None:
-    """Compile what "pallas" will need."""
+    """Compile what "pallas" will need. Teachers are drawn only where it depends on who reads how many units."""
     from mbsim.engines import ensemble
+    from mbsim.engines.drawing import teachers_of
+    from mbsim.engines.networks import shape_of
 
-    given, named = _arguments(task)
-    ensemble.prepare(*given, **named, progress=progress)
+    problem, (given, named) = task.problem, _arguments(task)
+    shape = shape_of_task(task)
+    if not shape.regular:
+        teachers = teachers_of(problem, task.seed, given[0])
+        shape = shape_of(teachers, problem.N, problem.train_output)
+    ensemble.prepare(shape, *given, **named, progress=progress)
 
 
 def train(task: Task, engine: str, progress: Progress) -> Trained:
     """Train by "registers" or "pallas" of `ensemble.train`."""
     from mbsim.engines import ensemble
+    from mbsim.engines.drawing import teachers_of
 
     problem, students = task.problem, task.students
     given, named = _arguments(task)
-    records, weights = ensemble.train(*given, **named, progress=progress, engine=engine)
+    teachers = teachers_of(problem, task.seed, given[0])
+    records, weights = ensemble.train(teachers, *given, **named, progress=progress, engine=engine)
     elapsed = np.diff(task.times, prepend=0) * records.proposals
     series = {
         "overlap": records.agreement / records.paths,

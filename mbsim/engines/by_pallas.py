@@ -52,15 +52,23 @@ class Pallas:
         """Launches over all devices. Some students of the first of a kind are trained by the engine for CPUs too.
 
         Raises:
-            Unfit: to other numbers; or sizes that are known once teachers are drawn exceed what kernels can do.
+            Unfit: to other numbers; or kernels do not compile, or sizes that are known once teachers are drawn exceed
+                what they can do.
         """
-        kind = repr((task.problem, task.examples, np.unique(task.students.m), self.kernel(task)))
+        from mbsim.engines.pallas import layout
+
+        values, which = np.unique(task.students.m, return_inverse=True)
+        words = np.array([layout.words_for(m) for m in values.tolist()])
+        kind = repr((task.problem, task.examples, values, self.kernel(task)))
+        listener = _Listener(progress)
         try:
             if kind in _CHECKED or not compiles():
-                return _train(task, progress)
-            trained = recomputed.checked(task, _train, REGISTERS.train, progress)
-        except ValueError as error:
-            raise Unfit(f"cannot do this: {error}") from error
+                return _train(task, listener)
+            trained = recomputed.checked(task, words[which], _train, REGISTERS.train, listener)
+        except Exception as error:
+            if error is listener.error or not (why := _why_unfit(error)):
+                raise
+            raise Unfit(why) from error
         _CHECKED.add(kind)
         return trained
 
@@ -82,12 +90,44 @@ class Pallas:
         """
         try:
             return binary.known_answers(task, "pallas")
-        except (jax.errors.JaxRuntimeError, NotImplementedError, ImportError, AttributeError):
+        except _not_compiled():
             return False
 
 
 def _train(task: Task, progress: Progress) -> Trained:
     return binary.train(task, "pallas", progress)
+
+
+class _Listener:
+    """Who is told of progress; what that raises is no error of kernels."""
+
+    def __init__(self, progress: Progress):
+        self.progress = progress
+        self.error: BaseException | None = None
+
+    def __call__(self, work: int) -> None:
+        try:
+            self.progress(work)
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def _not_compiled() -> tuple[type[Exception], ...]:
+    """What a kernel raises that does not compile or run."""
+    return jax.errors.JaxRuntimeError, NotImplementedError, ImportError, AttributeError
+
+
+def _why_unfit(error: Exception) -> str:
+    """What an error says of a kernel, in a line; nothing if it is not of a kernel, or met by smaller launches."""
+    from mbsim.engines.pallas.refusals import Refused
+
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if isinstance(error, Refused):
+        return f"cannot do this: {lines[0]}"
+    if isinstance(error, _not_compiled()) and "RESOURCE_EXHAUSTED" not in str(error):
+        return f"does not compile or run here: {lines[0]}"
+    return ""
 
 
 _CHECKED: set[str] = set()

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from mbsim.engines.protocol import ENGINES, Engine, Task
 from mbsim.errors import ConfigError
 from mbsim.lazy import jax
@@ -10,20 +12,26 @@ FASTEST = "the fastest here"  # the reason where nothing was passed over
 
 
 WRONG_NUMBERS = "gives wrong numbers on this device"
-UNFIT: dict[tuple[str, str], str] = {}
-"""Engines and kernels that this process uses no more, and why."""
+UNFIT: dict[tuple[str, ...], str] = {}
+"""Engines and their kernels that this process uses no more, or not for some sizes, and why."""
 
 
-def distrust(engine: Engine, task: Task, why: str = WRONG_NUMBERS) -> None:
-    """Use the kernel that a task needs no more: it compiles, but its answers are wrong here, say."""
-    UNFIT[engine.name, engine.kernel(task)] = why
+def distrust(engine: Engine, task: Task, why: str = WRONG_NUMBERS, everywhere: bool = True) -> None:
+    """Use the kernel that a task needs no more; where not `everywhere`, for networks and batches of these sizes."""
+    UNFIT[engine.name, engine.kernel(task), *(() if everywhere else (_sizes(task),))] = why
+
+
+def _sizes(task: Task) -> str:
+    return repr((task.problem, task.examples, np.unique(task.students.m)))
 
 
 def _of_device(engine: Engine, task: Task) -> str:
     """Why an engine cannot train a task on the devices of this process."""
-    kernel = engine.kernel(task)
-    if why := UNFIT.get((engine.name, kernel)):
-        return f"its {kernel} kernel {why}"
+    if UNFIT:
+        kernel = engine.kernel(task)
+        why = UNFIT.get((engine.name, kernel)) or UNFIT.get((engine.name, kernel, _sizes(task)))
+        if why:
+            return f"its {kernel} kernel {why}"
     return engine.unavailable(task)
 
 

@@ -84,8 +84,14 @@ def train(
     Raises:
         ValueError: a training set is smaller than a batch, counts exceed integers, or sizes exceed an engine.
     """
-    task = _task(teachers, numbers, labels, times, seed, N, train_output, dynamics, test_size, final_weights)
-    shape = task.shape
+    shape = networks.shape_of(teachers, N, train_output)
+    if dynamics.training is not None and int(labels.m.max()) > dynamics.training.size:
+        raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.training.size} examples")
+    if shape.M * max(test_size, int(labels.m.max())) >= 2**31:
+        raise ValueError(
+            "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
+        )
+    task = Task(teachers, np.asarray(numbers), shape, labels, times, seed, dynamics, test_size, final_weights)
     if engine == "pallas":
         from mbsim.engines.mesh import student_mesh
         from mbsim.engines.pallas import training as kernels  # Pallas is slow to import
@@ -109,7 +115,7 @@ def train(
 
 
 def prepare(
-    teachers: Teacher,
+    shape: networks.Shape,
     numbers: np.ndarray,
     labels: StudentLabels,
     times: np.ndarray,
@@ -122,31 +128,12 @@ def prepare(
     final_weights: bool,
     progress: ReportProgress,
 ) -> None:
-    """Compile what `train` by "pallas" will need for the same arguments; progress(0) after each program."""
+    """Compile what `train` by "pallas" will need for networks of a shape and the same other arguments; progress(0)
+    after each program.
+    """
     from mbsim.engines.mesh import student_mesh
     from mbsim.engines.pallas import training as kernels
 
-    task = _task(teachers, numbers, labels, times, seed, N, train_output, dynamics, test_size, final_weights)
+    nobody = Teacher(*(np.empty(0),) * len(Teacher._fields))  # nothing that is compiled depends on them
+    task = Task(nobody, numbers, shape, labels, times, seed, dynamics, test_size, final_weights)
     kernels.prepare(task, student_mesh(), progress)
-
-
-def _task(
-    teachers: Teacher,
-    numbers: np.ndarray,
-    labels: StudentLabels,
-    times: np.ndarray,
-    seed: int,
-    N: int,
-    train_output: bool,
-    dynamics: Dynamics,
-    test_size: int,
-    final_weights: bool,
-) -> Task:
-    shape = networks.shape_of(teachers, N, train_output)
-    if dynamics.training is not None and int(labels.m.max()) > dynamics.training.size:
-        raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.training.size} examples")
-    if shape.M * max(test_size, int(labels.m.max())) >= 2**31:
-        raise ValueError(
-            "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
-        )
-    return Task(teachers, np.asarray(numbers), shape, labels, times, seed, dynamics, test_size, final_weights)

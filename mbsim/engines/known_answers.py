@@ -2,9 +2,10 @@
 
 A compiler may give wrong numbers without a word (jax issues 39103 and 40101 did). Before a run trusts a
 device, the kernel that it needs trains a few small students there, and the digest of all their weights and
-counts must be the one below. Their batches are small, one or two of the widths of words that there are; the
-tests go through the others. The digests were made by a plain NumPy simulation of the same dynamics on
-the same random numbers, one student at a time (`tests/test_selfcheck.py` makes them again).
+counts must be the one below. Their batches are small: students of accelerators have a word or part of one. The tests
+go through the others, and so does `recomputed.py` where an accelerator trains. The digests were made by a plain
+NumPy simulation of the same dynamics on the same random numbers, one student at a time (`tests/test_selfcheck.py`
+makes them again).
 """
 
 import hashlib

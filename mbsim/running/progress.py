@@ -56,6 +56,7 @@ class Reporter:
         self._place = ""
         self._crew = ""
         self._before_launch = start.proposals_done
+        self._timed_before = start.seconds, start.timed
         self._clock: float | None = None  # time of the last report; None while what goes on is not timed
 
     def begin(self, doing: str) -> None:
@@ -66,6 +67,7 @@ class Reporter:
     def begin_launch(self, launch: Sequence[Unit]) -> None:
         """Tell which units come next; if none before had such students, something is compiled first."""
         self._before_launch = self.now.proposals_done
+        self._timed_before = self.now.seconds, self.now.timed
         first = min(unit.first_teacher for unit in launch)
         span = max(unit.first_teacher + unit.teachers for unit in launch) - first
         m = tuple(sorted({m for unit in launch for m in unit.m}))
@@ -87,7 +89,10 @@ class Reporter:
         self._place = f"{unit}{self._crew}"
 
     def advance(self, proposals: int) -> None:
-        """Count proposals of the launch done since the last call."""
+        """Count proposals of the launch done since the last call, fewer than none where they are done again."""
+        if proposals < 0:  # they are done again: what was timed of this launch does not count
+            seconds, timed = self._timed_before
+            self.now, self._clock = self.now._replace(seconds=seconds, timed=timed), None
         before, self._clock = self._clock, time.monotonic()
         if before is not None:
             seconds = self.now.seconds + self._clock - before

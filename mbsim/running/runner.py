@@ -187,7 +187,7 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     failed: dict[Unit, str] = {}
     following: Generator[list[Unit]] = launches(todo, config, most)
     if jax.default_backend() != "cpu":
-        following = prepared(following, lambda launch: training.prepare(launch, config, advance))
+        following = prepared(following, lambda launch, still: training.prepare(launch, config, still))
     with closing(following):
         for launch in following:
             raise_if_asked()

@@ -52,7 +52,7 @@ def train_units(
     try:
         trained = train_halving(engine, task, count)
     except Unfit as error:
-        _pass_over(engine, task, config, str(error), warnings.warn)
+        _pass_over(engine, task, config, str(error), warnings.warn, error.everywhere)
         progress(-done)
         self_check(config, launch, warnings.warn)
         return train_units(launch, config, progress)
@@ -139,15 +139,19 @@ def self_check(
         _pass_over(engine, task, config, WRONG_NUMBERS, say)
 
 
-def _pass_over(engine: Engine, task: Task, config: Config, why: str, say: Callable[[str], None]) -> None:
-    """Use an engine's kernel no more, and say so; where it was asked for, refuse."""
-    wrong = f"the compiled {engine.kernel(task)} kernel {why}"
+def _pass_over(
+    engine: Engine, task: Task, config: Config, why: str, say: Callable[[str], None], everywhere: bool = True
+) -> None:
+    """Use an engine's kernel no more, or not for this task, and say so; where it was asked for, refuse."""
+    unfit = f"the compiled {engine.kernel(task)} kernel {why}"
     if config.run.engine is not None:
+        if not everywhere:  # others may be done
+            raise MemoryError(f'run.engine = "{engine.name}": {unfit}')
         raise SelfCheckFailed(
-            f"{wrong}: nothing was computed by it; run `mbsim doctor`, and try another version of jax"
+            f"{unfit}: nothing was kept of what it computed now; run `mbsim doctor`, and try another version of jax"
         )
-    distrust(engine, task, why)
-    say(f"engine {engine.name}: {wrong}; another engine is used")
+    distrust(engine, task, why, everywhere)
+    say(f"engine {engine.name}: {unfit}; another engine is used")
 
 
 def origin(config: Config, launch: Unit | Sequence[Unit]) -> dict[str, str]:

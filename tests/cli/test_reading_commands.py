@@ -130,7 +130,7 @@ def test_unfinished_run_is_analysed_as_far_as_it_is(half, mbsim):
     assert "2 of 4 units are done" in found["note"]
     first, second = found["critical"]
     assert abs(first["m_c"] - MIDDLE[9]) < 0.3
-    assert (second["m_c"], second["low"], second["high"], second["order"]) == (None, None, None, "none")
+    assert (second["m_c"], second["low"], second["high"], second["order"]) == (None, None, None, "undecided")
     assert "hold data" in second["reason"]
     code, output, errors = mbsim("analyze half --bootstrap 200")
     assert code == 0

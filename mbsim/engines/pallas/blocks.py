@@ -71,12 +71,14 @@ def together(task: Task, target: Target, devices: int, heat: int) -> list[np.nda
     """
     shape, labels = task.shape, task.labels
     readers = 1 if shape.scalar else shape.readers
-    alike = np.array([(layout.words_for(m), -layout.fields_for(m, readers)) for m in labels.m.tolist()])
+    values, places = np.unique(labels.m, return_inverse=True)
+    alike = np.array([(layout.words_for(m), -layout.fields_for(m, readers)) for m in values.tolist()])
     widths, which = np.unique(alike, axis=0, return_inverse=True)
+    which = which.ravel()[places]
     found: list[np.ndarray] = []
     words = students = 0  # of a student, of a program, in the layout that was begun last
     for width in range(len(widths) - 1, -1, -1):
-        index = np.flatnonzero(which.ravel() == width)
+        index = np.flatnonzero(which == width)
         if found and words <= MOST_WASTE * widths[width][0]:
             both = np.union1d(found[-1], index)
             _, counts = np.unique(labels.teacher[both], return_counts=True)

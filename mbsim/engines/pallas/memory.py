@@ -1,5 +1,8 @@
 """How many programs of a kernel a device has room for at once."""
 
+import functools
+
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -23,5 +26,13 @@ def program_bytes(shape: Shape, of: Layout, heat: int) -> int:
 
 def most_programs(shape: Shape, of: Layout, heat: int, mesh: Mesh) -> int:
     """Programs on one device in one launch, at least one."""
-    room = SHARE * available_bytes(mesh.devices.flat[0])
+    room = SHARE * _room(mesh.devices.flat[0])
     return max(1, int(room // program_bytes(shape, of, heat)))
+
+
+@functools.cache
+def _room(device: jax.Device) -> int:
+    """Bytes that a device may hand out, asked once: what is prepared while others train is of the size that it will
+    have when they are done.
+    """
+    return available_bytes(device)

@@ -10,6 +10,10 @@ DEEPEST = 31  # inputs of a unit, whose terms are written out
 MOST_STEPS = 1024  # whole steps up in errors that a temperature makes possible
 
 
+class Refused(ValueError):  # noqa: N818 (says what happened)
+    """Students that cannot be trained here; the text says why."""
+
+
 def refuses(
     shape: Shape, m: np.ndarray, temperatures: np.ndarray, target: Target, room: int | None = None
 ) -> str:

@@ -20,7 +20,7 @@ from mbsim.engines.pallas.heat import limits, rows_of
 from mbsim.engines.pallas.kernels import Size, Tables
 from mbsim.engines.pallas.layout import unpacked
 from mbsim.engines.pallas.programs import Plan, Students, Teachers, specs
-from mbsim.engines.pallas.refusals import refuses
+from mbsim.engines.pallas.refusals import Refused, refuses
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.registers.decisions import RESOLUTION
 from mbsim.engines.task import Columns, ReportProgress, Task
@@ -55,12 +55,12 @@ def train(
         most: programs of a kernel on one device; by default what memory allows.
 
     Raises:
-        ValueError: this engine refuses the task.
+        Refused: this engine cannot do that.
     """
     target = targets.target_of(mesh.devices.flat[0]) if target is None else target
     m, temperatures = task.labels.m, task.labels.temperature
     if reason := refuses(task.shape, m, temperatures, target):
-        raise ValueError(reason)
+        raise Refused(reason)
     total, times = len(task.labels.m), len(task.times)
     shape, devices = task.shape, mesh.devices.size
     counts = [np.zeros((total, times), np.int64) for _ in range(4)]
