@@ -5,10 +5,8 @@ Everything that the run leaves is in its folder: the units of work, and the figu
 
 import errno
 import shlex
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import xarray as xr
@@ -57,8 +55,6 @@ class Watch:
         if self.first is None:
             self.first = progress
             say_plan(self.config, self.path, progress, False, self.part, self.grown, self.where)
-            if progress.units_done < progress.units:
-                threading.Thread(target=_import_ahead, daemon=True).start()
         if self.first.units_done < self.first.units:
             self.display.show(progress)
 
@@ -234,13 +230,6 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
             terminal.note(f"note: no figure: {error}")
     terminal.say(f"order of the transition and its evidence: mbsim report {shlex.quote(str(path))}")
     terminal.say(f"dataset: mbsim.open_run({str(path)!r}), or mbsim export {shlex.quote(str(path))} FILE.nc")
-
-
-def _import_ahead() -> None:
-    """What is said and drawn at the end takes seconds to import: best while students are trained."""
-    with suppress(Exception):  # whoever draws meets it again
-        import mbsim.figures
-        import mbsim.fss.analysis  # noqa: F401
 
 
 def _devices() -> str:
