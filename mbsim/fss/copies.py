@@ -48,10 +48,12 @@ def copies(values: Array) -> Copies:
     many = len(np.unique(values[np.isfinite(values)][:1000])) > FEW_VALUES
     ran = np.isfinite(values).any(axis=(1, 2))
     rows, _ = _kinds(curves.astype(float))
-    for at in np.flatnonzero(ran):
-        first = int(np.argmax(rows == rows[at]))
-        if first != at and (many or _chance(curves[first], curves[at]) * count**2 / 2 < UNLIKELY):
-            teachers[at] = True
+    _, first, which, counts = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
+    again = np.zeros(len(first), bool)  # teachers that agree are copies
+    for kind in np.flatnonzero(counts > 1):
+        again[kind] = many or _chance(curves[first[kind]]) * count**2 / 2 < UNLIKELY
+    teachers[:] = again[which] & ran
+    teachers[first] = False
     if many:
         students[~teachers] = _students(values[~teachers], curves[~teachers])
     return found
@@ -81,28 +83,28 @@ def _kinds(rows: Array) -> tuple[NDArray[np.int64], bool]:
     return kinds.ravel(), bool(kinds.max() + 1 < len(rows))
 
 
-def _chance(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
-    """The chance that two teachers agree in every replica; `one` and `other` number the curves, (replica,)."""
-    replicas = len(one)
-    different = ~np.eye(replicas, dtype=bool)
-    agree = int(((one[:, None] == other) & different).sum())
+def _chance(curves: NDArray[np.int64]) -> float:
+    """The chance that two teachers agree in every replica, whose curves have these numbers, (replica,)."""
+    replicas = len(curves)
+    agree = int((curves[:, None] == curves).sum()) - replicas
     return float(((1 + agree) / (1 + replicas * (replicas - 1))) ** replicas)
 
 
 def _students(values: Array, curves: NDArray[np.int64]) -> Flags:
     """Which students, (teacher, replica), equal an earlier one and not by chance."""
-    flat, kinds = values.reshape(-1, values.shape[-1]), curves.ravel()
-    found = np.zeros(len(flat), bool)
-    names, first, counts = np.unique(kinds, return_index=True, return_counts=True)
-    pairs = len(flat) ** 2 / 2
-    for name, at in zip(names[counts > 1], first[counts > 1], strict=True):
-        others = flat[kinds != name]
-        ran = np.isfinite(flat[at])
-        if not ran.any() or not len(others):
-            continue
-        shared = (others[:, ran] == flat[at, ran]).sum(axis=0)
-        chance = np.prod((1.0 + shared) / (1.0 + np.isfinite(others[:, ran]).sum(axis=0)))
-        if chance * pairs < UNLIKELY:
-            found |= kinds == name
-            found[at] = False
+    flat = values.reshape(-1, values.shape[-1])
+    _, first, which, counts = np.unique(curves, return_index=True, return_inverse=True, return_counts=True)
+    alike = np.zeros(flat.shape)  # how many students have the value of this one at this point
+    for point in range(flat.shape[1]):
+        _, value, many = np.unique(flat[:, point], return_inverse=True, return_counts=True)
+        alike[:, point] = many[value]
+    ran, own = np.isfinite(flat), counts[:, None]
+    there = ran[first]
+    shares = np.ones(there.shape)
+    np.divide(1 + alike[first] - own, 1 + ran.sum(axis=0) - own, out=shares, where=there)
+    chance = shares.prod(axis=1)
+    unlikely = chance * (len(flat) ** 2 / 2) < UNLIKELY
+    copied = (counts > 1) & (counts < len(flat)) & there.any(axis=1) & unlikely
+    found = copied[which.ravel()]
+    found[first] = False
     return found.reshape(curves.shape)
