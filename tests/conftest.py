@@ -37,3 +37,11 @@ def folder(finished, tmp_path):
 
     shutil.copytree(finished.path, tmp_path / "run")
     return RunFolder.open(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A copy of the package, for processes that are stopped, and what they compile."""
+    from processes import copy_of_package
+
+    return copy_of_package(tmp_path_factory.mktemp("cache"))

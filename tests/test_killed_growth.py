@@ -4,10 +4,9 @@ import os
 import random
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
-from processes import Place, copy_of_package, python
+from processes import Place, python
 
 import mbsim
 
@@ -32,11 +31,6 @@ STEPS = [
     {"replicas": 3, "temperature": [0.0, 0.5]},
     {"N": [9, 11, 13, 15], "d": [3, 5]},
 ]
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return copy_of_package(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")

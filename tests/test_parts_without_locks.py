@@ -4,10 +4,9 @@ Such a file system is made up in every process, by a `sitecustomize` that has fl
 """
 
 import re
-from pathlib import Path
 
 import pytest
-from processes import Place, copy_of_package
+from processes import Place
 
 import mbsim
 
@@ -29,11 +28,6 @@ def fails(*given, **named):
 fcntl.flock = fails
 """
 NO_LINKS = "os.link = fails\n"
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return copy_of_package(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from processes import PROMPT, Place, copy_of_package, small_disk
+from processes import PROMPT, Place, small_disk
 
 import mbsim
 from mbsim.config.configuration import load_config
@@ -26,11 +25,6 @@ grid = { N = [9, 11, 13, 15], d = [3, 5, 7], m = [2, 5, 8, 11], teachers = 3, re
 dynamics = { sweeps = 32 }
 """
 UNITS = 12  # one for each (N, d)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return copy_of_package(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
