@@ -45,3 +45,11 @@ def cache(tmp_path_factory):
     from processes import copy_of_package
 
     return copy_of_package(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def layouts_apart(monkeypatch):
+    """Each width of words has a layout of its own, as where a device is full of students."""
+    from mbsim.engines.pallas import targets
+
+    monkeypatch.setattr(targets, "AT_ONCE", {"gpu": 0, "tpu": 0})
