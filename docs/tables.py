@@ -80,6 +80,9 @@ def default(key: str) -> str:
     return "; ".join([common, *(f"{text} for {' and '.join(models)}" for text, models in others.items())])
 
 
+KINDS = {"binary": "±1 weights", "sparse": "real sparse", "dense": "real dense"}  # what kinds of students are called
+
+
 def owners(key: str) -> str:
     """The rules or the students that a key belongs to; empty where all have it."""
     table, _, name = key.partition(".")
@@ -87,7 +90,8 @@ def owners(key: str) -> str:
     if table == "dynamics" or (table == "grid" and name in axes()):
         return ", ".join(rules)
     if table == "model" and name in model_keys():
-        return ", ".join(kind for kind, one in STUDENTS.items() if name in {own.name for own in one.keys})
+        kinds = [kind for kind, one in STUDENTS.items() if name in {own.name for own in one.keys}]
+        return ", ".join(KINDS.get(kind, kind) for kind in kinds)
     return ""
 
 
@@ -119,7 +123,8 @@ def rules() -> str:
 
 def engines() -> str:
     """The engines, the fastest first."""
-    return table(("engine", "runs on"), ((f"`{name}`", one.title) for name, one in ENGINES.items()))
+    rows = ((f"`{name}`", one.title) for name, one in ENGINES.items())
+    return table(("engine", "how it trains, and on what"), rows)
 
 
 def dimensions() -> str:

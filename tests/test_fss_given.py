@@ -51,6 +51,23 @@ def test_quantities_of_a_table_are_independent():
     assert np.abs(both).max() < 0.3 and np.abs(np.diagonal(both, axis1=1, axis2=2)).mean() < 0.06
 
 
+def test_quantities_that_move_as_one_are_judged_as_one():
+    """U4 twice, told to be two quantities: the second adds no evidence that points do not collapse."""
+    ds = table(seed=3)
+    ds["dU4"] = ds.dU4 * 0.8  # errors that are stated too small
+    ds["again"] = ds.U4
+    pairs, fixed = {"binder": ("U4", "dU4"), "success": ("again", "dU4")}, {"size": "L", **OURS}
+    [alone] = fss.collapse(ds, "U4", quantity="binder", error=pairs, beta=0.0, **fixed)
+    both = {"binder": 0.0, "success": 0.0}
+    twice = fss.collapse(ds, "U4", quantity=list(both), error=pairs, beta=both, **fixed)
+    for one in twice:
+        assert one.dof == pytest.approx(alone.dof, rel=0.1)
+        assert one.chi2_per_dof == pytest.approx(alone.chi2_per_dof, rel=0.1)
+        assert one.p_value == pytest.approx(alone.p_value, rel=0.5) and alone.p_value < 0.2
+        assert "at most by a factor of 1.4" in one.reason
+    assert "independent" not in alone.reason
+
+
 def test_a_table_may_be_of_one_curve_and_its_control_may_descend():
     ds = table()
     C = np.exp(-np.abs(np.subtract.outer(ds.T.values, ds.T.values)))

@@ -82,17 +82,23 @@ def print_critical(critical: "Sequence[Critical]") -> None:
 
     Where the terminal leaves them no room they stand below the table, each once, and no number is cut.
     """
-    from mbsim.fss.table import as_text, number_and_interval
+    from mbsim.fss.table import as_text, names_estimators, number_and_interval
 
     if not is_terminal(sys.stdout):
         say(as_text(critical))
         return
     names = list(dict.fromkeys(name for record in critical for name in record.labels))
+    named = names_estimators(critical)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (*names, "m_c", "95% interval", "order"):
+    for name in (*names, "m_c", "95% interval", "order", *(["estimator"] if named else [])):
         table.add_column(name, justify="right", no_wrap=True)
     rows = [
-        [*(str(one.labels.get(name, "-")) for name in names), *number_and_interval(one), one.order]
+        [
+            *(str(one.labels.get(name, "-")) for name in names),
+            *number_and_interval(one),
+            one.order,
+            *([one.title] if named else []),
+        ]
         for one in critical
     ]
     widths = [

@@ -19,7 +19,7 @@ class Batched:
     """The engine."""
 
     name: str = "batched"
-    title: str = "batched products of XLA"
+    title: str = "batched products of XLA, on CPU, GPU and TPU"
     accelerated: bool = False
 
     def refuses(self, task: Task) -> str:

@@ -211,7 +211,7 @@ class Reference:
     """The engine."""
 
     name: str = "reference"
-    title: str = "the law as it is written, mapped by JAX"
+    title: str = "the law as it is written, mapped by JAX, on CPU, GPU and TPU"
     accelerated: bool = False
 
     def refuses(self, task: Task) -> str:

@@ -30,8 +30,9 @@ def hysteresis_figure(
     """Both branches against m, a colour for each size, with the spinodals and their intervals.
 
     Filled markers and whole lines start at random, open markers and broken lines at the teacher. Bars are one
-    standard error. Above the branches a strip for each size spans its loop, from spinodal to spinodal, with
-    their 95 % intervals as lines. The control is cut to where the loops are.
+    standard error. Dotted lines are the midpoints of the branches, which are spinodals where the loop is open. Above
+    the branches a strip for each size spans its loop, with their 95 % intervals as lines. The control is cut to where
+    the loops are.
 
     Args:
         loops: of `fss.hysteresis`, of one combination of labels but the size.
@@ -81,7 +82,9 @@ def hysteresis_figure(
     ax.set_xlabel(f"mini-batch size, {symbol(control)}" if control == "m" else symbol(control))
     ax.set_ylabel(quantity)
     seen = any(spinodal.known for loop in drawn for spinodal in (loop.random, loop.planted))
-    ax.legend(title=f"spinodals: {names.short_of(names.MIDPOINT)} of each branch" if seen else None)
+    key = names.short_of(names.MIDPOINT)
+    marks = f"dotted: {key} of each branch; above: the loop between, and their 95 % intervals"
+    ax.legend(title=marks if seen else None)
     return ax
 
 

@@ -37,6 +37,7 @@ from mbsim.fss.interval import Label
 from mbsim.fss.records import START
 from mbsim.fss.samples import order_parameter_of, samples_of
 from mbsim.fss.table import number_and_interval
+from mbsim.physics.rules import RULES, rules_for
 
 PANEL_WIDTH, PANEL_HEIGHT, LINE_HEIGHT = 3.3, 3.1, 0.17
 """Of one panel among several, without the lines of its legend, and of such a line: inches."""
@@ -222,4 +223,7 @@ def _mark(ax: Axes, record: Critical, value: float, height: float, style: Mappin
 
 
 def _model(ds: xr.Dataset) -> str:
-    return str(ds.attrs.get("model", "")) or str(ds.attrs.get("name", "")) or "model not named"
+    """The model of a run, and the rule where it is not the usual one of these weights."""
+    model = str(ds.attrs.get("model", "")) or str(ds.attrs.get("name", "")) or "model not named"
+    rule = RULES.get(str(ds.attrs.get("rule", "")))
+    return model if rule is None or rule.name == rules_for(rule.weights)[0] else f"{model}, {rule.title}"

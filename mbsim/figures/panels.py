@@ -85,11 +85,11 @@ def panels(
         if same_y and cell.across:
             ax.tick_params(labelleft=False)
         label = ax.get_ylabel()
-        if label == named.get(cell.down):  # said once in a row
+        if label == named.get(cell.down):  # not said again until it changes
             ax.set_ylabel("")
-        elif in_rows:
+        elif in_rows and cell.down not in named:
             ax.set_ylabel(f"{cell.row}\n{label}")
-        named.setdefault(cell.down, label)
+        named[cell.down] = label
         columns.setdefault((cell.across, str(_others(cell.labels, rows))), []).append(ax)
         first = first or ax
     if in_rows:

@@ -58,6 +58,8 @@ FEWEST_POINTS = 4
 BELOW = 0.46
 """Inches that the ticks and the label of the horizontal axis take."""
 
+LONG = 30.0
+"""From one end of a logarithmic axis to the other, so that it has no room for all its numbers."""
 WIDTH = 7.0
 PAPER: Any = {
     **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 9),
@@ -143,9 +145,9 @@ def critical_symbol(control: str) -> str:
 
 
 def critical_by(control: str, records: Iterable[Any]) -> str:
-    """m_c with the short names of the estimators that the records have it by: "m_c by midpoint, steepest slope"."""
+    """m_c with the short names of the estimators that the records have it by: "m_c by midpoint or steepest slope"."""
     short = dict.fromkeys(names.short_of(one.estimator) for one in records)
-    return " by ".join(filter(None, [critical_symbol(control), ", ".join(short)]))
+    return " by ".join(filter(None, [critical_symbol(control), " or ".join(short)]))
 
 
 def labels_text(labels: Mapping[str, object]) -> str:
@@ -247,10 +249,16 @@ def plain_log_ticks(axis: Axis, values: Sequence[float]) -> None:
 
 def one_two_five(axis: Axis, many: bool = False) -> None:
     """On a logarithmic axis ticks at 1, 2, 5, 10, ..., written out: enough for less than a decade; of `many` decades
-    at 1, 3, 10, ..., which narrow panels have room for.
+    at 1, 3, 10, ..., of which a long axis names the powers of ten, as narrow panels have room for no more.
     """
+
+    def label(value: float, _: Any) -> str:
+        low, high = axis.get_view_interval()
+        threefold = many and f"{value:e}".startswith("3")
+        return "" if threefold and high > LONG * low else f"{value:g}"
+
     axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if many else (1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(label))
     axis.set_minor_locator(NullLocator())
 
 

@@ -125,7 +125,10 @@ def collapse_of_summaries(
     if fit is None:
         return [replace(one, because=(*refused, *notes)) for one in empty]
     notes += refused
-    good = goodness(fit)
+    unknown = design.error is not None and len(asked.quantities) > 1
+    good = goodness(fit, len(asked.quantities) if unknown else 1)
+    if unknown:
+        notes += (because("quantities_of_table", most=len(asked.quantities) ** 0.5),)
     drawn = [
         replace(
             one, **_points(fit, at), chi2_per_dof=good.ratio, dof=good.freedom, p_value=good.p_value,

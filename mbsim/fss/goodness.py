@@ -11,6 +11,9 @@ they are (points of the same students at every m move together, so that there ar
 as likely as 2). It is referred to Fisher's law F(h, k), with k degrees of freedom of the errors themselves, which
 few teachers tell badly.
 
+How several quantities of a table of means and errors move together is not known. They are taken for independent, but
+for h: if they all moved as one, each would repeat what the others say, and h is that of one of them.
+
 Reference: G. E. P. Box, Ann. Math. Stat. 25, 290 (1954), on quadratic forms.
 """
 
@@ -39,8 +42,8 @@ class Goodness(NamedTuple):
     expected: float
 
 
-def goodness(fit: Fit) -> Goodness:
-    """χ² of the fit and how likely it is."""
+def goodness(fit: Fit, alike: int = 1) -> Goodness:
+    """χ² of the fit and how likely it is; `alike` quantities may move together in a way that nobody knows."""
     blocks, count = fit.data.blocks, len(fit.data.m)
     projection = _projection(fit)
     correlations = np.zeros((count, count))
@@ -60,7 +63,7 @@ def goodness(fit: Fit) -> Goodness:
         own, trace = float(crossed[at].sum()), float(np.trace(product[at]))
         square += _without_chance(own, trace, block.freedom) - own
     least = mean**2 / max(1.0, count - fit.parameters)
-    h = mean**2 / max(square, least)
+    h = mean**2 / max(square, least) / alike
     k = count**2 / shared
     # Errors are such that squares over them are one on average: Fisher's law is k / (k - 2) on average.
     ratio = fit.cost / mean * (k / (k - 2) if k > 2 else 1.0)

@@ -10,6 +10,7 @@ from typing import Any
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import need_records
 from mbsim.fss.interval import null_if_nan
+from mbsim.fss.names import MIDPOINT
 from mbsim.fss.over_time import OverTime
 
 
@@ -74,7 +75,7 @@ def reason_json(because: Sequence[Any], reason: str) -> dict[str, Any]:
 def as_text(critical: Sequence[Critical]) -> str:
     """An aligned plain-text table, one line a record, with the reasons last.
 
-    The estimator is a column where there are several.
+    The estimator is a column where it is not the midpoint everywhere.
 
     >>> from mbsim import fss
     >>> print(fss.as_text(fss.estimates(fss.planted([64, 128]), ["midpoint"], bootstrap=100)))
@@ -84,16 +85,22 @@ def as_text(critical: Sequence[Critical]) -> str:
     """
     critical = need_records(critical, "critical", "mbsim.fss.estimates(ds)")
     names = list(dict.fromkeys(name for record in critical for name in record.labels))
-    several = len({(record.estimator, record.order_parameter) for record in critical}) > 1
-    rows = [[*names, "m_c", "95% interval", "order", *(["estimator"] if several else []), ""]]
+    named = names_estimators(critical)
+    rows = [[*names, "m_c", "95% interval", "order", *(["estimator"] if named else []), ""]]
     for record in critical:
         labels = [str(record.labels.get(name, "-")) for name in names]
-        title = [record.title] if several else []
+        title = [record.title] if named else []
         rows.append([*labels, *number_and_interval(record), record.order, *title, record.reason])
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     widths[-1] = 0
     lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def names_estimators(critical: Sequence[Critical]) -> bool:
+    """Whether a table has to say by which estimator each m_c is: some are no midpoint, or of another quantity."""
+    kinds = {(record.estimator, record.order_parameter) for record in critical}
+    return len(kinds) > 1 or any(record.estimator != MIDPOINT for record in critical)
 
 
 def number_and_interval(record: Critical) -> tuple[str, str]:

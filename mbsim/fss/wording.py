@@ -189,6 +189,10 @@ WORDS: dict[str, Words] = {
     "coincidence": Words(
         "{points} points for {parameters} parameters: too few to tell a collapse from a coincidence"
     ),
+    "quantities_of_table": Words(
+        "the quantities of a table are taken for independent: where they are of the same samples, intervals are too "
+        "short, at most by a factor of {most:.2g}"
+    ),
     "no_collapse": Words(
         "the points do not collapse, χ²/dof = {chi2:.3g} (p = {p:.1g}): no exponents; "
         "a window of {control} about m_c may help"

@@ -41,9 +41,10 @@ def command(
 ) -> int:
     """The critical size m_c for each (N, d), with its 95 % interval, and the order of the transition.
 
-    m_c is where the order parameter lies half-way between its branches before and after the transition. An
-    order of "none" means that the grid does not show both branches; the reason says what to do. A run that is
-    not finished is analysed as far as it is.
+    m_c is the midpoint, half-way between the order parameter's plateaus before and after the transition, where
+    both are seen, otherwise the place of its steepest slope. The order is "first", "second", "crossover" (smooth:
+    nothing sharpens with N), "none" (no transition is seen) or "undecided"; the reason says what is missing. A run
+    that is not finished is analysed as far as it is.
     """
     from mbsim.cli import analyze
 
