@@ -6,6 +6,7 @@ In a page, what stands between `<!-- table NAME -->` and `<!-- end -->` is such 
 hold the pages to this.
 """
 
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from mbsim import figures
 from mbsim.config import Config, known_keys
 from mbsim.config.dynamics import table_of
 from mbsim.config.problems import tables_in
@@ -127,6 +129,18 @@ def engines() -> str:
     return table(("engine", "how it trains, and on what"), rows)
 
 
+def drawn() -> str:
+    """The functions of `mbsim.figures`."""
+    functions = {name: one for name in figures.__all__ if callable(one := getattr(figures, name))}
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for name, one in functions.items():
+            taken = next(iter(inspect.signature(one).parameters))
+            yield f"`{name}`", f"`{taken}`", " ".join(str(inspect.getdoc(one)).split("\n\n")[0].split())
+
+    return table(("function", "takes", "draws"), rows())
+
+
 def dimensions() -> str:
     """The dimensions of a dataset, in order."""
 
@@ -164,6 +178,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "models": models,
     "rules": rules,
     "engines": engines,
+    "figures": drawn,
     "dimensions": dimensions,
     "variables": variables,
 }
