@@ -76,13 +76,19 @@ def default(key: str) -> str:
     if not known:
         value = field.default
         return "none" if value is None or isinstance(value, BaseModel) else shown(value)
+    if not owners(key):  # some models may leave out what all may have
+        known = {model: known.get(model, "none") for model in values}
     texts = list(known.values())
     common = max(texts, key=texts.count)
     others = {text: [m for m in known if known[m] == text] for text in texts if text != common}
     return "; ".join([common, *(f"{text} for {' and '.join(models)}" for text, models in others.items())])
 
 
-KINDS = {"binary": "±1 weights", "sparse": "real sparse", "dense": "real dense"}  # what kinds of students are called
+KINDS = {
+    "binary": "±1 weights",
+    "sparse": "real sparse",
+    "dense": "real dense",
+}  # what kinds of students are called
 
 
 def owners(key: str) -> str:

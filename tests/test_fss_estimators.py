@@ -263,10 +263,14 @@ def test_what_is_no_estimator_is_refused():
             fss.estimates(fss.planted([64]), ["wrong"], bootstrap=20)
     finally:
         fss.unregister("wrong")
-    with pytest.raises(
-        DatasetError, match=r"estimators = 'midpoint': must be a list, such as \['midpoint'\]"
-    ):
-        fss.estimates(fss.planted([64]), "midpoint")
+    for wrong in ("midpoint", True, 3.0):
+        with pytest.raises(
+            DatasetError, match=rf"estimators = {wrong!r}: must be a list, such as \['midpoint'\]"
+        ):
+            fss.estimates(fss.planted([64]), wrong)
+    for wrong in ([["midpoint"]], [3]):
+        with pytest.raises(DatasetError, match=r"estimators = .*: allowed are midpoint"):
+            fss.estimates(fss.planted([64]), wrong)
 
 
 def test_a_record_of_an_estimator_that_is_not_known_here_still_reads():

@@ -164,7 +164,7 @@ def answers(function, changes, options):
     for change in changes:
         try:
             ds = CHANGES[change](ds)
-        except (ValueError, LookupError, TypeError, np.exceptions.DTypePromotionError):
+        except (ValueError, LookupError, TypeError, RuntimeWarning):
             return None  # changes that do not go together
     try:
         return function(ds, bootstrap=20, **{"order_parameter": "q"} | options)

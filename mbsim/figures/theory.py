@@ -112,9 +112,10 @@ def critical_figure(
     ends = np.array([[record.low, record.high] for record in measured]).T
     bars = np.nan_to_num(np.abs(ends - m_c))
     N = np.linspace(0.8 * sizes.min(), 1.1 * sizes.max(), LINE_POINTS)
+    less, typical = ("-1", "-1-2\\eta") if inputs == "sign" else ("+1", "+1-2\\eta")  # kappa is N, or N + 2
     formulas = (
-        (linear.critical_batch_size, "-", r"$\eta(\kappa-1)/(2-\eta)$, mean"),
-        (linear.typical_critical_batch_size, "--", r"$\eta(\kappa-1-2\eta)/(2-\eta)$, typical run"),
+        (linear.critical_batch_size, "-", rf"$\eta(N{less})/(2-\eta)$, mean"),
+        (linear.typical_critical_batch_size, "--", rf"$\eta(N{typical})/(2-\eta)$, typical run"),
     )
     for formula, style, label in formulas:
         values = [formula(lr, size, inputs) for size in N]

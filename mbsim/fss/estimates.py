@@ -8,7 +8,7 @@ the m at which all N units are right grows like log N where the bulk does not mo
 (`estimators`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import xarray as xr
@@ -133,9 +133,10 @@ def _all(error: Errors) -> list[str]:
 
 
 def _known(estimators: Sequence[str]) -> list[str]:
-    if isinstance(estimators, str):
-        raise DatasetError(f"estimators = {estimators!r}: must be a list, such as [{estimators!r}]")
+    if isinstance(estimators, str) or not isinstance(estimators, Iterable):
+        such = estimators if isinstance(estimators, str) else MIDPOINT
+        raise DatasetError(f"estimators = {estimators!r}: must be a list, such as [{such!r}]")
     for key in estimators:
-        if key not in ESTIMATORS:
+        if not isinstance(key, str) or key not in ESTIMATORS:
             raise DatasetError(f"estimators = {key!r}: allowed are {', '.join(ESTIMATORS)}")
     return list(estimators)
