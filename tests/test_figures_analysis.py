@@ -378,7 +378,7 @@ def test_every_figure_of_m_c_names_its_estimator():
         assert figures.over_time_figure([one]).get_ylabel() == f"{by}, at time $t$"
     loops = fss.hysteresis(fss.planted([64], jump=True, starts=True), bootstrap=50)
     title = figures.hysteresis_figure(loops).get_legend().get_title().get_text()
-    assert title == "dotted: midpoint of each branch; above: the loop between, and their 95 % intervals"
+    assert title == "dotted: midpoint of each branch;\nabove: the loop between, and their 95 % intervals"
     both = figures.panels([{"d": 3}, {"d": 5}], lambda labels, ax: figures.hysteresis_figure(loops, ax))
     assert both.legends[0].get_title().get_text() == title  # kept where the panels share a legend
     panels = figures.order_parameter_panels(

@@ -83,7 +83,7 @@ def hysteresis_figure(
     ax.set_ylabel(quantity)
     seen = any(spinodal.known for loop in drawn for spinodal in (loop.random, loop.planted))
     key = names.short_of(names.MIDPOINT)
-    marks = f"dotted: {key} of each branch; above: the loop between, and their 95 % intervals"
+    marks = f"dotted: {key} of each branch;\nabove: the loop between, and their 95 % intervals"
     ax.legend(title=marks if seen else None)
     return ax
 

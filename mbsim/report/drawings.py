@@ -199,7 +199,7 @@ def order_drawings(analysis: Analysis, size: str = "N", control: str = "m") -> l
         "histograms", shown, draw, caption, rows=START, height=2.9, same_y=False, same_legend=False
     )
     parts: list[tuple[str, Callable[..., Axes]]] = []
-    if any(h.barrier.known or h.unresolved for one in analysis.verdicts for h in one.histograms):
+    if any(sum(h.barrier.known or h.unresolved for h in one.histograms) > 1 for one in analysis.verdicts):
         text = "the barrier ln(peak / valley) against N, an arrow where the valley is too empty to tell more"
         parts.append((text, figures.barrier_figure))
     if any(np.isfinite(one.peak_heights).sum() > 1 for one in analysis.verdicts):
