@@ -84,7 +84,7 @@ def hysteresis_figure(
     seen = any(spinodal.known for loop in drawn for spinodal in (loop.random, loop.planted))
     key = names.short_of(names.MIDPOINT)
     marks = f"dotted: {key} of each branch;\nabove: the loop between, and their 95 % intervals"
-    ax.legend(title=marks if seen else None)
+    ax.legend(title=marks if seen else None).get_title().set_multialignment("center")
     return ax
 
 

@@ -159,4 +159,7 @@ def _one_legend(figure: Figure) -> None:
         longest = max(map(len, named)) + LEGEND_HANDLE
         columns = max(1, min(len(named), int(figure.get_figwidth() * LETTERS_PER_INCH / longest)))
         title = "; ".join(filter(None, titles)) or None
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns, title=title)
+        legend = figure.legend(
+            named.values(), named.keys(), loc="outside lower center", ncols=columns, title=title
+        )
+        legend.get_title().set_multialignment("center")
