@@ -241,6 +241,8 @@ def nothing(study):
         ({"key": "Mid point"}, "estimator 'Mid point': a name must be lower-case letters, digits, - and _"),
         ({"short": "peak of χ"}, "the short name 'peak of χ' is taken, by 'susceptibility'"),
         ({"title": "of {variable}"}, "the only place allowed is {order_parameter}"),
+        ({"title": 5}, "estimator 'mine': title = 5: must be text"),
+        ({"needs": "success"}, "estimator 'mine': needs = 'success': must be a tuple of names"),
     ],
 )
 def test_what_is_taken_or_wrong_is_refused_in_one_line(options, message):
@@ -257,6 +259,16 @@ def test_what_is_no_estimator_is_refused():
         mbsim.RegistrationError, match="int is no estimator: it has no key, title, short, needs, records"
     ):
         fss.register(3)
+    fss.estimator("none", title="none", short="none")(lambda study: None)
+    try:
+        with pytest.raises(
+            DatasetError, match=r"estimator 'none' gives NoneType: must give or yield fss\.Critical"
+        ):
+            fss.estimates(fss.planted([64]), ["none"], bootstrap=20)
+    finally:
+        fss.unregister("none")
+    with pytest.raises(DatasetError, match="level = 'x': must be a finite number"):
+        fss.Level("x", key="x", short="x")
     fss.estimator("wrong", title="wrong", short="wrong")(lambda study: [3.0])
     try:
         with pytest.raises(DatasetError, match=r"estimator 'wrong' gives float: must give fss\.Critical"):

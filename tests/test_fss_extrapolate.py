@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mbsim import fss
+from mbsim.errors import DatasetError
 from mbsim.fss import Critical
 
 SIZES = np.array([32.0, 64.0, 128.0, 256.0, 512.0])
@@ -232,3 +233,15 @@ def test_limits_are_preferred_where_there_are_any():
     [found] = fss.connectivity_law(fss.extrapolate(rows))
     assert found.source == "m_c(∞), midpoint of q"
     assert found.exponent.low <= 2 <= found.exponent.high
+
+
+@pytest.mark.parametrize("law", [fss.extrapolate, fss.connectivity_law])
+def test_a_record_that_occurs_twice_is_no_second_measurement(law):
+    records = [fss.Critical({"N": 64, "d": d}, 6.0 * d, 6.0 * d - 1, 6.0 * d + 1, "undecided", "midpoint", "q")
+               for d in (3, 5, 7)]  # fmt: skip
+    law(records)
+    with pytest.raises(
+        DatasetError, match="critical: N = 64, d = 5 occurs twice: each combination of labels"
+    ):
+        law([*records, records[1]])
+    assert len(fss.estimates(fss.planted([64]), ["midpoint", "midpoint"], bootstrap=20)) == 1

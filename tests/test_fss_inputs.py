@@ -60,7 +60,9 @@ RECORDS = [
 ]
 
 
-@pytest.mark.parametrize("value", ["runs/a", None, fss.planted([64])], ids=["a text", "nothing", "a dataset"])
+@pytest.mark.parametrize(
+    "value", ["runs/a", None, fss.planted([64]), [1, 2]], ids=["a text", "nothing", "a dataset", "numbers"]
+)
 @pytest.mark.parametrize("function", RECORDS, ids=lambda one: one.__name__)
 def test_what_holds_no_records_is_refused_with_what_gives_them(function, value):
     with pytest.raises(
@@ -105,6 +107,7 @@ def test_a_wrong_design_is_refused_at_the_door(function, key):
         ({"samples": ("a", 3)}, "samples = 3: must be the name of a dimension"),
         ({"bootstrap": 10.5}, "bootstrap = 10.5: must be an integer"),
         ({"bootstrap": True}, "bootstrap = True: must be an integer"),
+        ({"bootstrap": 10**20}, "bootstrap = 1(0+): must be an integer, 100000 or less"),
         ({"seed": "1"}, "seed = '1': must be an integer"),
     ],
 )
@@ -148,6 +151,7 @@ def test_starts_with_names_are_refused_in_a_line(function):
     [
         ({"order_parameter": ["q"]}, r"order_parameter = \['q'\]: must be the name of a variable"),
         ({"samples": "N"}, "size = 'N': must not be one of samples"),
+        ({"samples": "techer"}, r"samples = \('techer',\): none is a dimension of q, which has N, teacher"),
         ({"error": "success"}, "q has samples already, over teacher, replica; either these or errors"),
     ],
 )

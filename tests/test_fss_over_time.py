@@ -135,8 +135,13 @@ def test_too_few_times_have_no_trend():
 def test_what_is_not_measured_over_time_is_named():
     with pytest.raises(DatasetError, match="order parameter 'q' has no dimension 'time': allowed are none"):
         fss.over_time(fss.planted([64]))
+    ds = drifting(falling(1.0), sizes=(64,))
     with pytest.raises(DatasetError, match="estimators = 'middle': allowed are"):
-        fss.over_time(drifting(falling(1.0), sizes=(64,)), estimator="middle")
+        fss.over_time(ds, estimator="middle")
+    with pytest.raises(DatasetError, match="time holds text, such as"):
+        fss.over_time(ds.assign_coords(time=ds.time.astype(str)))
+    with pytest.raises(DatasetError, match="time has no values"):
+        fss.over_time(ds.drop_vars("time"))
 
 
 @pytest.mark.slow

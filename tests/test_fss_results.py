@@ -1,6 +1,7 @@
 """Results read well where they are looked at: one line in a console, a table in a notebook, a frame, a dataset."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import made_up
@@ -134,6 +135,8 @@ def test_a_text_table_of_several_estimators_names_them():
     several = fss.as_text(made_up.critical())
     assert "estimator" in several.splitlines()[0] and "midpoint of overlap_mean" in several
     assert "estimator" not in fss.as_text(made_up.critical()[:4]).splitlines()[0]
+    of_success = [replace(one, order_parameter="success") for one in made_up.critical()[:4]]
+    assert "midpoint of success" in fss.as_text(of_success)
 
 
 def test_html_is_text_not_markup():

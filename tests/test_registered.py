@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 import mbsim
 from mbsim.cli import main
+from mbsim.data.registered import fingerprint
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.optimisers import OPTIMISERS
@@ -275,3 +277,41 @@ def test_a_script_of_a_user(tmp_path):
     )
     assert done.stdout.strip() == "True"
     assert "agreement" in mbsim.open_run(tmp_path / "run")
+
+
+def power(student, teacher, examples, exponent=1):
+    """A function that a partial gives an exponent."""
+    return (student.w**exponent).mean()
+
+
+class Scaled:
+    """An observable that is an object with a number."""
+
+    def __init__(self, factor, table=None):
+        self.factor, self.table = factor, table
+
+    def __call__(self, student, teacher, examples):
+        return self.factor * student.w.mean()
+
+
+def times(factor):
+    """A function that closes over a number, and over itself."""
+
+    def observed(student, teacher, examples):
+        return factor * student.w.mean() if observed else 0.0
+
+    return observed
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (Scaled(1.0), Scaled(1.0), Scaled(2.0)),
+        (Scaled(1.0, np.arange(3)), Scaled(1.0, np.arange(3)), Scaled(1.0, np.arange(3) + 1)),
+        (partial(power, exponent=1), partial(power, exponent=1), partial(power, exponent=2)),
+        (times(1.0), times(1.0), times(2.0)),
+        (partial(optax.lion, b1=0.9), partial(optax.lion, b1=0.9), partial(optax.lion, b1=0.1)),
+    ],
+)
+def test_values_that_a_function_was_given_are_part_of_what_it_is(one, same, other):
+    assert fingerprint(one) == fingerprint(same) != fingerprint(other)

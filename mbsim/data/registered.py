@@ -15,6 +15,8 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from mbsim.config import Config
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Observable
@@ -26,21 +28,63 @@ REGISTERED = "registered.json"
 
 def fingerprint(function: Callable[..., Any]) -> str:
     """SHA-256 of a function's source text, or of its code where that is not to be had; of a library's own function
-    its name. Values that it closes over are not in it.
+    its name; of an object that can be called the source of its class. With it go the values that it was given: the
+    arguments of a partial, the attributes of an object, and what a function closes over.
     """
+    return hashlib.sha256(_told(function).encode()).hexdigest()
+
+
+def _told(function: Any, within: tuple[int, ...] = ()) -> str:
+    """The text that stands for a function; `within` are those that it is told as a part of."""
+    if id(function) in within:
+        return "itself"
+    within = (*within, id(function))
     function = inspect.unwrap(function)
     if isinstance(function, functools.partial):
-        return fingerprint(function.func)
+        given = dict(enumerate(function.args)) | function.keywords
+        return _told(function.func, within) + _values(given, within)
     module = getattr(function, "__module__", "") or ""
-    if module.split(".")[0] in ("jax", "optax", "numpy"):
-        text = f"{module}.{function.__qualname__}"
-    else:
+    if module.split(".")[0] in ("jax", "optax", "numpy") and hasattr(function, "__qualname__"):
+        return f"{module}.{function.__qualname__}"
+    code = getattr(function, "__code__", None)
+    whole = function if code is not None or inspect.isclass(function) else type(function)
+    try:
+        text = textwrap.dedent(inspect.getsource(whole))
+    except (OSError, TypeError):  # typed at a prompt
+        text = repr((code.co_code, code.co_names, code.co_varnames)) if code else repr(whole)
+    if whole is not function:
+        return text + _values(getattr(function, "__dict__", {}), within)
+    return text + _values(dict(zip(code.co_freevars, _cells(function), strict=True)) if code else {}, within)
+
+
+def _cells(function: Any) -> list[Any]:
+    """What a function closes over; nothing where a variable has no value yet."""
+    found = []
+    for cell in function.__closure__ or ():
         try:
-            text = textwrap.dedent(inspect.getsource(function))
-        except (OSError, TypeError):  # typed at a prompt
-            code = getattr(function, "__code__", None)
-            text = repr((code.co_code, code.co_names, code.co_varnames)) if code else repr(type(function))
-    return hashlib.sha256(text.encode()).hexdigest()
+            found.append(cell.cell_contents)
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def _values(given: Mapping[Any, Any], within: tuple[int, ...]) -> str:
+    """Named values as text; empty without any."""
+    return "".join(f"\n{name} = {_value(value, within)}" for name, value in given.items())
+
+
+def _value(value: Any, within: tuple[int, ...]) -> str:
+    if isinstance(value, (tuple, list, dict)):
+        if id(value) in within:
+            return "itself"
+        parts = value if isinstance(value, dict) else dict(enumerate(value))
+        return f"[{_values(parts, (*within, id(value)))}]"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        array = np.asarray(value)
+        return f"{array.dtype}{array.shape}{hashlib.sha256(array.tobytes()).hexdigest()}"
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        return repr(value)
+    return _told(value, within) if callable(value) else repr(type(value))
 
 
 def used(config: Config) -> dict[str, dict[str, dict[str, Any]]]:

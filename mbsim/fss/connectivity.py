@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri, fdtri
 
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import need_name, need_records
+from mbsim.fss.design import need_each_once, need_name
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.laws import ConnectivityLaw, Extrapolation
 from mbsim.fss.reasons import because
@@ -45,7 +45,7 @@ def connectivity_law(
         One law for each estimator and each combination of other labels; three values of d are needed.
 
     Raises:
-        DatasetError: `critical` holds no records.
+        DatasetError: `critical` holds no records, or two of the same labels.
 
     >>> from mbsim import fss
     >>> points = [fss.Critical({"N": 64, "d": d}, d**2, d**2 - 0.2, d**2 + 0.2, "undecided", "midpoint", "q")
@@ -56,7 +56,7 @@ def connectivity_law(
     need_name("size", size)
     need_name("connectivity", connectivity)
     groups: dict[tuple[str, str, tuple[tuple[str, Label], ...]], list[Critical | Extrapolation]] = {}
-    for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
+    for record in need_each_once(critical, "critical", "mbsim.fss.estimates(ds)"):
         if connectivity in record.labels and f"{size}_next" not in record.labels:
             others = {k: v for k, v in record.labels.items() if k not in (size, connectivity)}
             key = record.estimator, record.order_parameter, tuple(others.items())

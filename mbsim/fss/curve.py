@@ -56,10 +56,15 @@ def fit(x: Array, y: Array, slope_penalty: float = SLOPE_PENALTY) -> Curve:
 
     A global search over nodes, then Levenberg-Marquardt. At the nodes only (centre, width) is searched, as
     the other parameters are linear (variable projection), so that no start value can lead a fit astray.
-    Every curve is fitted on its own: its result does not depend on the others.
+    Every curve is fitted on its own: its result does not depend on the others; nor on the units of x, as they are
+    replaced by about the median step.
 
     Reference: G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
     """
+    unit_x = 2.0 ** np.round(
+        np.log2(np.median(np.diff(x)))
+    )  # a power of two: steps of one stay what they are
+    x = x / unit_x
     grid = _Grid.of(x, slope_penalty)
     offset = y.mean(axis=-1, keepdims=True)
     rounding = np.finfo(float).eps * np.abs(y).max(axis=-1, keepdims=True)  # of the mean of equal values
@@ -70,7 +75,7 @@ def fit(x: Array, y: Array, slope_penalty: float = SLOPE_PENALTY) -> Curve:
     theta[:, [0, 2]] += offset
     before, slope, after, centre, log_width = theta.T
     height = after - before - slope * (centre - x[0]) / (x[-1] - x[0])
-    return Curve(before, slope, after, centre, np.exp(log_width), height)
+    return Curve(before, slope, after, centre * unit_x, np.exp(log_width) * unit_x, height)
 
 
 class _Grid(NamedTuple):

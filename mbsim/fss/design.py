@@ -12,9 +12,14 @@ from mbsim.errors import DatasetError
 
 SAMPLES = ("teacher", "replica")
 """The levels of chance: the quenched disorder, then the replicas within it."""
+UNNAMED = ("_first", "_second")
+"""What stands for levels that a dataset does not have."""
 Samples = str | Sequence[str] | None
 Errors = str | Mapping[str, tuple[str, str]] | None
-FEWEST_RESAMPLES = 2
+FEWEST_RESAMPLES, MOST_RESAMPLES = (
+    2,
+    100_000,
+)  # with more, memory goes before the error of an interval's ends does
 T = TypeVar("T")
 
 
@@ -58,8 +63,10 @@ class Design:
                     f"{key} = {getattr(self, key)!r}: must not be one of samples = {samples!r}"
                 )
         object.__setattr__(self, "samples", samples)
-        for key, least in (("bootstrap", FEWEST_RESAMPLES), ("seed", 0)):
-            object.__setattr__(self, key, _whole(key, getattr(self, key), least))
+        object.__setattr__(
+            self, "bootstrap", _whole("bootstrap", self.bootstrap, FEWEST_RESAMPLES, MOST_RESAMPLES)
+        )
+        object.__setattr__(self, "seed", _whole("seed", self.seed, 0))
         if self.error is not None and not isinstance(self.error, str):
             object.__setattr__(self, "error", _pairs(self.error))
 
@@ -106,6 +113,27 @@ def need_records(records: Any, argument: str, source: str) -> Any:
             f" = {records!r}" if isinstance(records, (str, type(None))) else f" is a {type(records).__name__}"
         )
         raise DatasetError(f"{argument}{kind}: must be records, as {source} gives them")
+    records = records if isinstance(records, Sequence) else list(records)
+    if other := [one for one in records if not hasattr(one, "labels")]:
+        raise DatasetError(f"{argument} holds {other[0]!r}: must be records, as {source} gives them")
+    return records
+
+
+def need_each_once(records: Any, argument: str, source: str) -> Any:
+    """The records themselves, where no two are the same thing: a law would take them for independent.
+
+    Raises:
+        DatasetError: two are of one estimator and order parameter at the same labels, or `need_records`.
+    """
+    seen = set()
+    for one in need_records(records, argument, source):
+        key = type(one), one.estimator, one.order_parameter, frozenset(one.labels.items())
+        if key in seen:
+            where = ", ".join(f"{name} = {value}" for name, value in one.labels.items()) or one.estimator
+            raise DatasetError(
+                f"{argument}: {where} occurs twice: each combination of labels must occur once"
+            )
+        seen.add(key)
     return records
 
 
@@ -129,7 +157,7 @@ def levels(samples: Any) -> tuple[str, str]:
     names = (samples,) if isinstance(samples, str) else samples
     if not isinstance(names, (tuple, list)) or len(names) > len(SAMPLES):
         raise DatasetError(f"samples = {samples!r}: must be at most two dimensions, such as {SAMPLES!r}")
-    first, second = (*names, "_first", "_second")[:2] if names else ("_first", "_second")
+    first, second = (*names, *UNNAMED)[:2] if names else UNNAMED
     return first, second
 
 
@@ -155,11 +183,13 @@ def need_name(key: str, value: Any) -> None:
         raise DatasetError(f"{key} = {value!r}: must be the name of a dimension")
 
 
-def _whole(key: str, value: Any, least: int) -> int:
+def _whole(key: str, value: Any, least: int, most: int | None = None) -> int:
     try:
         number = operator.index(value)
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or number < least:
         raise DatasetError(f"{key} = {value!r}: must be an integer, {least} or more")
+    if most is not None and number > most:
+        raise DatasetError(f"{key} = {value!r}: must be an integer, {most} or less")
     return number

@@ -139,4 +139,4 @@ def _known(estimators: Sequence[str]) -> list[str]:
     for key in estimators:
         if not isinstance(key, str) or key not in ESTIMATORS:
             raise DatasetError(f"estimators = {key!r}: allowed are {', '.join(ESTIMATORS)}")
-    return list(estimators)
+    return list(dict.fromkeys(estimators))

@@ -273,6 +273,11 @@ def estimator(
 
     def registered(function: Callable[[Study], Iterable[Critical]]) -> FunctionEstimator:
         needs_function("estimator", key, function)
+        for part, text in (("key", key), ("title", title), ("short", short)):
+            if not isinstance(text, str) or not text:
+                raise RegistrationError(f"estimator {key!r}: {part} = {text!r}: must be text")
+        if isinstance(needs, str) or not all(isinstance(name, str) for name in needs):
+            raise RegistrationError(f"estimator {key!r}: needs = {needs!r}: must be a tuple of names")
         made = FunctionEstimator(key, title, short, tuple(needs), function)
         register(made)
         return made
@@ -287,7 +292,12 @@ def records_of(one: Estimator, study: Study) -> list[Critical]:
         DatasetError: the estimator gives something else.
     """
     found: list[Critical] = []
-    for record in one.records(study):
+    given: Any = one.records(study)
+    if not isinstance(given, Iterable):
+        raise DatasetError(
+            f"estimator {one.key!r} gives {type(given).__name__}: must give or yield fss.Critical"
+        )
+    for record in given:
         if not isinstance(record, Critical):
             kind: Any = type(record).__name__
             raise DatasetError(

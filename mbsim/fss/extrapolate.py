@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from mbsim.fss.critical import Critical
-from mbsim.fss.design import need_name, need_records
+from mbsim.fss.design import need_each_once, need_name
 from mbsim.fss.interval import Interval, Label
 from mbsim.fss.laws import Extrapolation, Stability
 from mbsim.fss.reasons import Reason, because, distinct
@@ -64,7 +64,7 @@ def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> Records[Ext
         One `Extrapolation` for each group, in order of appearance; three sizes are needed.
 
     Raises:
-        DatasetError: `critical` holds no records.
+        DatasetError: `critical` holds no records, or two of the same labels.
 
     >>> from mbsim import fss
     >>> records = fss.midpoint(fss.planted([64, 128, 256, 512]), bootstrap=100)
@@ -73,7 +73,7 @@ def extrapolate(critical: Sequence[Critical], *, size: str = "N") -> Records[Ext
     """
     need_name("size", size)
     groups: dict[tuple[str, str, tuple[tuple[str, Label], ...]], list[Critical]] = {}
-    for record in need_records(critical, "critical", "mbsim.fss.estimates(ds)"):
+    for record in need_each_once(critical, "critical", "mbsim.fss.estimates(ds)"):
         if size in record.labels:
             others = {k: v for k, v in record.labels.items() if k not in (size, f"{size}_next")}
             key = record.estimator, record.order_parameter, tuple(others.items())

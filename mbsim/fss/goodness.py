@@ -77,7 +77,10 @@ def _projection(fit: Fit) -> Array:
     if not fit.bounds.free.any():
         return found
     slopes = master.jacobian(fit.points, fit.theta[None], fit.data.value[None], fit.bounds, residual)[0]
-    left, length, _ = np.linalg.svd(found @ slopes, full_matrices=False)
+    slopes = found @ slopes
+    sizes = np.sqrt(np.square(slopes).sum(axis=0))
+    # Each over its length: that of m_c is told in the user's units.
+    left, length, _ = np.linalg.svd(slopes / np.where(sizes > 0, sizes, 1.0), full_matrices=False)
     left = left[:, length > 1e-8 * length.max()]
     return np.asarray(found - left @ left.T)
 

@@ -17,6 +17,7 @@ from mbsim.errors import DatasetError
 from mbsim.fss.critical import Critical
 from mbsim.fss.estimators import Study
 from mbsim.fss.reasons import because, extend
+from mbsim.fss.request import number
 from mbsim.fss.window import RESAMPLES, excess, falls
 
 Array = NDArray[np.float64]
@@ -45,8 +46,8 @@ class Level:
     needs: tuple[str, ...] = ()
 
     def __init__(self, value: float | None = None, key: str = "level", short: str = "fixed level") -> None:
-        if value is not None and not np.isfinite(value):
-            raise DatasetError(f"level = {value!r}: must be a finite number")
+        if value is not None:
+            value = number("level", value)
         self.value, self.key, self.short = value, key, short
 
     def records(self, study: Study) -> Iterator[Critical]:
@@ -93,7 +94,10 @@ def natural_level(ds: xr.Dataset, order_parameter: str) -> float | None:
     given = ds[order_parameter].attrs.get("natural_scale", SCALES.get(name))
     if given is None:
         return None
-    ends = np.asarray(given, float).ravel()
+    try:
+        ends = np.asarray(given, float).ravel()
+    except (TypeError, ValueError):
+        ends = np.empty(0)
     if len(ends) != 2 or not np.isfinite(ends).all() or ends[0] == ends[1]:
         raise DatasetError(f"natural_scale = {given!r} of {order_parameter}: must be two different numbers")
     return float(ends.mean())

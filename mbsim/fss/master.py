@@ -198,10 +198,14 @@ def minimise(
         slopes = jacobian(points, theta, data, bounds, residual)
         normal = slopes.swapaxes(1, 2) @ slopes
         gradient = slopes.swapaxes(1, 2) @ residual[..., None]
-        diagonal = np.einsum("bii->bi", normal)
-        normal += (damping[:, None] * (diagonal + 1e-12))[..., None] * np.eye(len(free))
+        # In units in which each slope has length one: m_c is told in the user's, large or small.
+        length = np.sqrt(np.einsum("bii->bi", normal))
+        length = np.where(length > 0, length, 1.0)
+        normal = normal / (length[:, :, None] * length[:, None, :]) + damping[:, None, None] * np.eye(
+            len(free)
+        )
         move = np.zeros_like(theta)
-        move[:, free] = np.linalg.solve(normal, gradient)[..., 0]
+        move[:, free] = np.linalg.solve(normal, gradient / length[..., None])[..., 0] / length
         trial = bounds.full(np.clip(theta - move, bounds.low, bounds.high))
         trial_residual = residuals(points, trial, data)
         trial_cost = np.square(trial_residual).sum(axis=-1)

@@ -25,6 +25,7 @@ from mbsim.errors import DatasetError
 from mbsim.fss import names
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset, need_name
+from mbsim.fss.door import coordinate
 from mbsim.fss.drift import FEWEST_TIMES, Drift, drift, late
 from mbsim.fss.estimates import estimates_of
 from mbsim.fss.estimators import Study
@@ -187,6 +188,7 @@ def times_of(
     """
     ds, design = means_as_samples(ds, order_parameter, design)
     whole = ds[[order_parameter]]
+    coordinate(ds[order_parameter], time)
     times = np.asarray(ds[time].to_numpy(), float)
     wanted = _spread(times, most)
     at_time: list[dict[tuple[Any, ...], Critical]] = []

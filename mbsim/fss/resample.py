@@ -202,8 +202,8 @@ def _squared_error(draws: Array) -> Array:
 
 
 def generator(seed: int, labels: Mapping[str, Label]) -> np.random.Generator:
-    """Random numbers that follow from the seed and the values of the labels alone."""
-    return np.random.default_rng([seed, *(_bits(label) for label in labels.values())])
+    """Random numbers that follow from the seed and the labels alone, in whatever order a dataset has them."""
+    return np.random.default_rng([seed, *(_bits(labels[name]) for name in sorted(labels))])
 
 
 def _bits(label: Label) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
 from mbsim.fss.copies import Copies, copies, without
-from mbsim.fss.design import Design, need_dataset
+from mbsim.fss.design import SAMPLES, UNNAMED, Design, need_dataset
 from mbsim.fss.door import coordinate, powers, real_numbers
 from mbsim.fss.given import as_samples
 from mbsim.fss.interval import Label
@@ -24,8 +24,9 @@ def order_parameter_of(ds: xr.Dataset, name: str | None = None) -> str:
     """Name of the variable that tells the phases of a dataset apart.
 
     `name` if given; or what the dataset itself says (attribute `order_parameter`, which runs of mbsim have);
-    or `overlap_mean`, the bulk overlap in the last quarter of the run. Never `success`: with ±1 weights the m
-    at which every weight is right grows like log N, where the bulk does not move.
+    or `overlap_mean`, the bulk overlap in the last quarter of the run. `success` is that of runs alone which measure
+    nothing else, and tables then say so: with ±1 weights the m at which every weight is right grows like log N, where
+    the bulk does not move.
 
     Raises:
         DatasetError: the dataset does not hold it.
@@ -59,6 +60,10 @@ def samples_of(ds: xr.Dataset, name: str, design: Design) -> xr.DataArray:
     if control not in values.dims:
         held = ", ".join(map(str, values.dims))
         raise DatasetError(f"control {control!r} is no dimension of {name}, which has {held}")
+    asked = () if samples == SAMPLES else tuple(one for one in samples if one not in UNNAMED)
+    if asked and not set(asked) & set(values.dims) and design.error_of(name) is None:
+        held = ", ".join(map(str, values.dims))
+        raise DatasetError(f"samples = {asked!r}: none is a dimension of {name}, which has {held}")
     real_numbers(values, name)
     powers(values, name)
     coordinate(values, control)

@@ -12,6 +12,7 @@ from mbsim.fss.design import need_records
 from mbsim.fss.interval import null_if_nan
 from mbsim.fss.names import MIDPOINT
 from mbsim.fss.over_time import OverTime
+from mbsim.fss.summaries import SUCCESS
 
 
 def as_json(critical: Sequence[Critical]) -> list[dict[str, Any]]:
@@ -98,9 +99,11 @@ def as_text(critical: Sequence[Critical]) -> str:
 
 
 def names_estimators(critical: Sequence[Critical]) -> bool:
-    """Whether a table has to say by which estimator each m_c is: some are no midpoint, or of another quantity."""
+    """Whether a table has to say by which estimator each m_c is: some are no midpoint, or of another quantity, or of
+    success, which is no order parameter.
+    """
     kinds = {(record.estimator, record.order_parameter) for record in critical}
-    return len(kinds) > 1 or any(record.estimator != MIDPOINT for record in critical)
+    return len(kinds) > 1 or any(one != MIDPOINT or name == SUCCESS for one, name in kinds)
 
 
 def number_and_interval(record: Critical) -> tuple[str, str]:
