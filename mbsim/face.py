@@ -129,10 +129,11 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     Args:
         dataset: what `open_run` or `run` gave, or part of it.
         path: where to; its ending says as what. .nc, .netcdf, .h5: netCDF-4. .zarr: a Zarr v3 store. No ending: a
-            run folder, with which `run` goes on.
+            run folder, with which `run` goes on; a selection must say there which labels it has.
 
     Raises:
-        DatasetError: the ending is another, something is at `path` already, or it cannot be written.
+        DatasetError: the ending is another, something is at `path` already, or it cannot be written; a run folder
+            would lose students that have run, or does not learn their labels.
         OSError: the disk is full.
 
     >>> export(open_run("runs/quickstart"), "quickstart.nc")    # doctest: +SKIP
