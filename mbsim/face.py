@@ -70,6 +70,7 @@ def run(
     from mbsim.plan.parts import part_of
     from mbsim.running import runner
 
+    _check_arguments(out, overrides, report, dask, part)
     if isinstance(config, xr.Dataset | xr.DataArray):
         kind = type(config).__name__
         raise ConfigError(f"config: must be the path of a TOML file, a dict or a Config, not a {kind}")
@@ -81,6 +82,22 @@ def run(
         return runner.run(settings, out, report=report, dask=dask, part=share)
     with _shown(report) as tell:
         return runner.run(settings, out, report=tell, dask=dask, part=share)
+
+
+def _check_arguments(out: object, overrides: object, report: object, dask: object, part: object) -> None:
+    """Refuse arguments of `run` that are of another kind, before anything is written."""
+    if not (out is None or isinstance(out, str | os.PathLike)):
+        raise RunFolderError(f"out: must be the path of a run folder, or None, not {_a(out)}")
+    if not isinstance(overrides, Iterable):
+        raise ConfigError(
+            f'overrides: must be a list of texts, such as ["grid.d=[3,5]"], not {_a(overrides)}'
+        )
+    if not (report is None or callable(report)):
+        raise ConfigError(f"report: must be a function of a Progress, or None, not {_a(report)}")
+    if not (dask is None or isinstance(dask, str)):
+        raise ConfigError(f'dask: must be an address such as "tcp://head:8786", or None, not {_a(dask)}')
+    if not (part is None or isinstance(part, str)):
+        raise ConfigError(f'part: must be a text such as "3/16", "auto", or None, not {_a(part)}')
 
 
 def open_run(path: str | os.PathLike[str], lazy: bool | None = None) -> xr.Dataset:
@@ -112,10 +129,11 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     Args:
         dataset: what `open_run` or `run` gave, or part of it.
         path: where to; its ending says as what. .nc, .netcdf, .h5: netCDF-4. .zarr: a Zarr v3 store. No ending: a
-            run folder, with which `run` goes on.
+            run folder, with which `run` goes on; a selection must say there which labels it has.
 
     Raises:
-        DatasetError: the ending is another, something is at `path` already, or it cannot be written.
+        DatasetError: the ending is another, something is at `path` already, or it cannot be written; a run folder
+            would lose students that have run, or does not learn their labels.
         OSError: the disk is full.
 
     >>> export(open_run("runs/quickstart"), "quickstart.nc")    # doctest: +SKIP
@@ -158,8 +176,11 @@ def unregister(what: str, name: str) -> None:
 
 
 def _a(thing: object) -> str:
-    """What a thing is: "the text 'a/b'", "a Dataset"."""
-    return f"the text {thing!r}" if isinstance(thing, str) else f"a {type(thing).__name__}"
+    """What a thing is: "the text 'a/b'", "a Dataset", "an int"."""
+    kind = type(thing).__name__
+    return (
+        f"the text {thing!r}" if isinstance(thing, str) else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    )
 
 
 @contextmanager

@@ -74,6 +74,22 @@ def test_provenance_names_all_that_computed():
     assert joined.attrs["device_kind"] == "H100, cpu"
 
 
+def test_a_scalar_coordinate_stands_for_its_dimension():
+    whole = in_memory(small_config())
+    joined = mbsim.concat([whole.sel(d=3), whole.sel(d=5)])
+    xr.testing.assert_identical(joined, whole)
+    bare = in_memory(small_config(d=[3])).isel(d=0, drop=True)  # the configuration has one value only
+    assert mbsim.concat([bare.sel(N=[9]), bare.sel(N=[11])]).d.values.tolist() == [3]
+
+
+def test_students_without_what_was_measured_over_time_are_joined():
+    whole = in_memory(small_config())
+    last = whole.isel(time=-1, drop=True)
+    joined = mbsim.concat([last.sel(N=[9]), last.sel(N=[11])])
+    assert "time" not in joined.dims
+    np.testing.assert_array_equal(joined.overlap, whole.overlap.isel(time=-1))
+
+
 @pytest.mark.parametrize(
     ("datasets", "words"),
     [
@@ -94,6 +110,28 @@ def test_provenance_names_all_that_computed():
         (
             lambda: [in_memory(small_config(m=[4])), in_memory(small_config(m=[6])).drop_vars("overlap")],
             "only some of these datasets have overlap",
+        ),
+        *(
+            (lambda change=change: [in_memory(small_config()), change(in_memory(small_config()))], words)
+            for change, words in [
+                (
+                    lambda ds: ds.sel(d=3, drop=True),
+                    "dataset 2: d: the dataset does not say which of 3, 5 it",
+                ),
+                (
+                    lambda ds: ds.sel(N=9, drop=True),
+                    "dataset 2: N: the dataset does not say which of 9, 11 it",
+                ),
+                (lambda ds: ds.isel(time=-1), "dataset 2: time: must be a dimension"),
+                (
+                    lambda ds: ds.isel(time=-1, drop=True),
+                    "dataset 2: generalization_error: must have the dimensions that it has in dataset 1",
+                ),
+                (lambda ds: ds.isel(m=[0, 0, 1]), "dataset 2: m: must have each value once, and has 4 more"),
+                (lambda ds: ds.drop_vars("m"), "dataset 2: m: its values must be there"),
+                (lambda ds: ds.stack(point=["N", "d"]), "dataset 2: dimension point: must be one of N, d"),
+                (lambda ds: ds.assign_attrs(config="{"), "dataset 2: attribute config is no configuration"),
+            ]
         ),
     ],
 )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import xarray as xr
 
 import mbsim
 from mbsim.cli import main
@@ -83,6 +84,43 @@ def test_an_observable_goes_from_run_to_analysis(tmp_path, capsys):
     changed = 'observable "magnetization" was registered with another function'
     with pytest.raises(mbsim.RunFolderError, match=changed):
         mbsim.run(config, tmp_path / "run", progress=False)
+
+
+def test_runs_with_an_observable_are_merged_and_exported_without_its_function(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    about = {"long_name": "magnetisation of the hidden layer", "units": "1"}
+    mbsim.observable("magnetization", **about)(magnetization)
+    config = binary(**measured("overlap", "magnetization"))
+    ds = mbsim.run(config, "both", progress=False)
+    for m in (4, 8):
+        mbsim.run(config, f"m{m}", overrides=[f"grid.m=[{m}]"], progress=False)
+    mbsim.export(ds, "both.nc")
+    OBSERVABLES.remove("magnetization")  # as a process that never ran the script
+    assert main(["merge", "m4", "m8", "--out", "merged"]) == 0
+    assert main(["export", "both", "exported"]) == 0
+    with xr.open_dataset("both.nc", engine="h5netcdf") as kept:
+        mbsim.export(kept.load(), "again")
+    content = (tmp_path / "both" / "registered.json").read_bytes()
+    for name in ("merged", "exported", "again"):
+        assert mbsim.open_run(name).identical(ds)
+        assert (tmp_path / name / "registered.json").read_bytes() == content
+    capsys.readouterr()
+    with pytest.raises(
+        mbsim.DatasetError, match='x: observable "magnetization" is not registered here'
+    ) as told:
+        mbsim.export(ds.drop_attrs().assign_attrs(config=ds.attrs["config"]), "x")
+    assert len(told.value.lines) == 1
+    other = ds.assign_attrs(registered=ds.attrs["registered"].replace("hidden", "other"))
+    with pytest.raises(mbsim.DatasetError, match=r"dataset 2: an observable, .* otherwise than"):
+        mbsim.concat([ds, other])
+
+    # The exported folder too knows another function when it sees it.
+    @mbsim.observable("magnetization", **about)
+    def another(student, teacher, examples):
+        return student.v.mean()
+
+    with pytest.raises(mbsim.RunFolderError, match='"magnetization" was registered with another function'):
+        mbsim.run(config, "exported", progress=False)
 
 
 def test_the_names_of_what_is_measured_are_part_of_the_identity():

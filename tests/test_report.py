@@ -7,6 +7,7 @@ import shutil
 import tomllib
 import xml.etree.ElementTree as ET
 from dataclasses import fields, replace
+from html import unescape
 from html.parser import HTMLParser
 
 import made_up
@@ -247,3 +248,13 @@ def test_a_dataset_with_dimensions_of_its_own_can_be_reported():
     text = html(ds, analysis, Source(order_parameter="q", bootstrap=50, size="L", control="T"))
     assert "No figure of" not in text and "L = 256" in Page(text).text.replace("\u00a0", " ")
     assert len(Page(text).images) >= 8
+
+
+def test_commands_of_the_page_are_quoted_for_the_shell_and_python():
+    analysis = made_up.analysis()
+    source = Source('x "y"/r n', order_parameter="a b", bootstrap=200)
+    text = unescape(html(made_up.attributes(), analysis, source))
+    assert "mbsim run config.toml --out 'x \"y\"/r n'\n" in text
+    assert "mbsim report 'x \"y\"/r n' --bootstrap 200 --order-parameter 'a b'\n" in text
+    assert 'mbsim.open_run("x \\"y\\"/r n")' in text
+    assert "mbsim report" not in html(made_up.attributes(), analysis).split("How to reproduce")[1]

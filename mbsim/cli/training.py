@@ -17,7 +17,7 @@ from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.config.configuration import Config, RelativeM
 from mbsim.data.configs import CONFIG, differences, read_config
 from mbsim.data.dataset import open_run
-from mbsim.data.files import write_atomically
+from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
 from mbsim.errors import RunFolderError
 from mbsim.plan.boxes import extends
@@ -142,7 +142,7 @@ def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
         todo = folder.missing(mine)
         rate = status.rate(folder, set(mine) - set(todo))
         damaged = folder.damaged(todo)
-    elif path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir())):
+    elif _holds_something(path):
         raise RunFolderError(f"{path} is there but holds no run: choose an empty or a new folder")
     else:
         mine = units(config) if part is None else part.of(units(config))
@@ -154,11 +154,18 @@ def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     terminal.say("nothing was computed or written (--dry-run)")
 
 
+def _holds_something(path: Path) -> bool:
+    """Whether there is a file, or a folder with anything that is not hidden."""
+    with one_line_errors(RunFolderError, f"{path} cannot be used as a run folder"):
+        return path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir()))
+
+
 def grown_from(config: Config, path: Path) -> Config | None:
     """The smaller configuration of the folder, which this one extends; None if it does not, or there is none."""
-    if not (path / CONFIG).exists():
-        return None
-    there = read_config(path / CONFIG)
+    with one_line_errors(RunFolderError, f"{path} cannot be used as a run folder"):
+        if not (path / CONFIG).exists():
+            return None
+        there = read_config(path / CONFIG)
     return there if there.hash != config.hash and extends(config, there) else None
 
 

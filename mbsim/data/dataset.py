@@ -22,6 +22,7 @@ import xarray as xr
 from mbsim.config.configuration import Config
 from mbsim.data import netcdf_units
 from mbsim.data import provenance as prov
+from mbsim.data.registered import as_json
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.engines.devices import cores
@@ -56,10 +57,11 @@ def open_run(path: str | os.PathLike[str], lazy: bool | None = None, over_time: 
         blocks = _sound(old, old.read_arrays)
         return _joined(folder.config, folder.times, blocks, folder.contents, tuple(old), lacking=True)
     if lazy if lazy is not None else dataset_bytes(folder.config) > EAGER_BYTES:
-        return _lazy(folder)
+        return _telling(folder.registered, _lazy(folder))
     names = [name for name, kept in folder.variables.items() if over_time or "time" not in kept.dims]
     blocks = _sound(folder.units, lambda unit: folder.read_arrays(unit, names))
-    return _joined(folder.config, folder.times, blocks, folder.contents, folder.units, names)
+    whole = _joined(folder.config, folder.times, blocks, folder.contents, folder.units, names)
+    return _telling(folder.registered, whole)
 
 
 def from_results(
@@ -76,7 +78,13 @@ def from_results(
     times = np.asarray(times)
     everything = units(config)
     blocks = ((unit, unit_arrays(unit, result, times), provenance) for unit, result in results.items())
-    return _joined(config, times, blocks, contents_of(everything[0]), everything)
+    whole = _joined(config, times, blocks, contents_of(everything[0]), everything)
+    return _telling(as_json(config), whole)
+
+
+def _telling(registered: bytes, dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with what it uses of a user's own, if anything: other processes read it without the script."""
+    return dataset.assign_attrs(registered=registered.decode()) if registered else dataset
 
 
 def _sound(some: Iterable[Unit], read: Any) -> Iterator[Block]:

@@ -1,6 +1,5 @@
 """A dataset as one file, as one store, or as a run folder; and several runs as one."""
 
-import json
 import os
 import shutil
 import warnings
@@ -12,19 +11,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mbsim.config import stored_config
+from mbsim.config import Config
+from mbsim.data import given
 from mbsim.data import provenance as prov
 from mbsim.data.files import must_be_new, netcdf_bytes, one_line_errors, sync
 from mbsim.data.store import RunFolder
-from mbsim.data.variables import contents_of, unit_labels
-from mbsim.errors import DatasetError
+from mbsim.data.variables import unit_labels
+from mbsim.errors import DatasetError, RunFolderError
+from mbsim.plan.times import measurement_times
 from mbsim.plan.units import Unit, units
 from mbsim.text import counted
 
 
-def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
+def export(dataset: xr.Dataset, path: str | os.PathLike[str], leave_out: bool = False) -> None:
     """Write a dataset as one file or store: .nc, .netcdf, .h5 netCDF-4, .zarr Zarr v3, without an ending a run
-    folder.
+    folder (`leave_out`: see `to_run_folder`).
 
     It is there whole or not at all.
 
@@ -32,9 +33,9 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
         DatasetError: the ending is another, something is at `path` already, or it cannot be written.
         OSError: the disk is full.
     """
-    path = Path(path)
+    path = _named(path)
     if not path.suffix:
-        to_run_folder(dataset, path)
+        to_run_folder(dataset, path, leave_out)
         return
     write = WRITERS.get(path.suffix.lower())
     if write is None:
@@ -47,38 +48,80 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
             sync(entry)
 
 
-def to_run_folder(dataset: xr.Dataset, path: Path) -> RunFolder:
+def to_run_folder(dataset: xr.Dataset, path: Path, leave_out: bool = False) -> RunFolder:
     """Write a dataset as a new run folder, which `mbsim run` goes on with: each work unit of which every student has
-    run is done there; a warning says how many students are of others. The folder is there whole or not at all.
+    run is done there. The folder is there whole or not at all.
+
+    leave_out: whether students of units in which others have not run are left out, with a warning that says how
+    many; otherwise they are an error, since they were computed and would be lost.
 
     Raises:
-        DatasetError: it does not say which configuration it is of, or lacks variables of it.
+        DatasetError: it does not say which configuration it is of or where its numbers belong, lacks variables, or
+        has students that no whole unit holds.
     """
     if "config" not in dataset.attrs:
         raise DatasetError(
             f"{path}: a run folder needs a dataset with its configuration in the attribute config"
         )
-    config = stored_config(json.loads(dataset.attrs["config"]))
-    variables = contents_of(units(config)[0]).variables()
-    if lacking := [name for name in variables if name not in dataset]:
-        raise DatasetError(f"{path}: the dataset lacks {', '.join(lacking)} of its configuration")
+    config = given.config_of(dataset, str(path))
+    registered = given.registered_of(dataset, config, str(path))
+    dataset = given.with_all_dims(dataset, config, str(path))
+    given.need_variables(dataset, given.contents_in(config, registered), str(path))
+    _need_all_times(dataset, config, path)
+    kept = _whole_units(dataset, config)
+    left = int((dataset.status != 0).sum()) - sum(unit.students for unit in kept)
+    if left:
+        _tell_left(left, path, leave_out)
     origin = {field: str(dataset.attrs.get(field, "")) for field in prov.FIELDS}
-    students = 0
     with _whole_or_not_at_all(path) as temporary:
-        folder = RunFolder.create_or_open(temporary, config)
+        folder = RunFolder.create(temporary, config, registered)
         with folder.lock():
             folder.prepare()
-            for unit in folder.units:
-                if (result := _of_unit(dataset, unit, folder)) is not None:
-                    folder.write(unit, result, folder.times, origin)
-                    students += unit.students
-    if left := int((dataset.status != 0).sum()) - students:
-        warnings.warn(
-            f"{path}: {counted(left, 'student')} that have run are of work units in which others have not; "
-            "they are left out, and `mbsim run` trains them again",
-            stacklevel=3,
-        )
+            for unit in kept:
+                folder.write(unit, _of_unit(dataset, unit, folder), folder.times, origin)
     return RunFolder.open(path)
+
+
+def _named(path: str | os.PathLike[str]) -> Path:
+    """The path, which must end in a name: that of what will be written."""
+    text = os.fsdecode(path)
+    if not Path(text).name or "\0" in text:
+        raise DatasetError(f"path {text!r}: must name a new file or folder")
+    return Path(text)
+
+
+def _need_all_times(dataset: xr.Dataset, config: Config, path: Path) -> None:
+    times = measurement_times(config.dynamics.length, config.measure.measurements)
+    if lacking := int((~np.isin(times, dataset.time)).sum()):
+        raise DatasetError(
+            f"{path}: time: a run folder needs all {len(times)} measured times, and the dataset lacks {lacking}"
+        )
+
+
+def _whole_units(dataset: xr.Dataset, config: Config) -> list[Unit]:
+    """The work units of which every student has run."""
+    status = dataset.status.compute()  # asked for each unit
+    times = dataset.time.values
+
+    def whole(unit: Unit) -> bool:
+        labels = unit_labels(unit, times)
+        try:
+            return bool((status.sel({dim: labels[dim] for dim in status.dims}) != 0).all())
+        except KeyError:  # labels that are not in the dataset
+            return False
+
+    return [unit for unit in units(config) if whole(unit)]
+
+
+def _tell_left(left: int, path: Path, leave_out: bool) -> None:
+    """Students have run that a run folder cannot hold: an error, or if they may be left out a warning."""
+    told = f"{path}: {counted(left, 'student')} that have run are of work units in which others have not"
+    if not leave_out:
+        raise DatasetError(
+            f"{told}, and a run folder keeps whole units only: write a .nc or .zarr, or run first what is missing "
+            "beside them"
+        )
+    warnings.warn(f"{told}; they are left out, and `mbsim run` trains them again", stacklevel=4)
 
 
 @contextmanager
@@ -95,26 +138,21 @@ def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
         except BaseException as error:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                error.filename = os.fspath(path)
+            # A run folder tells what the system said with its own, temporary name.
+            cause = error.__cause__ if isinstance(error, RunFolderError) else error
+            if isinstance(cause, OSError):
+                cause.filename = os.fspath(path)
+                raise cause from None
             raise
         sync(path.parent)
 
 
-def _of_unit(dataset: xr.Dataset, unit: Unit, folder: RunFolder) -> Mapping[str, np.ndarray] | None:
-    """The unit's result, as `variables.unit_arrays` takes it; None unless all of its students have run."""
-    own = unit_labels(unit, folder.times)
-    wanted = {dim: values for dim, values in own.items() if dim in dataset.dims}
-    try:
-        block = dataset.sel(wanted)
-    except KeyError:  # labels that are not in the dataset
-        return None
-    if (block.status == 0).any():
-        return None
-    block = block.expand_dims([dim for dim in own if dim not in block.dims])
+def _of_unit(dataset: xr.Dataset, unit: Unit, folder: RunFolder) -> Mapping[str, np.ndarray]:
+    """The result of a unit that is wholly there, as `variables.unit_arrays` takes it."""
+    block = dataset.sel(unit_labels(unit, folder.times))
     return {
         name: block[name].transpose(*variable.dims).values[0, 0]
-        for name, variable in folder.contents.variables().items()
+        for name, variable in folder.variables.items()
     }
 
 

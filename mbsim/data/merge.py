@@ -1,6 +1,5 @@
 """Several datasets of one kind of run as one: parts of a grid that were computed apart."""
 
-import json
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -12,6 +11,7 @@ from mbsim.config import Config, stored_config
 from mbsim.config.tables import RelativeM
 from mbsim.data import provenance as prov
 from mbsim.data.configs import differences
+from mbsim.data.given import config_of, with_all_dims
 from mbsim.data.variables import dims
 from mbsim.errors import ConfigError, DatasetError
 from mbsim.plan.boxes import without_grid
@@ -30,8 +30,8 @@ def concat(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         The dataset of the union, with the configuration of the union in its attributes.
 
     Raises:
-        DatasetError: a dataset is none of mbsim's, the configurations differ in more than the grid, or numbers
-        differ.
+        DatasetError: a dataset is none of mbsim's, or does not say where its numbers belong; the configurations
+        differ in more than the grid, or numbers differ.
 
     >>> one = {"model": "sparse-vector", "grid": {"N": [5], "d": [3], "m": [2], "teachers": 1, "replicas": 2}}
     >>> parts = [mbsim.run(one, overrides=[f"grid.m=[{m}]", "dynamics.sweeps=40"]) for m in (2, 4)]
@@ -45,16 +45,21 @@ def concat(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     for place, one in enumerate(some, 1):
         if not isinstance(one, xr.Dataset) or "config" not in one.attrs or "status" not in one:
             raise DatasetError(f"dataset {place}: must be one that mbsim.open_run or mbsim.run gave")
-        configs.append(stored_config(json.loads(one.attrs["config"])))
+        configs.append(config_of(one, f"dataset {place}"))
     whole = union(configs)
-    names = dims(tuple(whole.axes))
-    parts = [_with_dims(one, names) for one in some]
+    parts = [
+        with_all_dims(one, config, f"dataset {place}")
+        for place, (one, config) in enumerate(zip(some, configs, strict=True), 1)
+    ]
+    _need_the_same(parts)
+    names = [dim for dim in dims(tuple(whole.axes)) if dim in parts[0].dims]
     labels = {dim: np.unique(np.concatenate([one[dim].values for one in parts])) for dim in names}
     joined = reduce(_filled, (_spread(one, labels) for one in parts))
     single = [dim for dim in whole.axes if getattr(whole.grid, dim) is None]
     found = prov.joined([{field: str(one.attrs.get(field, "")) for field in prov.FIELDS} for one in some])
     attrs = prov.of_config(whole, whole.hash) | found
-    return joined.squeeze(single).assign_attrs({**some[0].attrs, **attrs})
+    own = [{"registered": one.attrs["registered"]} for one in some if "registered" in one.attrs]
+    return joined.squeeze(single).assign_attrs({**some[0].attrs, **attrs, **(own[0] if own else {})})
 
 
 def union(configs: Sequence[Config]) -> Config:
@@ -98,9 +103,22 @@ def _union_of_m(some: Sequence[Any]) -> Any:
     return sorted({value for m in some for value in m})
 
 
-def _with_dims(dataset: xr.Dataset, names: tuple[str, ...]) -> xr.Dataset:
-    """The dataset with every dimension, also those of which it has one value."""
-    return dataset.expand_dims([name for name in names if name not in dataset.dims])
+def _need_the_same(parts: Sequence[xr.Dataset]) -> None:
+    """Refuse datasets of other variables, of other dimensions, or whose functions of a user's own differ."""
+    first = parts[0]
+    for place, other in enumerate(parts[1:], 2):
+        if differing := ", ".join(sorted(map(str, set(first) ^ set(other)))):
+            raise DatasetError(f"only some of these datasets have {differing}")
+        for name in first:
+            if set(first[name].dims) != set(other[name].dims):
+                raise DatasetError(
+                    f"dataset {place}: {name}: must have the dimensions that it has in dataset 1"
+                )
+        own = [one.attrs["registered"] for one in (first, other) if "registered" in one.attrs]
+        if own[1:] and own[0] != own[1]:  # what an older mbsim wrote has none
+            raise DatasetError(
+                f"dataset {place}: an observable, activation or optimizer was registered otherwise than in dataset 1"
+            )
 
 
 def _spread(dataset: xr.Dataset, labels: dict[str, np.ndarray]) -> xr.Dataset:
@@ -111,9 +129,6 @@ def _spread(dataset: xr.Dataset, labels: dict[str, np.ndarray]) -> xr.Dataset:
 
 def _filled(one: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
     """What the first has, and where it has not run what the other has."""
-    if set(one) != set(other):
-        differing = ", ".join(sorted(set(map(str, one)) ^ set(map(str, other))))
-        raise DatasetError(f"only some of these datasets have {differing}")
     both = (one.status != 0) & (other.status != 0)
     for name in one:
         same = (one[name] == other[name]) | (one[name].isnull() & other[name].isnull())

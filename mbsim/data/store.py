@@ -68,7 +68,7 @@ class RunFolder:
         path = Path(path)
         with _usable(path):
             if not (path / CONFIG).exists():
-                _create(path, config)
+                _create(path, config, as_json(config))
         if is_old(path):
             raise RunFolderError(
                 f"{path} holds a run of an older mbsim, one file a unit: mbsim export {path} NEW, then go on there"
@@ -81,6 +81,12 @@ class RunFolder:
         if extends(config, folder.config):
             return replace(folder, history=(*folder.history, config))
         raise _another(path, differences(folder.config, config))
+
+    @classmethod
+    def create(cls, path: Path, config: Config, registered: bytes) -> Self:
+        """A new run folder, of a run that uses this of a user's own (`REGISTERED`), which need not be known here."""
+        _create(path, config, registered)
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -304,7 +310,7 @@ def _content(path: str | Path) -> bytes:
         raise RunFolderError(f"{path} is unreadable ({error.strerror}): run again to recompute") from None
 
 
-def _create(path: Path, config: Config) -> None:
+def _create(path: Path, config: Config, registered: bytes) -> None:
     """Make the folder and write its configuration, unless another process does so first."""
     if path.exists():
         if not path.is_dir():
@@ -316,8 +322,8 @@ def _create(path: Path, config: Config) -> None:
     path.mkdir(parents=True, exist_ok=True)
     sync(path.parent)
     # No lock: the parts of a job array may all begin at once.
-    if own := as_json(config):
-        write_atomically(path / REGISTERED, own)
+    if registered:
+        write_atomically(path / REGISTERED, registered)
     write_config(path / CONFIG, config, new=True)
 
 

@@ -6,6 +6,7 @@ order of the transition and its evidence, how to reproduce.
 
 import base64
 import json
+import shlex
 import tomllib
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -47,6 +48,18 @@ class Source(NamedTuple):
     size: str = "N"
     control: str = "m"
 
+    @property
+    def commands(self) -> list[str]:
+        """What makes the run and this page again, for a shell; none where there is no folder."""
+        if not self.folder:
+            return []
+        report = ["mbsim", "report", self.folder]
+        if self.bootstrap != 1000:
+            report += ["--bootstrap", str(self.bootstrap)]
+        if self.order_parameter != "overlap_mean":
+            report += ["--order-parameter", self.order_parameter]
+        return [shlex.join(["mbsim", "run", "config.toml", "--out", self.folder]), shlex.join(report)]
+
 
 def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> str:
     """The report as one HTML text.
@@ -80,6 +93,7 @@ def html(ds: xr.Dataset, analysis: Analysis, source: Source | None = None) -> st
         "sentence": words.sentence,
         "equation": words.equation,
         "formula": words.formula,
+        "quoted": lambda text: json.dumps(text, ensure_ascii=False),  # as Python reads it, too
     }
     source = source or Source()
     return environment.get_template("report.html.j2").render(**_content(ds, analysis, source))

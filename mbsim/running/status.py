@@ -24,7 +24,8 @@ def text(folder: RunFolder) -> str:
     if netcdf_units.is_old(folder.path):
         return (
             f"{folder.path} holds a run of an older mbsim, one file a unit; read and analyse it as it is; to go on: "
-            f"mbsim export {shlex.quote(str(folder.path))} NEW, then mbsim run {folder.path / CONFIG} --out NEW"
+            f"{shlex.join(['mbsim', 'export', str(folder.path), 'NEW'])}, then "
+            f"{shlex.join(['mbsim', 'run', str(folder.path / CONFIG), '--out', 'NEW'])}"
         )
     found = states(folder)
     number = counts(found)
@@ -33,7 +34,7 @@ def text(folder: RunFolder) -> str:
     lines = [f"{config.name}: {config.model.kind_name}, in {folder.path}"]
     if not left:
         whole = f"all {number['total']} units are" if number["total"] > 1 else "its one unit is"
-        lines.append(f"{whole} done; m_c: mbsim analyze {folder.path}")
+        lines.append(f"{whole} done; m_c: {shlex.join(['mbsim', 'analyze', str(folder.path)])}")
         return "\n".join(lines)
     active = being_written(folder)
     state = "a process is computing them" if active else "no process is computing them"

@@ -73,6 +73,11 @@ def test_reading_a_run_does_not_start_jax(half):
         assert last_line(code, *arguments) == "0 False"
 
 
+def test_commands_that_are_told_can_be_pasted(mbsim):
+    mbsim('run tiny.toml --out "a b"')
+    assert mbsim("status 'a b'")[1].endswith("all 4 units are done; m_c: mbsim analyze 'a b'\n")
+
+
 def test_json_is_one_complete_object(mbsim):
     mbsim("run tiny.toml --out done")
     code, output, errors = mbsim("analyze done --json")

@@ -232,3 +232,12 @@ def test_runs_that_were_computed_apart_are_merged(mbsim):
     assert "all 4 units are done, nothing to compute" in mbsim("run tiny.toml --out joined")[1]
     code, _, errors = mbsim("merge apart9 --out alone")
     assert (code, errors) == (2, "error: datasets: must be two or more, not 1\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["run tiny.toml --out odd", "run tiny.toml --out odd --dry-run", "status odd"]
+)
+def test_a_folder_in_place_of_its_configuration_is_one_line(mbsim, here, command):
+    (here / "odd" / "config.toml").mkdir(parents=True)
+    code, _, errors = mbsim(command)
+    assert (code, errors) == (2, "error: odd cannot be used as a run folder: Is a directory\n")

@@ -23,16 +23,18 @@ def command(
     """Write the whole dataset as one netCDF file or Zarr store, which xarray opens anywhere.
 
     A name without an ending becomes a new run folder, with which `mbsim run` goes on: of a run that an older mbsim
-    wrote, for one.
+    wrote, for one. Students that fill only part of a work unit of the new folder are not dropped: the command
+    refuses, but of such an older run, which cannot be finished otherwise.
     """
     from mbsim.cli import terminal
     from mbsim.data import dataset, export
+    from mbsim.data.netcdf_units import is_old
     from mbsim.data.store import RunFolder
     from mbsim.plan.units import units
     from mbsim.text import counted
 
     found = dataset.open_run(folder)
-    export.export(found, file)
+    export.export(found, file, leave_out=is_old(folder))
     sizes = ", ".join(f"{name} {size}" for name, size in found.sizes.items())
     terminal.say(f"{file}: {len(found)} variables over {sizes}")
     asked = sum(unit.students for unit in units(RunFolder.open(folder).config))

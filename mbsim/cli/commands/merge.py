@@ -23,7 +23,8 @@ def command(
 ) -> int:
     """Join runs whose configurations differ in their grids only.
 
-    The result has the union of their grids. As a run folder, `mbsim run` goes on with what none of them has.
+    The result has the union of their grids. As a run folder, `mbsim run` goes on with what none of them has; where
+    students would fill only part of a work unit of it, the command refuses, and a file or store holds them.
     """
     from mbsim.cli import terminal
     from mbsim.data import export
