@@ -149,13 +149,13 @@ print(len(loops.buffer), len(others.buffer), *found)
 
 
 def test_all_that_training_compiles_is_kept():
-    """What another process finds after this one: nothing to compile, and the same numbers."""
-    here: dict = {}
-    exec(TRAIN, here)
-    expected = here["train"]()
+    """What one process finds after another: nothing to compile, and the same numbers."""
     command = [sys.executable, "-c", TRAIN + HEAR]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    compiled, heard, *found = map(int, done.stdout.split())
+    expected, numbers = (
+        list(map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()))
+        for _ in range(2)
+    )
+    compiled, heard, *found = numbers
     assert compiled == 0
     assert heard > 0
-    assert found == expected
+    assert found == expected[2:]

@@ -82,7 +82,7 @@ def print_critical(critical: "Sequence[Critical]") -> None:
 
     Where the terminal leaves them no room they stand below the table, each once, and no number is cut.
     """
-    from mbsim.fss.table import as_text, names_estimators, number_and_interval
+    from mbsim.fss.table import as_text, estimator_names, names_estimators, number_and_interval
 
     if not is_terminal(sys.stdout):
         say(as_text(critical))
@@ -97,9 +97,9 @@ def print_critical(critical: "Sequence[Critical]") -> None:
             *(str(one.labels.get(name, "-")) for name in names),
             *number_and_interval(one),
             one.order,
-            *([one.title] if named else []),
+            *([estimator] if named else []),
         ]
-        for one in critical
+        for one, estimator in zip(critical, estimator_names(critical), strict=True)
     ]
     widths = [
         max(map(len, column))

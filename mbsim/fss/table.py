@@ -10,7 +10,7 @@ from typing import Any
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import need_records
 from mbsim.fss.interval import null_if_nan
-from mbsim.fss.names import MIDPOINT
+from mbsim.fss.names import MIDPOINT, short_of
 from mbsim.fss.over_time import OverTime
 from mbsim.fss.summaries import SUCCESS
 
@@ -104,6 +104,15 @@ def names_estimators(critical: Sequence[Critical]) -> bool:
     """
     kinds = {(record.estimator, record.order_parameter) for record in critical}
     return len(kinds) > 1 or any(one != MIDPOINT or name == SUCCESS for one, name in kinds)
+
+
+def estimator_names(critical: Sequence[Critical]) -> list[str]:
+    """What narrow tables call the estimator of each record: shortly, if all are of one order parameter."""
+    one_quantity = len({record.order_parameter for record in critical}) == 1
+    return [
+        short_of(record.estimator) if one_quantity and record.order_parameter != SUCCESS else record.title
+        for record in critical
+    ]
 
 
 def number_and_interval(record: Critical) -> tuple[str, str]:
