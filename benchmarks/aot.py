@@ -40,7 +40,8 @@ HEAD = """# Compiled for devices that were not there
 
 **Read off the compiled program, not timed.** `python benchmarks/aot.py`, {versions};
 launches of {students:,} students, or of one program of a kernel where that has more. Seconds are a processor's, spent
-on tracing and compiling; on the TPU `advance` has 30 of them where a rate is asked for. A call of `advance` is one sweep.
+on tracing and compiling; on the TPU `advance` has 30 of them where a rate is asked for. A call of `advance` is
+one sweep.
 Kernels in loops count as often as the loops turn where the program says so (that for a TPU does not). A wait is a
 loop whose end the host must read.
 
