@@ -4,9 +4,14 @@ import threading
 import time
 
 import jax
+import numpy as np
 import pytest
 
-from mbsim.engines.pallas import kept_programs, programs
+from mbsim.config import Config
+from mbsim.engines import binary
+from mbsim.engines.pallas import kept_programs, programs, training
+from mbsim.plan.tasks import task_of
+from mbsim.plan.units import units
 from mbsim.running.ahead import LAUNCHES, Ended, prepared
 
 
@@ -112,3 +117,32 @@ def test_a_program_that_did_not_compile_is_asked_for_again(monkeypatch):
     with pytest.raises(jax.errors.JaxRuntimeError):
         programs.program(None, mesh, "init")
     assert programs.program(None, mesh, "init") == "a program"
+
+
+class Asked(Exception):
+    """What stands in for the engine ends here."""
+
+
+@pytest.mark.parametrize("model", [{}, {"hidden": 12}])
+def test_what_is_prepared_is_what_is_trained(monkeypatch, model):
+    """All that kernels are told but the teachers, where units have as many readers and where they have not."""
+    named = {"output": "vector", "student": "sparse", "weights": "binary"} | model
+    grid = {"N": [9], "d": [3], "m": [4, 6], "teachers": 2, "replicas": 2, "temperature": [0.0, 0.5]}
+    config = Config(model=named, grid=grid, dynamics={"sweeps": 40, "order": "sequential"})
+    task, told = task_of(units(config)[0], config), []
+
+    def ask(whole, mesh, progress):
+        told.append(whole)
+        raise Asked
+
+    for name, call in (
+        ("prepare", binary.prepare),
+        ("train", lambda *of: binary.train(of[0], "pallas", of[1])),
+    ):
+        monkeypatch.setattr(training, name, ask)
+        with pytest.raises(Asked):
+            call(task, lambda work: None)
+    ahead, now = told
+    for field, one, other in zip(ahead._fields, ahead, now, strict=True):
+        if field != "teachers":
+            np.testing.assert_equal(one, other, err_msg=field)

@@ -7,6 +7,7 @@ import numpy as np
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.shapes import shape_of_task
 from mbsim.physics.observables import OBSERVABLES
+from mbsim.physics.problem import Teacher
 from mbsim.physics.rules import METROPOLIS, RULES
 from mbsim.physics.rules.flip_rule import FlipRule
 
@@ -54,16 +55,20 @@ def _arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def prepare(task: Task, progress: Progress) -> None:
     """Compile what "pallas" will need. Teachers are drawn only where it depends on who reads how many units."""
-    from mbsim.engines import ensemble
     from mbsim.engines.drawing import teachers_of
+    from mbsim.engines.mesh import student_mesh
     from mbsim.engines.networks import shape_of
+    from mbsim.engines.pallas import training
+    from mbsim.engines.task import Task as BinaryTask
 
-    problem, (given, named) = task.problem, _arguments(task)
+    problem, ((numbers, labels, times), named) = task.problem, _arguments(task)
     shape = shape_of_task(task)
     if not shape.regular:
-        teachers = teachers_of(problem, task.seed, given[0])
-        shape = shape_of(teachers, problem.N, problem.train_output)
-    ensemble.prepare(shape, *given, **named, progress=progress)
+        shape = shape_of(teachers_of(problem, task.seed, numbers), problem.N, problem.train_output)
+    same = {name: named[name] for name in ("seed", "dynamics", "test_size", "final_weights")}
+    nobody = Teacher(*(np.empty(0),) * len(Teacher._fields))  # nothing that is compiled depends on them
+    whole = BinaryTask(nobody, numbers, shape, labels, times, **same)
+    training.prepare(whole, student_mesh(), progress)
 
 
 def train(task: Task, engine: str, progress: Progress) -> Trained:

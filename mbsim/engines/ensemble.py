@@ -112,28 +112,3 @@ def train(
     )
     w, v = columns.w.reshape(-1, *teachers.w.shape[1:]), columns.v.reshape(-1, *teachers.v.shape[1:])
     return records, Weights(w, v)
-
-
-def prepare(
-    shape: networks.Shape,
-    numbers: np.ndarray,
-    labels: StudentLabels,
-    times: np.ndarray,
-    *,
-    seed: int,
-    N: int,
-    train_output: bool,
-    dynamics: Dynamics,
-    test_size: int,
-    final_weights: bool,
-    progress: ReportProgress,
-) -> None:
-    """Compile what `train` by "pallas" will need for networks of a shape and the same other arguments; progress(0)
-    after each program.
-    """
-    from mbsim.engines.mesh import student_mesh
-    from mbsim.engines.pallas import training as kernels
-
-    nobody = Teacher(*(np.empty(0),) * len(Teacher._fields))  # nothing that is compiled depends on them
-    task = Task(nobody, numbers, shape, labels, times, seed, dynamics, test_size, final_weights)
-    kernels.prepare(task, student_mesh(), progress)
