@@ -119,7 +119,7 @@ def test_a_program_that_did_not_compile_is_asked_for_again(monkeypatch):
     assert programs.program(None, mesh, "init") == "a program"
 
 
-class Asked(Exception):
+class Asked(Exception):  # noqa: N818 (says what happened)
     """What stands in for the engine ends here."""
 
 
