@@ -43,13 +43,6 @@ def one_device() -> jax.sharding.Mesh:
     return student_mesh(jax.devices()[:1])
 
 
-def unpack(words: np.ndarray, m: int) -> np.ndarray:
-    """Packed rows (rows, words) of one student to ±1 examples (m, rows), bit by bit."""
-    bits = words.dtype.itemsize * 8
-    columns = [(words[:, e // bits] >> (e % bits)) & 1 for e in range(m)]
-    return 1 - 2 * np.stack(columns).astype(np.int64)
-
-
 def uniform(word: np.ndarray) -> np.ndarray:
     """float32 in [0, 1) from the upper 24 bits of a word."""
     return np.float32(word >> np.uint32(8)) * np.float32(2.0**-24)
@@ -97,9 +90,17 @@ class Student:
         return self.inputs(streams.fold(self.keys.test, time), count)
 
     def inputs(self, key, count):
-        row = np.arange(self.N, dtype=np.uint32)[:, None]
-        word = np.arange(-(-count // 32), dtype=np.uint32)[None, :]
-        return unpack(streams.threefry(key, row, word)[0], count)
+        """Tile by tile, example by example: byte i of a tile's 64 bits is its input i, bit e of it its example e."""
+        x = np.empty((count, self.N), np.int64)
+        for first in range(0, self.N, 8):
+            for begin in range(0, count, 8):
+                tile = np.array([first // 8], np.uint32), np.array([begin // 8], np.uint32)
+                low, high = (int(half[0]) for half in streams.threefry(key, *tile))
+                for i in range(first, min(first + 8, self.N)):
+                    byte = (low | high << 32) >> 8 * (i - first) & 0xFF
+                    for e in range(begin, min(begin + 8, count)):
+                        x[e, i] = 1 - 2 * (byte >> e - begin & 1)
+        return x
 
     def order(self, sweep):
         if self.sequential:

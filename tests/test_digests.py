@@ -1,6 +1,7 @@
-"""Runs give the bits that they gave before the code was reordered, by every engine that can do them.
+"""Runs give the bits that they gave, by every engine that can do them.
 
-The answers in `known_answers/runs.json` were made when the reference engine did not exist.
+The answers in `known_answers/runs.json` are those of the reference engine, of the day on which examples began to be
+drawn in tiles.
 """
 
 import numpy as np

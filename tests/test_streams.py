@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mbsim.sampling import streams
-from mbsim.sampling.examples import by_example, in_rows
+from mbsim.sampling.examples import by_example, in_tiles
 from mbsim.sampling.streams import Key, Purpose
 
 
@@ -50,9 +50,9 @@ def test_every_label_changes_every_key():
 @pytest.mark.slow
 def test_inputs_do_not_depend_on_the_shape_of_the_draw():
     key = Key(jnp.uint32(5), jnp.uint32(9))
-    wide = np.asarray(in_rows(key, 100, 7))
-    np.testing.assert_array_equal(wide[:40], np.asarray(in_rows(key, 40, 7)))
-    np.testing.assert_array_equal(wide[:, :3], np.asarray(in_rows(key, 100, 3)))
+    wide = np.asarray(in_tiles(key, 100, 7))
+    np.testing.assert_array_equal(wide[:40], np.asarray(in_tiles(key, 40, 7)))
+    np.testing.assert_array_equal(wide[:, :3], np.asarray(in_tiles(key, 100, 3)))
     numbers = jnp.arange(100, dtype=jnp.uint32)
     for kind in ("sign", "normal"):
         wide = np.asarray(by_example(key, numbers, 70, kind))
@@ -64,7 +64,7 @@ def test_inputs_are_fair_and_uncorrelated():
     """Means and pair correlations of 2^16 examples of 8 inputs within 5.5 standard errors (false alarm below
     1e-5 in all).
     """
-    spins = np.asarray(in_rows(Key(jnp.uint32(3), jnp.uint32(3)), 2**16, 8), float)
+    spins = np.asarray(in_tiles(Key(jnp.uint32(3), jnp.uint32(3)), 2**16, 8), float)
     bound = 5.5 / np.sqrt(len(spins))
     gram = spins.T @ spins / len(spins)
     assert np.abs(spins.mean(axis=0)).max() < bound

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mbsim.config.configuration import Config
+from mbsim.sampling.examples import IN_TILES
+from mbsim.sampling.streams import GENERATOR
 
 FIELDS = (
     "mbsim_version",
@@ -51,6 +53,13 @@ def collect(
         "prng": str(jax.random.key_impl(jax.random.key(0))) if prng is None else prng,
         "git_commit": git_commit(),
     }
+
+
+def generator(config: Config) -> str:
+    """The name of what draws a run's random numbers; two runs of one configuration have the same bits where it is the
+    same.
+    """
+    return GENERATOR if config.model.real else IN_TILES
 
 
 def of_config(config: Config, config_hash: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ the same bytes.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -62,7 +62,8 @@ class RunFolder:
 
         Raises:
             RunFolderError: when `path` is a file, holds something else, holds another configuration (the line
-                gives each key that differs, with both values) or cannot be written. Nothing is written then.
+                gives each key that differs, with both values), numbers of other random streams, or cannot be
+                written. Nothing is written then.
             OSError: when the disk is full.
         """
         path = Path(path)
@@ -76,6 +77,11 @@ class RunFolder:
         folder = cls.open(path)
         if differing := changed(folder.registered, config):
             raise _another(path, differing)
+        if (drawn := folder.drawn_with()) not in ("", prov.generator(config)):
+            raise RunFolderError(
+                f"{path} was drawn with {drawn!r}, and this mbsim draws with {prov.generator(config)!r}: go on with the "
+                "version that began it, or choose another folder; what it holds is analysed as ever"
+            )
         if folder.config.hash == config.hash:
             return folder
         if extends(config, folder.config):
@@ -254,6 +260,14 @@ class RunFolder:
             array = chunks.decoded(chunk, np.dtype(variable.dtype), [full[dim] for dim in variable.dims])
             arrays[name] = array[tuple(slice(own[dim]) for dim in variable.dims)]
         return arrays, self._record(unit).provenance
+
+    def drawn_with(self) -> str:
+        """The generator of random numbers of the first unit that is there; "" where none is."""
+        for unit in self.units:
+            if self.record_path(unit).exists():
+                with suppress(RunFolderError):
+                    return self._record(unit).provenance.get("prng", "")
+        return ""
 
     def provenance(self) -> dict[str, str]:
         """What computed the units that are there."""

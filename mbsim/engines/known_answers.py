@@ -33,21 +33,21 @@ LABELS = StudentLabels(
     temperature=np.array([0.0, 0.0, 0.0, 0.0, 0.5, 1.5]),
 )
 DIGESTS = {
-    ("vector", True, "random"): "238126c5aaf6354e102904cfbc960e6970108125898eedc708770f97451e8807",
-    ("scalar", True, "random"): "de319a98fc6244ceb69c2d75449481ec2a819fbe510e6a6117224935aee0c12a",
-    ("vector", False, "random"): "6b9c9f950ad8d0acc66d271d46a0b3c06f85d289fd6a917ba26921e24163cce4",
-    ("scalar", False, "random"): "992142f8cbc97a3e855b3a09c211ec76c0787b28be22dd3a59c488dc125a9e1a",
-    ("vector", True, "sequential"): "e80361f1ec8bef6052baa90aff5c90bd105669071ddf73af1df2d1df6bd3fb49",
-    ("scalar", True, "sequential"): "e166b757a44371eaef4c777919de2bca37a3388286b3c020df12f6231f6888c8",
-    ("vector", False, "sequential"): "b7e0bc3ae9fdf5b684ad13834f8965d2b95d5cdaee5d4921da229345d876c0d4",
-    ("scalar", False, "sequential"): "dbf09d37a4e0fc68f192cda7e9bb88360a5ca5f1965d98db4ffc8d8724a32dc0",
+    ("vector", True, "random"): "e561555d863488dd291f0c506fe6a7c0dfe81031afaf498afdd8f6dc9c62c207",
+    ("scalar", True, "random"): "667a3667f3bbe9eceed343d6018f324f190b69bc4db8f4e08878ec443b3de4ae",
+    ("vector", False, "random"): "b2c750fb3fc7b89ca9cfa3a3317e9dd31f51973d59b284655691477f97bed85b",
+    ("scalar", False, "random"): "2e58c335860c4ab7b646329ddd432b47eeb68901950297756663b7bc4e2d6bec",
+    ("vector", True, "sequential"): "1592913b4437790bb375534e381f71f777df6ae4c3186951ec02e4656497ff89",
+    ("scalar", True, "sequential"): "66cfe7879bd8fa1fcdc89fcdeb8bbf3c4e6fcf5c232e665b33bb3864bce53651",
+    ("vector", False, "sequential"): "99032f3deef3705ff5baec69430c13a0c4aa5eae34fdbbc2bf5010cae71ec028",
+    ("scalar", False, "sequential"): "bf2505ce9034ae13f2a8648177411272c3b21aa74e0da6cdc13a9edb509025ae",
 }
 
 ANY_LAW = {  # heat bath
-    ("vector", "random"): "c701a070ded83f58eda8a8757d66f5dc757e0310d9cf5911cc4f83954d366fa9",
-    ("scalar", "random"): "f1a904f6e1a2d1ad0f283a062c70400597161ee9c654bf30ddb4b17f055b236c",
-    ("vector", "sequential"): "f7cd4db11253602d1752c59f68b2b3291dc67182296cca84e6fece9a1c0ebb08",
-    ("scalar", "sequential"): "b71a389ecaf83753c6717286c4a2ca61e9956c32385e217ee6306ace2c6e0b6d",
+    ("vector", "random"): "c2a79407b33c27fcd07c43d6432305e10cece53d232ce546dfd1e02afbdb457e",
+    ("scalar", "random"): "9adc7345280dc78a9eff74dd8115b0ae57d960180268f649cb57e95117277856",
+    ("vector", "sequential"): "78dd6dff36d161ea2f63fabfdc0731cbd759c0ae7abcc4eb73b81a4c19e174e2",
+    ("scalar", "sequential"): "2254c04f287ebb15d7e212d91677cdd6b58e4a8fe26505de821f92cb8bb23275",
 }
 
 

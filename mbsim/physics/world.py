@@ -48,7 +48,7 @@ class World(NamedTuple):
             count, moment = m.astype(jnp.uint32), number.astype(jnp.uint32)
             counter = example_numbers(problem.sampling, choice, moment, slot, count, self.labels.examples)
         if problem.binary and problem.sampling is None:
-            x = examples.in_rows(key, self.slots, problem.N)
+            x = examples.in_tiles(key, self.slots, problem.N)
         else:
             x = examples.by_example(key, counter, problem.N, problem.inputs)
         y = self.answers(x)
@@ -60,7 +60,7 @@ class World(NamedTuple):
         """`size` fresh examples for the measurement at a time, without noise."""
         problem, key = self.problem, fold(self.labels.keys.test, time)
         if problem.binary:
-            x = examples.in_rows(key, size, problem.N)
+            x = examples.in_tiles(key, size, problem.N)
         else:
             x = examples.by_example(key, jnp.arange(size, dtype=jnp.uint32), problem.N, problem.inputs)
         return Batch(x, self.answers(x), jnp.ones(size, bool))

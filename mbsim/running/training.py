@@ -157,8 +157,7 @@ def _pass_over(
 def origin(config: Config, launch: Unit | Sequence[Unit]) -> dict[str, str]:
     """What computes some units in this process: versions, device, engine, generator, commit."""
     from mbsim.engines import devices
-    from mbsim.sampling.streams import GENERATOR
 
     devices.use_all_cores()
     choice = choose(task_of(launch, config), config.run.engine)
-    return provenance.collect(prng=GENERATOR, engine=choice.engine.name, engine_reason=choice.reason)
+    return provenance.collect(prng=provenance.generator(config), engine=choice.engine.name, engine_reason=choice.reason)

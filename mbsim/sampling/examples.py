@@ -4,8 +4,9 @@
 
 Two ways to label the random words, threefry on a counter under the student's key:
 
-    in rows     input i of slot e is bit e mod 32 of word (i, floor(e / 32)): the fresh examples of ±1 weights,
-                so that 32 examples of one input lie in one word
+    in tiles    the 64 bits of the counter (a, b) are 8 examples of 8 inputs: input 8 a + i of slot 8 b + e is
+                bit 8 (i mod 4) + e of the first half where i < 4, else of the second. The fresh examples of ±1
+                weights, of which engines keep one input of many examples in a word
     by example  input n of example p is bit n mod 32 of word (p, floor(n / 32)), or, where inputs are normal,
                 made of word (p, n): real weights, and every training set, whose examples have numbers p
 
@@ -15,7 +16,12 @@ A bit 1 stands for -1. What a slot holds depends on no other slot and not on how
 import numpy as np
 
 from mbsim.lazy import Array, jnp
-from mbsim.sampling.streams import Key, normal, threefry
+from mbsim.sampling.streams import GENERATOR, Key, normal, threefry
+
+IN_TILES = f"{GENERATOR} in tiles"
+"""The name of the generator where examples are drawn in tiles; the first version drew them in rows of 32."""
+TILE = 8
+"""Inputs, and examples, whose bits are those of one counter."""
 
 
 def signs(bits: Array) -> Array:
@@ -23,12 +29,13 @@ def signs(bits: Array) -> Array:
     return 1 - 2 * bits.astype(jnp.float32)
 
 
-def in_rows(key: Key, slots: int, N: int) -> Array:
+def in_tiles(key: Key, slots: int, N: int) -> Array:
     """±1 inputs (slots, N) of a fresh batch; `key` is that of the batch."""
     slot = jnp.arange(slots, dtype=jnp.uint32)[:, None]
-    row = jnp.arange(N, dtype=jnp.uint32)[None, :]
-    words = threefry(key, row, slot // 32)[0]
-    return signs((words >> slot % 32) & np.uint32(1))
+    number = jnp.arange(N, dtype=jnp.uint32)[None, :]
+    halves = threefry(key, number // TILE, slot // TILE)
+    word = jnp.where(number % TILE < TILE // 2, *halves)
+    return signs((word >> (number % (TILE // 2) * TILE + slot % TILE)) & np.uint32(1))
 
 
 def by_example(key: Key, number: Array, N: int, kind: str) -> Array:

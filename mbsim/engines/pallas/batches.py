@@ -1,8 +1,8 @@
 """Inputs, masks and initial weights in rows of packed students, drawn by XLA from the labels of `streams`.
 
 Arrays of single students are (F, *single), of their keys too; rows as in `layout.py`. Every number is the one that
-the other engines draw: word j of input i is threefry on the counter (i, j) under the key of the student and the
-batch, and a student with at most B examples uses the word's lowest B bits.
+the other engines draw: those of fresh examples come in tiles (`examples.in_tiles`), and of a student with at most B
+examples only the lowest B bits of a word are drawn.
 """
 
 import jax
@@ -14,6 +14,7 @@ from mbsim.engines.pallas import orders_of_examples
 from mbsim.engines.pallas.layout import Layout
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import TrainingSet
+from mbsim.sampling.examples import TILE
 from mbsim.sampling.example_sets import ExampleSet, example_numbers, example_set
 from mbsim.sampling.streams import Key, fold, threefry
 
@@ -54,12 +55,11 @@ def fresh(of: Layout, key: Key, inputs: int, in_turn: bool) -> Array:
     """
     nothing = jnp.uint32(0)
     if of.fields == 1 or not in_turn:
-        return together(of, raw_words(of, key, inputs, nothing))
+        return together(of, raw_words(of, key, inputs, nothing, of.bits))
 
     def add(f: Array, word: Array) -> Array:
-        part = raw_words(of, Key(*(half[f][None] for half in key)), inputs, nothing)[0]
-        kept = part & np.uint32((1 << of.bits) - 1)
-        return word | (kept << (f.astype(jnp.uint32) * np.uint32(of.bits)))
+        part = raw_words(of, Key(*(half[f][None] for half in key)), inputs, nothing, of.bits)[0]
+        return word | (part << (f.astype(jnp.uint32) * np.uint32(of.bits)))
 
     shape = (
         inputs * of.words,
@@ -68,18 +68,35 @@ def fresh(of: Layout, key: Key, inputs: int, in_turn: bool) -> Array:
     return as_words(lax.fori_loop(0, of.fields, add, jnp.zeros(shape, jnp.uint32)))
 
 
-def raw_words(of: Layout, key: Key, inputs: int, first: Array, in_turn: bool = False) -> Array:
-    """Words (F, N W, *lanes) uint32 of inputs, from number `first` on; in_turn as for `fresh`."""
+def raw_words(
+    of: Layout, key: Key, inputs: int, first: Array, bits: int, in_turn: bool = False
+) -> Array:
+    """Words (F, N W, *lanes) uint32 of inputs, from number `first` on; in_turn as for `fresh`.
+
+    Of each word the lowest `bits` are drawn, 8, 16 or 32. A cipher gives a tile, 8 examples of 8 inputs
+    (`examples.in_tiles`), one byte for each input, so that tiles are put into memory before bytes are taken from
+    them: else each byte would be the work of a cipher of its own.
+    """
     if in_turn and of.fields > 1:
         one = of._replace(fields=1)
-        return lax.map(lambda key: raw_words(one, Key(*(h[None] for h in key)), inputs, first)[0], key)
+        return lax.map(lambda key: raw_words(one, Key(*(h[None] for h in key)), inputs, first, bits)[0], key)
     rank = key.first.ndim - 1
-    number = jnp.arange(inputs, dtype=jnp.uint32).reshape((1, -1, 1) + (1,) * rank)
-    side = jnp.arange(of.inner, dtype=jnp.uint32).reshape((1, 1, 1, -1) + (1,) * (rank - 1))
-    word = jnp.arange(of.words, dtype=jnp.uint32).reshape((1, 1, -1) + (1,) * rank)
-    students = Key(*(half[:, None, None] for half in key))
-    drawn = threefry(students, number, first + word * np.uint32(of.inner) + side)[0]
-    return drawn.reshape(drawn.shape[0], inputs * of.words, *drawn.shape[3:])
+    # (F, tiles, bytes of a word, W, *lanes)
+    column = jnp.arange(-(-inputs // TILE), dtype=jnp.uint32).reshape((1, -1, 1, 1) + (1,) * rank)
+    byte = jnp.arange(bits // TILE, dtype=jnp.uint32).reshape((1, 1, -1, 1) + (1,) * rank)
+    word = jnp.arange(of.words, dtype=jnp.uint32).reshape((1, 1, 1, -1) + (1,) * rank)
+    side = jnp.arange(of.inner, dtype=jnp.uint32).reshape((1, 1, 1, 1, -1) + (1,) * (rank - 1))
+    number = first + word * np.uint32(of.inner) + side
+    students = Key(*(half[:, None, None, None] for half in key))
+    halves = threefry(students, column, number * np.uint32(32 // TILE) + byte)
+    both = jnp.stack(lax.optimization_barrier(halves), axis=2)
+    shift = jnp.arange(0, 32, TILE, dtype=jnp.uint32).reshape((1, 1, 1, -1, 1) + (1,) * rank)
+    words = jnp.zeros((), jnp.uint32)
+    for place in range(bits // TILE):
+        drawn = (both[:, :, :, None, place] >> shift) & np.uint32(0xFF)
+        words = words | (drawn << np.uint32(place * TILE))
+    rows = words.reshape(len(words), -1, *words.shape[4:])[:, :inputs]
+    return rows.reshape(len(rows), inputs * of.words, *rows.shape[3:])
 
 
 def of_a_set(

@@ -23,7 +23,7 @@ def test_wrong(size: Size, tables: Tables, key: Key, rows: Rows, examples: int) 
     words = of.words * of.inner
 
     def some(i: Array, wrong: Array) -> Array:
-        raw = batches.raw_words(of, key, size.shape.N, (i * words).astype(jnp.uint32), in_turn)
+        raw = batches.raw_words(of, key, size.shape.N, (i * words).astype(jnp.uint32), 32, in_turn)
         if of.fields > 1:
             raw = lax.optimization_barrier(raw)
 

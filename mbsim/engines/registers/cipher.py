@@ -14,13 +14,10 @@ Keys (`records.Keys`) have an entry for each cipher.
 Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11.
 """
 
-from functools import cache
-
 import numpy as np
 
 from mbsim.engines.registers.kept import inner
-from mbsim.engines.registers.loading import load, store, store_narrowed
-from mbsim.engines.registers.sizes import students_in
+from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.vectors import filled, rotated
 
 CIPHERS = 16
@@ -87,32 +84,3 @@ def fold(ciphers, keys, label):
         x, y = threefry(first, second, filled(first, np.uint32(0)), filled(first, np.uint32(label)))
         store(keys.folded_first, at, x)
         store(keys.folded_second, at, y)
-
-
-@cache
-def row_filler(bits: int):
-    """Compile fill(rows, row, words, first_word, keys).
-
-    It writes words `first_word`, first_word + 1, ... (`words` of them, in words of 32 bits for 64) of input
-    number `row`, drawn under the folded keys, to that row: the bits of `examples.in_rows`.
-    """
-    groups, students = groups_of(bits), students_in(bits)
-    within, apiece = students // groups, 2 if bits == 64 else 1
-
-    @inner
-    def fill(rows, row, words, first_word, keys):
-        for group in range(groups):
-            at = group * CIPHERS
-            first, second = load(keys.folded_first, at), load(keys.folded_second, at)
-            number = load(keys.numbers, at)
-            counter = filled(number, np.uint32(row))
-            for q in range(words):
-                word = number + filled(number, np.uint32(first_word + q * apiece))
-                x, _ = threefry(first, second, counter, word)
-                place = (row * words + q) * students + group * within
-                if bits < 32:
-                    store_narrowed(rows, place, x)
-                else:
-                    store(rows, place, x)
-
-    return fill

@@ -7,14 +7,16 @@ import numpy as np
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.registers import records, scalar_output, unit_sweeps, vector_output
-from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, row_filler, threefry
+from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, threefry
 from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.networks import layer, wrong_counter
 from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import block_bytes, effect_planes, planes_for, students_in
+from mbsim.engines.registers.tiles import tile_filler
 from mbsim.engines.registers.vectors import filled
+from mbsim.sampling.examples import TILE
 
 SECOND_LEVEL = 2**20
 """Bytes of the second level of the cache, on machines of these years."""
@@ -76,7 +78,7 @@ def filler(bits: int, sampling: str):
     """
     if sampling:
         return set_filler(bits, sampling)
-    ciphers, fill_row = CIPHERS * groups_of(bits), row_filler(bits)
+    ciphers, fill_tile = CIPHERS * groups_of(bits), tile_filler(bits)
 
     @inner
     def start(number, keys, sets):
@@ -84,8 +86,8 @@ def filler(bits: int, sampling: str):
 
     @inner
     def fill(rows, inputs, words, first_word, keys, sets):
-        for i in range(inputs):
-            fill_row(rows, i, words, first_word, keys)
+        for tile in range((inputs + TILE - 1) // TILE):
+            fill_tile(rows, tile, inputs, words, first_word, keys)
 
     return start, fill
 

@@ -13,16 +13,10 @@ from mbsim.engines.registers.cipher import CIPHERS, groups_of, threefry
 from mbsim.engines.registers.kept import inner
 from mbsim.engines.registers.loading import load, store, store_narrowed
 from mbsim.engines.registers.sizes import students_in
-from mbsim.engines.registers.vectors import any_bit, below, filled, shifted, zero_like
+from mbsim.engines.registers.vectors import any_bit, below, chosen, filled, shifted, zero_like
 from mbsim.sampling.example_sets import TURNS
 
 HALF = np.uint32(0xFFFF)
-
-
-@inner
-def chosen(mask, one, other):
-    """One where the mask has ones, the other elsewhere."""
-    return (one & mask) | (other & ~mask)
 
 
 @inner

@@ -111,6 +111,17 @@ def rotated(typing, vector, distance):
 
 
 @intrinsic
+def chosen(typing, mask, one, other):
+    """One where the mask has ones, the other elsewhere."""
+
+    def generate(context, builder, signature, values):
+        mask, one, other = values
+        return builder.or_(builder.and_(one, mask), builder.and_(other, builder.not_(mask)))
+
+    return mask(mask, mask, mask), generate
+
+
+@intrinsic
 def below(typing, first, second):
     """All ones in words that are smaller in the first, as unsigned numbers."""
 
