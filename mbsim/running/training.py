@@ -160,4 +160,6 @@ def origin(config: Config, launch: Unit | Sequence[Unit]) -> dict[str, str]:
 
     devices.use_all_cores()
     choice = choose(task_of(launch, config), config.run.engine)
-    return provenance.collect(prng=provenance.generator(config), engine=choice.engine.name, engine_reason=choice.reason)
+    return provenance.collect(
+        prng=provenance.generator(config), engine=choice.engine.name, engine_reason=choice.reason
+    )

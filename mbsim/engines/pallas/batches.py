@@ -68,9 +68,7 @@ def fresh(of: Layout, key: Key, inputs: int, in_turn: bool) -> Array:
     return as_words(lax.fori_loop(0, of.fields, add, jnp.zeros(shape, jnp.uint32)))
 
 
-def raw_words(
-    of: Layout, key: Key, inputs: int, first: Array, bits: int, in_turn: bool = False
-) -> Array:
+def raw_words(of: Layout, key: Key, inputs: int, first: Array, bits: int, in_turn: bool = False) -> Array:
     """Words (F, N W, *lanes) uint32 of inputs, from number `first` on; in_turn as for `fresh`.
 
     Of each word the lowest `bits` are drawn, 8, 16 or 32. A cipher gives a tile, 8 examples of 8 inputs
