@@ -77,9 +77,10 @@ class RunFolder:
         folder = cls.open(path)
         if differing := changed(folder.registered, config):
             raise _another(path, differing)
-        if (drawn := folder.drawn_with()) not in ("", prov.generator(config)):
+        old, new = folder.drawn_with(), prov.generator(config)
+        if old not in ("", new):
             raise RunFolderError(
-                f"{path} was drawn with {drawn!r}, and this mbsim draws with {prov.generator(config)!r}: go on with the "
+                f"{path} was drawn with {old!r}, and this mbsim draws with {new!r}: go on with the "
                 "version that began it, or choose another folder; what it holds is analysed as ever"
             )
         if folder.config.hash == config.hash:

@@ -14,8 +14,8 @@ from mbsim.engines.pallas import orders_of_examples
 from mbsim.engines.pallas.layout import Layout
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.task import TrainingSet
-from mbsim.sampling.examples import TILE
 from mbsim.sampling.example_sets import ExampleSet, example_numbers, example_set
+from mbsim.sampling.examples import TILE
 from mbsim.sampling.streams import Key, fold, threefry
 
 
