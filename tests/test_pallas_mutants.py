@@ -9,8 +9,15 @@ from pallas_tasks import GPU, expected, many, trained
 
 from mbsim.engines import known_answers
 from mbsim.engines.pallas import batches, bitwise, programs, training, vector
+from mbsim.engines.registers import kept
 
-pytestmark = [pytest.mark.usefixtures("layouts_apart"), pytest.mark.slow]
+pytestmark = [pytest.mark.usefixtures("layouts_apart", "no_programs_kept"), pytest.mark.slow]
+
+
+@pytest.fixture
+def no_programs_kept(monkeypatch):
+    """A mutant's program has the name of the right one: on a GPU, others would find it in its file."""
+    monkeypatch.setattr(kept, "use_files", False)
 
 
 def reversed_acceptance(patch):

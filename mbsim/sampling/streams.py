@@ -126,10 +126,9 @@ def keys_of_students(
     """Keys of the students with labels (N, d, m, teacher, replica); m and replica have shape (students,), teacher
     too or is one for all.
     """
-    students = folded(seed, N, d, m, teacher, replica)
-    return StudentKeys(
-        *(fold(students, p) for p in (Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE))
-    )
+    purposes = np.array([Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE])
+    keys = fold(folded(seed, N, d, m, teacher, replica), purposes[:, None])
+    return StudentKeys(*map(Key, keys.first, keys.second))
 
 
 def order_key(seed: int, N: int, d: int, teacher: np.ndarray | int) -> np.ndarray:

@@ -12,7 +12,8 @@ WORD = ir.IntType(64)
 def address_of(function: Any, count: int) -> int:
     """The address of a compiled function of so many integers, which gives nothing; it must outlive its calls."""
     signature = (types.int64,) * count
-    function.compile(signature)
+    if signature not in function.overloads:  # asking the compiler takes longer
+        function.compile(signature)
     compiled = function.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 

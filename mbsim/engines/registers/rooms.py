@@ -43,11 +43,10 @@ class Room:
         paths = nothing(records.Agreement)._replace(of_units=self.start)
         self.agreement = row_of(*links, paths)
         self.sum = np.zeros(max(len(row) for row in (*self.training, *self.exams, self.agreement)), np.int64)
-
-    def record(self, group: int) -> records.Room:
-        """Where the rows of a group lie."""
-        rows = self.training[group], self.exams[group], self.agreement, self.sum
-        return records.Room(*map(address, rows))
+        self.told = [  # where the rows of a group lie
+            row_of(records.Room(*map(address, (*own, self.agreement, self.sum))))
+            for own in zip(self.training, self.exams, strict=True)
+        ]
 
     def _places(self, rows: tuple[int, ...], words: int) -> list[int]:
         """Addresses of arrays with so many rows of `words` registers."""

@@ -41,7 +41,10 @@ def row_of(*records: tuple[Any, ...]) -> np.ndarray:
         isinstance(field, int) for field in fields
     ):  # the way of every job, which the other threads wait for
         return np.array(fields, np.int64)
-    return np.stack(np.broadcast_arrays(*(np.asarray(field, np.int64) for field in fields)), axis=-1)
+    row = np.empty((*np.broadcast_shapes(*map(np.shape, fields)), len(fields)), np.int64)
+    for place, field in enumerate(fields):
+        row[..., place] = field
+    return row
 
 
 def nothing(kind: Any) -> Any:

@@ -9,6 +9,7 @@ takes a bunch's first blocks draws its orders for all.
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -184,23 +185,28 @@ class Training:
         """The run in parts."""
         return stretches(self.times, self.most.sweeps)
 
-    def do(self, job: Job, stretch: Stretch, orders: _Orders | None) -> int:
-        """Take the blocks of a job through a stretch; returns how many proposals their students have made."""
+    def do(self, job: Job, stretch: Stretch, told: list[np.ndarray], orders: _Orders | None) -> int:
+        """Take the blocks of a job through a stretch, of which the groups are `told`; returns how many proposals their
+        students have made.
+        """
         room = self.rooms.pop()
+        row = np.concatenate((told[job.group], room.told[job.group]))
+        begin, stop = stretch.begin, stretch.stop
         try:
             if orders is None:
-                self._do(job, stretch, room)
+                work.do(job.first, job.last, begin, stop, address(row))
             else:
                 with orders.of(job.bunch) as order:
                     room.training[job.group][ORDER] = order
-                    self._do(job, stretch, room)
+                    work.do(job.first, job.last, begin, stop, address(row))
         finally:
             self.rooms.append(room)
         students = int(self.groups[job.group].used[job.first : job.last].sum())
         return (stretch.stop - stretch.begin) * self.task.shape.proposals * students
 
-    def _do(self, job: Job, stretch: Stretch, room: Room) -> None:
-        group, of = self.groups[job.group], self.functions[job.group]
+    def told(self, number: int, stretch: Stretch) -> np.ndarray:
+        """The row of what is done with a group in a stretch, up to the room of the thread that does it."""
+        group, of = self.groups[number], self.functions[number]
         doing = records.Work(
             training=address(group.training),
             tests=address(group.tests),
@@ -218,8 +224,7 @@ class Training:
             times=address(self.times) + stretch.first * self.times.itemsize,
             numbers=address(self.numbers) + stretch.first * self.numbers.itemsize,
         )
-        row = rows.row_of(doing, self.counts[job.group].record(stretch.first), room.record(job.group))
-        work.do(job.first, job.last, stretch.begin, stretch.stop, address(row))
+        return rows.row_of(doing, self.counts[number].record(stretch.first))
 
     def columns(self) -> Columns:
         """What was counted, and the weights at the end, students in the order of the task."""
@@ -259,11 +264,9 @@ def train(task: Task, workers: int, progress: ReportProgress) -> Columns:
     pool = ThreadPoolExecutor(workers) if workers > 1 else None
     try:
         for stretch in training.stretches():
+            told = [training.told(number, stretch) for number in range(len(training.groups))]
             orders = _Orders(training, stretch) if training.shared.random else None
-
-            def one(job: Job, stretch: Stretch = stretch, orders: _Orders | None = orders) -> int:
-                return training.do(job, stretch, orders)
-
+            one = partial(training.do, stretch=stretch, told=told, orders=orders)
             mapped: Callable[..., Iterator[int]] = map if pool is None else pool.map
             for done in mapped(one, training.jobs):
                 progress(done)
