@@ -54,8 +54,7 @@ loop whose end the host must read.
 - A teacher each program: each has the tables and the order of its own teacher, as in launches of many teachers;
   otherwise all programs share one.
 - SGD: kernels of one turn of the loop over steps. Batches are drawn before it, for some steps at a time.
-- Inputs cost one threefry block for each input and word of each student in a sweep: for students with few examples
-  and links about as much again as the proposals.
+- Inputs cost a threefry block for every 8 inputs and 8 examples of a student in a sweep.
 """
 
 

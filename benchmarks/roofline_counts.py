@@ -16,6 +16,7 @@ from mbsim.engines.pallas import scalar, vector
 from mbsim.engines.pallas.body import Body, readers_written_out, words_written_out
 from mbsim.engines.pallas.layout import Layout
 from mbsim.engines.registers.sizes import BYTES, planes_for, students_in
+from mbsim.sampling.examples import TILE
 
 THREEFRY = 78  # operations: 20 rounds of +, rotation (one instruction) and ^, and six additions of keys
 
@@ -80,7 +81,9 @@ def _scalar_link(planes: int, output_planes: int, words: int, some: float, stude
 
 def _sweep(shape: Shape, bits: int, words: int) -> Work:
     """Once a sweep: inputs are drawn, sums and the teacher's answers worked out."""
-    inputs = _registers(THREEFRY * max(1, 32 // bits), 0, 1)
+    # Four registers of ciphers give one of each of the 8 inputs of a tile, whose bytes are turned.
+    turned = {8: 3, 16: 5}.get(bits, 8)
+    inputs = _registers(4 * THREEFRY / TILE + turned, 0, 1)
     links = shape.hidden_links + shape.output_links
     planes = planes_for(shape.d)[0]
     pair = _registers(5 + 2 * (planes - 1) + 4, 0, 2)  # two terms into a counter
@@ -142,8 +145,9 @@ def of_pallas(shape: Shape, layout: Layout) -> Work:
     work = Work().plus(traced(hidden), 1 - share)
     if share:
         work = work.plus(traced(output), share)
-    words = shape.N * layout.words * layout.fields / shape.proposals
-    return work.plus(Work(THREEFRY, 0, 4 * row.size), words)
+    # Tiles are written and read, and four of their bytes make a word.
+    words = shape.N * layout.words / shape.proposals
+    return work.plus(Work(4 * THREEFRY / TILE + 4 * 4, 0, 3 * 4 * row.size), words)
 
 
 FREE = ("broadcast_in_dim", "convert_element_type", "copy", "reshape")

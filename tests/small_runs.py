@@ -29,7 +29,7 @@ def trained(model: str, m: list[int], hot: float) -> dict:
 CONFIG = trained("sparse-vector", [4, 20], 1.0)
 SCALAR = trained("sparse-scalar", [130, 250], 50.0)
 
-PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS}
+PROVENANCE = {field: f"<{field}>" for field in prov.FIELDS} | {"prng": prov.generator(load_config(CONFIG))}
 
 
 def small_config(**grid) -> Config:

@@ -47,6 +47,29 @@ def test_other_configuration_is_refused_with_the_keys(folder):
     assert "grid.teachers is 2 there and 1 here" in error_line(folder.path, small_config(teachers=1))
 
 
+def test_a_run_of_other_random_streams_is_not_gone_on_with(tmp_path):
+    """Its students would be of two kinds. It is read as ever; of real weights nothing has changed."""
+    for model, old in (("sparse-vector", "threefry2x32"), ("dense-vector", "another")):
+        config = load_config({"model": model, "grid": {"N": [9], "d": [3], "m": [4], "teachers": 2}})
+        folder = RunFolder.create_or_open(tmp_path / model, config)
+        folder.prepare()
+        [unit] = folder.units
+        own = prov.generator(config)
+        for drawn in (own, old):
+            origin = PROVENANCE | {"prng": drawn}
+            folder.write(unit, result_of(unit, len(folder.times)), folder.times, origin)
+            if drawn == own:
+                assert RunFolder.create_or_open(folder.path, config).missing() == []
+                continue
+            before = contents(folder.path)
+            larger = load_config(config, ["grid.m=[4, 5]"])
+            for asked in (config, larger):
+                with pytest.raises(RunFolderError, match=f"was drawn with '{old}', and this mbsim draws with '{own}'"):
+                    RunFolder.create_or_open(folder.path, asked)
+            assert contents(folder.path) == before
+            assert mbsim.open_run(folder.path).attrs["prng"] == old
+
+
 def test_what_is_no_run_folder_is_refused(tmp_path):
     config = small_config()
     (tmp_path / "file").write_text("x")
@@ -128,7 +151,7 @@ def test_a_group_of_many_units_is_one_array(tmp_path):
         folder = RunFolder.create_or_open(tmp_path / "run", config)
         fill(folder)
         assert [(unit.first_teacher, unit.teachers) for unit in folder.units] == [(0, 3), (3, 3), (6, 1)]
-        whole = mbsim.open_run(folder.path)
+        whole = mbsim.mbsim.open_run(folder.path)
         with xr.open_zarr(folder.path, group="N9-d3") as group:
             assert group.overlap.chunksizes["teacher"] == (3, 3, 1)
             xr.testing.assert_equal(group.load().squeeze(["init_overlap", "temperature"]), whole)
@@ -231,7 +254,7 @@ def test_what_follows_from_the_configuration_is_put_back(finished, folder, name,
     """Metadata and labels: mbsim needs none to read, so that no number changes; the next run mends them."""
     DAMAGES[damage](folder.path / name)
     assert folder.missing() == []
-    xr.testing.assert_identical(mbsim.open_run(folder.path), mbsim.open_run(finished.path))
+    xr.testing.assert_identical(mbsim.mbsim.open_run(folder.path), mbsim.open_run(finished.path))
     folder.prepare()
     assert contents(folder.path) == contents(finished.path)
 

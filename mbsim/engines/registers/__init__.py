@@ -10,7 +10,7 @@ of one teacher. Files, in the order in which data flow:
     vectors, loading, counters   registers, memory and bit-sliced sums as types and instructions of numba
     records, rows   what compiled functions are told, by name, and how it lies in memory
     calls     functions called by their addresses
-    cipher, example_sets   threefry on registers: the random words of `sampling/`, fresh or of a training set
+    cipher, tiles, example_sets   threefry on registers: examples of `sampling/`, fresh or of a training set
     orders    random orders of proposals
     networks  forward passes; wrong outputs; agreement with the teacher
     decisions, vector_output, scalar_output   proposals, one after the other

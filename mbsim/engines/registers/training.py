@@ -186,8 +186,8 @@ class Training:
         return stretches(self.times, self.most.sweeps)
 
     def do(self, job: Job, stretch: Stretch, told: list[np.ndarray], orders: _Orders | None) -> int:
-        """Take the blocks of a job through a stretch, of which the groups are `told`; returns how many proposals their
-        students have made.
+        """Take the blocks of a job through a stretch, in which groups do what is `told`; returns how many proposals
+        their students have made.
         """
         room = self.rooms.pop()
         row = np.concatenate((told[job.group], room.told[job.group]))
