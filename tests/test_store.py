@@ -14,6 +14,7 @@ from small_runs import PROVENANCE, contents, error_line, fill, finely_cut, resul
 
 import mbsim
 from mbsim.config.configuration import load_config
+from mbsim.data import provenance as prov
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import contents_of, coordinates
 from mbsim.errors import RunFolderError
@@ -63,8 +64,9 @@ def test_a_run_of_other_random_streams_is_not_gone_on_with(tmp_path):
                 continue
             before = contents(folder.path)
             larger = load_config(config, ["grid.m=[4, 5]"])
+            line = f"was drawn with '{old}', and this mbsim draws with '{own}'"
             for asked in (config, larger):
-                with pytest.raises(RunFolderError, match=f"was drawn with '{old}', and this mbsim draws with '{own}'"):
+                with pytest.raises(RunFolderError, match=line):
                     RunFolder.create_or_open(folder.path, asked)
             assert contents(folder.path) == before
             assert mbsim.open_run(folder.path).attrs["prng"] == old
@@ -151,7 +153,7 @@ def test_a_group_of_many_units_is_one_array(tmp_path):
         folder = RunFolder.create_or_open(tmp_path / "run", config)
         fill(folder)
         assert [(unit.first_teacher, unit.teachers) for unit in folder.units] == [(0, 3), (3, 3), (6, 1)]
-        whole = mbsim.mbsim.open_run(folder.path)
+        whole = mbsim.open_run(folder.path)
         with xr.open_zarr(folder.path, group="N9-d3") as group:
             assert group.overlap.chunksizes["teacher"] == (3, 3, 1)
             xr.testing.assert_equal(group.load().squeeze(["init_overlap", "temperature"]), whole)
@@ -254,7 +256,7 @@ def test_what_follows_from_the_configuration_is_put_back(finished, folder, name,
     """Metadata and labels: mbsim needs none to read, so that no number changes; the next run mends them."""
     DAMAGES[damage](folder.path / name)
     assert folder.missing() == []
-    xr.testing.assert_identical(mbsim.mbsim.open_run(folder.path), mbsim.open_run(finished.path))
+    xr.testing.assert_identical(mbsim.open_run(folder.path), mbsim.open_run(finished.path))
     folder.prepare()
     assert contents(folder.path) == contents(finished.path)
 

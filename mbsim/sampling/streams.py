@@ -123,11 +123,12 @@ def folded(seed: int, *labels: np.ndarray | int) -> Key:
 def keys_of_students(
     seed: int, N: int, d: int, teacher: np.ndarray | int, m: np.ndarray, replica: np.ndarray
 ) -> StudentKeys:
-    """Keys of the students with labels (N, d, m, teacher, replica); m and replica have shape (students,), teacher
-    too or is one for all.
+    """Keys of the students with labels (N, d, m, teacher, replica); m and replica have one shape, whatever it is,
+    teacher too or is one for all.
     """
+    students = folded(seed, N, d, m, teacher, replica)
     purposes = np.array([Purpose.WEIGHTS, Purpose.EXAMPLES, Purpose.TEST, Purpose.ACCEPTANCE])
-    keys = fold(folded(seed, N, d, m, teacher, replica), purposes[:, None])
+    keys = fold(students, purposes.reshape(-1, *[1] * students.first.ndim))
     return StudentKeys(*map(Key, keys.first, keys.second))
 
 
