@@ -1,6 +1,8 @@
 """Devices that are not there, described so that XLA compiles for them."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,7 +15,8 @@ PLATFORMS = {"gpu": "cuda", "tpu": "tpu"}
 WHEELS = {"gpu": "jax-cuda13-plugin", "tpu": "libtpu"}
 TPU_CLOCK = 1.5e9
 DUMP = Path(tempfile.mkdtemp(prefix="mbsim-aot-"))
-"""Where the compiler for TPUs leaves its schedules."""
+"""Where the compiler for TPUs leaves its schedules, gigabytes of them."""
+atexit.register(shutil.rmtree, DUMP, ignore_errors=True)
 
 H100 = """gpu_device_info { threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
   shared_memory_per_core: 233472 threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128

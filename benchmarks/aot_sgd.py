@@ -1,8 +1,6 @@
 """Gradient descent compiled for devices that are not there: kernels of a step."""
 
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import aot_devices as devices
@@ -34,19 +32,9 @@ CASES = (
 )
 
 
-def read_apart(kind: str, case: Case) -> tuple[tuple[Any, ...], list[str]]:
-    """`read_case` in a process of its own, whose compiler leaves no schedules."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=devices.prepare, initargs=(False,)) as pool:
-        return pool.submit(_read, kind, case).result()
-
-
-def _read(kind: str, case: Case) -> tuple[tuple[Any, ...], list[str]]:
-    return read_case(kind, case, devices.mesh_for(kind))
-
-
-def read_case(kind: str, case: Case, mesh: jax.sharding.Mesh) -> tuple[tuple[Any, ...], list[str]]:
+def read_case(kind: str, case: Case) -> tuple[tuple[Any, ...], list[str]]:
     """Case, program, kernels, waits, memory, seconds, what a step is; and the budgets that it breaks."""
+    mesh = devices.mesh_for(kind)
     setting = SgdSetting(case.shape, case.m, "sign", Optimizer("sgd", 0.0), 256)
     began = time.process_time()
     jitted, arguments = programs.program("advance", setting, TEACHERS, STUDENTS[kind], mesh)
