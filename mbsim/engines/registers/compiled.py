@@ -6,7 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsim.engines.networks import Shape
-from mbsim.engines.registers import records, scalar_output, unit_sweeps, vector_output
+from mbsim.engines.registers import (
+    records,
+    scalar_output,
+    unit_sweeps,
+    unit_terms,
+    vector_output,
+    vector_terms,
+)
 from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, threefry
 from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
@@ -41,6 +48,18 @@ class Kind(NamedTuple):
     chance: int
     effects: int
     sampling: str
+
+    @property
+    def terms(self) -> bool:
+        """Whether terms are kept in place of sums: three of every unit and output (`vector_terms`)."""
+        return self.planes[0] == 2 and not self.scalar
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Of a hidden unit, and of an output with the teacher's answer."""
+        if self.terms:
+            return vector_terms.HIDDEN, vector_terms.OUTPUT
+        return self.planes[0], self.output_planes[0] + 1
 
 
 def kind_of(shape: Shape, bits: int, words: int, chance: int, by_units: bool, sampling: str = "") -> Kind:
@@ -98,8 +117,11 @@ def drawer(kind: Kind):
     the teacher answers to it, and the sums of the students, as `records.Batch` says.
     """
     bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling = kind
-    students = students_in(bits)
+    students, terms = students_in(bits), kind.terms
+    hidden_rows, output_rows = kind.rows
     start, fill = filler(bits, sampling)
+    unfold_hidden = vector_terms.unfolded(bits, single, signed=True)
+    unfold_outputs = vector_terms.unfolded(bits, single, signed=False)
     teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
     hidden_layer = layer(bits, single, planes, offset, shared=False, whole=True)
@@ -112,19 +134,23 @@ def drawer(kind: Kind):
         start(number, keys, sets)
         fill(batch.inputs, sizes.inputs, words, 0, keys, sets)
         x, true = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
-        apart = (output_planes + 1) * row
-        answers = records.Rows(batch.outputs, apart, output_planes * row)
+        apart = output_rows * row
+        answers = records.Rows(batch.outputs, apart, (output_rows - 1) * row)
         links = records.LinkWeights(teacher.w, 1, 0)
         teacher_layer(sizes.units, sizes.degree, words, x, hidden_sources, links, true)
         links = records.LinkWeights(teacher.v, 1, 0)
         teacher_output(sizes.outputs, sizes.output_degree, words, true, output_sources, links, answers)
-        hidden = records.Rows(batch.hidden, planes * row, 0)
-        signs = records.Rows(batch.hidden, planes * row, (planes - 1) * row)
-        own = records.LinkWeights(student.w, students, 0)
-        hidden_layer(sizes.units, sizes.degree, words, x, hidden_sources, own, hidden)
-        own = records.LinkWeights(student.v, students, 0)
+        hidden = records.Rows(batch.hidden, hidden_rows * row, 0)
+        own_w = records.LinkWeights(student.w, students, 0)
+        own_v = records.LinkWeights(student.v, students, 0)
         sums = records.Rows(batch.outputs, apart, 0)
-        output_layer(sizes.outputs, sizes.output_degree, words, signs, output_sources, own, sums)
+        if terms:  # the teacher's hidden states have served
+            unfold_hidden(sizes.units, words, x, hidden_sources, own_w, hidden, true)
+            unfold_outputs(sizes.outputs, words, true, output_sources, own_v, sums, sums)
+        else:
+            signs = records.Rows(batch.hidden, planes * row, (planes - 1) * row)
+            hidden_layer(sizes.units, sizes.degree, words, x, hidden_sources, own_w, hidden)
+            output_layer(sizes.outputs, sizes.output_degree, words, signs, output_sources, own_v, sums)
 
     return draw
 
@@ -136,8 +162,12 @@ def trainer(kind: Kind):
     """
     bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects, _ = kind
     draw = drawer(kind)
-    if effects:
+    if kind.terms and effects:
+        sweep_units = unit_terms.sweeps(bits, single, far, effects, chance)
+    elif effects:
         sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, chance)
+    elif kind.terms:
+        propose = vector_terms.proposals(bits, single, far, chance)
     elif scalar:
         propose = scalar_output.proposals(bits, single, planes, output_planes, chance)
     else:

@@ -109,6 +109,21 @@ def store_bits(typing, array, index, vector):
 
 
 @intrinsic
+def flip_bits(typing, array, index, vector):
+    """Change the bits of a flat array of bytes where the highest bit of a word is one; the index as in `load_bits`."""
+
+    def generate(context, builder, signature, values):
+        some, byte = ir.IntType(vector.count), builder.lshr(values[1], ir.Constant(values[1].type, 3))
+        flags = builder.icmp_signed("<", values[2], constant(values[2].type, 0))
+        place = place_of(builder, some, (values[0], byte))
+        changed = builder.xor(builder.load(place, align=1), builder.bitcast(flags, some))
+        builder.store(changed, place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
 def add_widened(typing, array, index, vector):
     """Add signed words to the wider integers of a flat array, one to each."""
 
