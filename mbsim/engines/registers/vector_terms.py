@@ -1,7 +1,8 @@
-"""Proposals where every unit and output reads d = 3 others: their terms are kept, not their sums.
+"""Flips where every unit and output reads d = 3 others: their terms are kept, not their sums.
 
-A term decides the sign of three where the other two cancel, t1 ^ t2. So a flip needs no counter and no weight, and
-changes one row of a unit, or of each output that reads it.
+A term decides the sign of three where the other two cancel, t1 ^ t2. So a proposal looks at no counter, weight or
+input, only at rows of a unit, or of an output, that lie side by side; and a flip changes one row of its unit, and one
+of each output that reads it. With more links terms would take more room than sums.
 """
 
 from functools import cache
@@ -9,26 +10,23 @@ from functools import cache
 from mbsim.engines.registers.counters import more_wrong
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
-from mbsim.engines.registers.loading import add_widened, flip_bits, load, load_bits, prefetch, store
-from mbsim.engines.registers.sizes import students_in
+from mbsim.engines.registers.loading import flip_bits, load, load_bits, prefetch, store
+from mbsim.engines.registers.sizes import TERMS, students_in
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
-DEGREE = 3
-HIDDEN, OUTPUT = DEGREE, DEGREE + 1  # rows of a unit, and of an output, the last the teacher's answer
-AHEAD = 5
-TOTAL = 127
+OUTPUT = TERMS + 1  # rows of an output, the last of them the teacher's answer
 
 
 @inner
 def cancel(rows, first, row, own):
-    """Where the two terms beside this one of a unit whose terms begin at `first` cancel."""
+    """Where the terms beside this one cancel, of a unit whose terms begin at `first`, `row` words apart."""
     return load(rows, first) ^ load(rows, first + row) ^ load(rows, first + row + row) ^ own
 
 
 @cache
 def unfolded(bits: int, single: bool, signed: bool):
     """Compile run(units, words, rows, sources, weights, result, signs): the terms of a layer's units and, if signed,
-    their signs.
+    their signs; rows and weights as in `networks`.
     """
     students = students_in(bits)
 
@@ -42,7 +40,7 @@ def unfolded(bits: int, single: bool, signed: bool):
         like = load(rows.array, 0)
         width = students if single else words * students
         for unit in range(units):
-            link, place = unit * DEGREE, unit * result.stride + result.begin
+            link, place = unit * TERMS, unit * result.stride + result.begin
             for at in range(0, width, students):
                 a = term(link, at, rows, sources, weights, like)
                 b = term(link + 1, at, rows, sources, weights, like)
@@ -57,29 +55,41 @@ def unfolded(bits: int, single: bool, signed: bool):
 
 
 @cache
-def proposals(bits: int, single: bool, far: bool, chance: int):
-    """Compile propose(sweep, links, place, begin, end, block), as `vector_output.proposals`."""
+def output_flipper(bits: int, single: bool, chance: int):
+    """Compile flip_outputs(first, count, sweep, position, step, block, total), as `vector_output.output_flipper`."""
     students = students_in(bits)
     decide = decision(bits, chance)
 
     @fused
-    def flip_output(link, sweep, position, block):
+    def flip_outputs(first, count, sweep, position, step, block, total):
         y, v, valid = block.batch.outputs, block.student.v, block.tally.valid
         row = students if single else block.sizes.words * students
-        output = link // DEGREE
-        first = output * (OUTPUT * row)
-        mine, target = first + (link - output * DEGREE) * row, first + DEGREE * row
-        change = zero_like(load(valid, 0))
-        for at in range(0, row, students):
-            own = load(y, mine + at)
-            flip = cancel(y, first + at, row, own) & load(valid, at)
-            change += more_wrong(flip, own ^ load(y, target + at))
-        accept = decide(change, sweep, position, block.heat)
-        if any_bit(accept):
+        output = first // TERMS
+        begin = output * (OUTPUT * row)
+        for link in range(first, first + count):
+            mine, target = begin + (link - output * TERMS) * row, begin + TERMS * row
+            change = zero_like(load(valid, 0))
             for at in range(0, row, students):
-                store(y, mine + at, load(y, mine + at) ^ accept)
-            flip_bits(v, link * students, accept)
-        return accept
+                own = load(y, mine + at)
+                flip = cancel(y, begin + at, row, own) & load(valid, at)
+                change += more_wrong(flip, own ^ load(y, target + at))
+            accept = decide(change, sweep, position, block.heat)
+            if any_bit(accept):
+                for at in range(0, row, students):
+                    store(y, mine + at, load(y, mine + at) ^ accept)
+                flip_bits(v, link * students, accept)
+            total -= accept
+            position += step
+        return total
+
+    return flip_outputs
+
+
+@cache
+def hidden_flipper(bits: int, single: bool, chance: int):
+    """Compile flip_hidden(link, sweep, position, block), as `vector_output.hidden_flipper`."""
+    students = students_in(bits)
+    decide = decision(bits, chance)
 
     @fused
     def flip_hidden(link, sweep, position, block):
@@ -87,8 +97,8 @@ def proposals(bits: int, single: bool, far: bool, chance: int):
         w, valid = block.student.w, block.tally.valid
         readers, most = block.tables.readers, block.tables.most
         row = students if single else block.sizes.words * students
-        unit = link // DEGREE
-        first, mine = unit * (HIDDEN * row), link * row
+        unit = link // TERMS
+        first, mine = unit * (TERMS * row), link * row
         change = zero_like(load(valid, 0))
         any_flip = change
         for at in range(0, row, students):
@@ -100,9 +110,9 @@ def proposals(bits: int, single: bool, far: bool, chance: int):
                 out = readers[reader]
                 if out < 0:
                     break
-                output = out // DEGREE
+                output = out // TERMS
                 begin = output * (OUTPUT * row)
-                read, target = begin + (out - output * DEGREE) * row, begin + DEGREE * row
+                read, target = begin + (out - output * TERMS) * row, begin + TERMS * row
                 for at in range(0, row, students):
                     own = load(y, read + at)
                     flip = cancel(y, begin + at, row, own) & load(flips, at)
@@ -113,8 +123,7 @@ def proposals(bits: int, single: bool, far: bool, chance: int):
                 out = readers[reader]
                 if out < 0:
                     break
-                output = out // DEGREE
-                read = output * (OUTPUT * row) + (out - output * DEGREE) * row
+                read = (out + out // TERMS) * row
                 for at in range(0, row, students):
                     store(y, read + at, load(y, read + at) ^ (load(flips, at) & accept))
         if any_bit(accept):
@@ -123,51 +132,31 @@ def proposals(bits: int, single: bool, far: bool, chance: int):
             flip_bits(w, link * students, accept)
         return accept
 
-    fetch_output, fetch_hidden = fetchers(bits, single)
-
-    @inner
-    def propose(sweep, links, place, begin, end, block):
-        first_hidden = block.sizes.first_hidden
-        row = students if single else block.sizes.words * students
-        for start in range(begin, end, TOTAL):
-            total = zero_like(load(block.tally.valid, 0))
-            for i in range(start, min(start + TOTAL, end)):
-                if far and i + AHEAD < end:
-                    coming = links[place + i + AHEAD]
-                    if coming < first_hidden:
-                        fetch_output(coming // DEGREE, row, block)
-                    else:
-                        fetch_hidden(coming - first_hidden, row, block)
-                link = links[place + i]
-                if link < first_hidden:
-                    total -= flip_output(link, sweep, i, block)
-                else:
-                    total -= flip_hidden(link - first_hidden, sweep, i, block)
-            add_widened(block.tally.total, 0, total)
-
-    return propose
+    return flip_hidden
 
 
 @cache
 def fetchers(bits: int, single: bool):
-    """Compile fetch_output(output, row, block) and fetch_hidden(link, row, block): ask for the memory of flips."""
+    """Compile fetch_outputs and fetch_hidden(first, count, block), as `vector_output.fetchers`."""
     students = students_in(bits)
 
     @inner
-    def fetch_output(output, row, block):
-        begin = output * (OUTPUT * row)
+    def fetch_outputs(first, count, block):
+        row = students if single else block.sizes.words * students
+        begin = first // TERMS * (OUTPUT * row)
         for at in range(begin, begin + OUTPUT * row, students):
             prefetch(block.batch.outputs, at)
 
     @inner
-    def fetch_hidden(link, row, block):
+    def fetch_hidden(first, count, block):
         readers, most = block.tables.readers, block.tables.most
-        unit = link // DEGREE
-        for at in range(unit * (HIDDEN * row), (unit + 1) * (HIDDEN * row), students):
+        row = students if single else block.sizes.words * students
+        unit = first // TERMS
+        for at in range(unit * (TERMS * row), (unit + 1) * (TERMS * row), students):
             prefetch(block.batch.hidden, at)
         for reader in range(unit * most, (unit + 1) * most):
             if readers[reader] < 0:
                 break
-            fetch_output(readers[reader] // DEGREE, row, block)
+            fetch_outputs(readers[reader], 1, block)
 
-    return fetch_output, fetch_hidden
+    return fetch_outputs, fetch_hidden
