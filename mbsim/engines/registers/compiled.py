@@ -6,14 +6,28 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsim.engines.networks import Shape
-from mbsim.engines.registers import records, scalar_output, unit_sweeps, vector_output
+from mbsim.engines.registers import (
+    records,
+    scalar_output,
+    unit_sweeps,
+    unit_terms,
+    vector_output,
+    vector_terms,
+)
 from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, threefry
 from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.networks import layer, wrong_counter
 from mbsim.engines.registers.rows import told
-from mbsim.engines.registers.sizes import block_bytes, effect_planes, planes_for, students_in
+from mbsim.engines.registers.sizes import (
+    TERMS,
+    block_bytes,
+    effect_planes,
+    keeps_terms,
+    planes_for,
+    students_in,
+)
 from mbsim.engines.registers.tiles import tile_filler
 from mbsim.engines.registers.vectors import filled
 from mbsim.sampling.examples import TILE
@@ -29,7 +43,8 @@ class Kind(NamedTuple):
     second level of the cache, so that it is worth asking for ahead. planes, output_planes: (planes, offset)
     of the sums of hidden units and of outputs. scalar: whether a single output reads all units. chance:
     what of the law is compiled (`decisions`). effects: planes of what a unit does to its outputs, if sweeps go unit
-    by unit, else 0. sampling: how batches are drawn from a training set, "" where examples are fresh.
+    by unit, else 0. sampling: how batches are drawn from a training set, "" where examples are fresh. terms: whether
+    those of a unit are kept in place of their sum.
     """
 
     bits: int
@@ -41,6 +56,7 @@ class Kind(NamedTuple):
     chance: int
     effects: int
     sampling: str
+    terms: bool
 
 
 def kind_of(shape: Shape, bits: int, words: int, chance: int, by_units: bool, sampling: str = "") -> Kind:
@@ -48,7 +64,18 @@ def kind_of(shape: Shape, bits: int, words: int, chance: int, by_units: bool, sa
     planes, output_planes = planes_for(shape.d), planes_for(shape.output_degree)
     far = not shape.scalar and block_bytes(shape, bits, words) > SECOND_LEVEL
     effects = effect_planes(shape) if by_units else 0
-    return Kind(bits, words == 1, far, planes, output_planes, shape.scalar, chance, effects, sampling)
+    return Kind(
+        bits,
+        words == 1,
+        far,
+        planes,
+        output_planes,
+        shape.scalar,
+        chance,
+        effects,
+        sampling,
+        keeps_terms(shape),
+    )
 
 
 @kept
@@ -93,40 +120,98 @@ def filler(bits: int, sampling: str):
 
 
 @cache
-def drawer(kind: Kind):
-    """Compile draw(number, sizes, tables, teacher, student, batch, keys, sets): mini-batch number `number`, what
-    the teacher answers to it, and the sums of the students, as `records.Batch` says.
+def worker_out(kind: Kind):
+    """Compile work_out(sizes, tables, student, batch): of the inputs of a batch the terms or sums of the students, as
+    `records.Batch` says. The teacher's hidden states are not looked at any more.
     """
-    bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling = kind
+    bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
     students = students_in(bits)
-    start, fill = filler(bits, sampling)
-    teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
-    teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
+    unfold_hidden = vector_terms.unfolded(bits, single, signed=True)
+    unfold_outputs = vector_terms.unfolded(bits, single, signed=False)
     hidden_layer = layer(bits, single, planes, offset, shared=False, whole=True)
     output_layer = layer(bits, single, output_planes, output_offset, shared=False, whole=True)
 
     @inner
+    def terms(sizes, tables, student, batch):
+        row = sizes.words * students
+        x, signs = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
+        hidden = records.Rows(batch.hidden, TERMS * row, 0)
+        outputs = records.Rows(batch.outputs, (TERMS + 1) * row, 0)
+        own = records.LinkWeights(student.w, students, 0)
+        unfold_hidden(sizes.units, sizes.words, x, tables.hidden_sources, own, hidden, signs)
+        own = records.LinkWeights(student.v, students, 0)
+        unfold_outputs(sizes.outputs, sizes.words, signs, tables.output_sources, own, outputs, outputs)
+
+    @inner
+    def sums(sizes, tables, student, batch):
+        words, row = sizes.words, sizes.words * students
+        x = records.Rows(batch.inputs, row, 0)
+        hidden = records.Rows(batch.hidden, planes * row, 0)
+        signs = records.Rows(batch.hidden, planes * row, (planes - 1) * row)
+        outputs = records.Rows(batch.outputs, (output_planes + 1) * row, 0)
+        own = records.LinkWeights(student.w, students, 0)
+        hidden_layer(sizes.units, sizes.degree, words, x, tables.hidden_sources, own, hidden)
+        own = records.LinkWeights(student.v, students, 0)
+        output_layer(sizes.outputs, sizes.output_degree, words, signs, tables.output_sources, own, outputs)
+
+    return terms if kind.terms else sums
+
+
+@cache
+def drawer(kind: Kind):
+    """Compile draw(number, sizes, tables, teacher, student, batch, keys, sets): mini-batch number `number`, what
+    the teacher answers to it, and the terms or sums of the students, as `records.Batch` says.
+    """
+    bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling, terms = kind
+    students, work_out = students_in(bits), worker_out(kind)
+    behind = TERMS if terms else output_planes  # rows of an output before the teacher's answer
+    start, fill = filler(bits, sampling)
+    teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
+    teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
+
+    @inner
     def draw(number, sizes, tables, teacher, student, batch, keys, sets):
-        words, hidden_sources, output_sources = sizes.words, tables.hidden_sources, tables.output_sources
-        row = words * students
+        words, row = sizes.words, sizes.words * students
         start(number, keys, sets)
         fill(batch.inputs, sizes.inputs, words, 0, keys, sets)
         x, true = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
-        apart = (output_planes + 1) * row
-        answers = records.Rows(batch.outputs, apart, output_planes * row)
+        answers = records.Rows(batch.outputs, (behind + 1) * row, behind * row)
         links = records.LinkWeights(teacher.w, 1, 0)
-        teacher_layer(sizes.units, sizes.degree, words, x, hidden_sources, links, true)
+        teacher_layer(sizes.units, sizes.degree, words, x, tables.hidden_sources, links, true)
         links = records.LinkWeights(teacher.v, 1, 0)
-        teacher_output(sizes.outputs, sizes.output_degree, words, true, output_sources, links, answers)
-        hidden = records.Rows(batch.hidden, planes * row, 0)
-        signs = records.Rows(batch.hidden, planes * row, (planes - 1) * row)
-        own = records.LinkWeights(student.w, students, 0)
-        hidden_layer(sizes.units, sizes.degree, words, x, hidden_sources, own, hidden)
-        own = records.LinkWeights(student.v, students, 0)
-        sums = records.Rows(batch.outputs, apart, 0)
-        output_layer(sizes.outputs, sizes.output_degree, words, signs, output_sources, own, sums)
+        teacher_output(sizes.outputs, sizes.output_degree, words, true, tables.output_sources, links, answers)
+        work_out(sizes, tables, student, batch)
 
     return draw
+
+
+@cache
+def proposer(kind: Kind):
+    """Compile what does the proposals of a kind: `vector_output.proposals`, `scalar_output.proposals` or
+    `unit_sweeps.sweeps`.
+    """
+    bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects, _, terms = kind
+    if scalar:
+        return scalar_output.proposals(bits, single, planes, output_planes, chance)
+    if terms:
+        flip_outputs = vector_terms.output_flipper(bits, single, chance)
+        fetch = vector_terms.fetchers(bits, single)
+    else:
+        flip_outputs = vector_output.output_flipper(bits, single, planes, chance)
+        fetch = vector_output.fetchers(bits, single, planes)
+    if effects:
+        flip_links = (
+            unit_terms.link_flipper(bits, single, effects, chance)
+            if terms
+            else unit_sweeps.link_flipper(bits, single, planes, effects, chance)
+        )
+        return unit_sweeps.sweeps(far, flip_outputs, flip_links, *fetch)
+    flip_hidden = (
+        vector_terms.hidden_flipper(bits, single, chance)
+        if terms
+        else vector_output.hidden_flipper(bits, single, planes, chance)
+    )
+    return vector_output.proposals(far, flip_outputs, flip_hidden, *fetch)
 
 
 @cache
@@ -134,14 +219,7 @@ def trainer(kind: Kind):
     """Compile train(row, first, stop): sweeps first to stop of a block. Proposal i of sweep s is number s * n + i,
     and belongs to batch number (s * n + i) // refresh.
     """
-    bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects, _ = kind
-    draw = drawer(kind)
-    if effects:
-        sweep_units = unit_sweeps.sweeps(bits, single, far, planes, effects, chance)
-    elif scalar:
-        propose = scalar_output.proposals(bits, single, planes, output_planes, chance)
-    else:
-        propose = vector_output.proposals(bits, single, far, planes, chance)
+    bits, effects, draw, propose = kind.bits, kind.effects, drawer(kind), proposer(kind)
 
     @kept
     def train(row, first, stop):
@@ -166,7 +244,7 @@ def trainer(kind: Kind):
                     draw(number, sizes, graph, truth, own, rows, under, drawn)
                     current = number
                 if effects:
-                    sweep_units(sweep, links, block)
+                    propose(sweep, links, block)
                 else:
                     propose(sweep, links.links, place, i, end, block)
                 i = end
@@ -182,7 +260,7 @@ def examiner(kind: Kind):
     under their keys with the label folded in, or mini-batch number `label` of their training sets. The words have
     32 or 64 bits, as 32 are drawn at a time.
     """
-    bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling = kind
+    bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling, _ = kind
     (start, fill), count, apiece = filler(bits, sampling), wrong_counter(bits), bits // 32
     here = students_in(bits)
     teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)

@@ -95,14 +95,15 @@ def load_bits(typing, array, index, like):
 
 
 @intrinsic
-def store_bits(typing, array, index, vector):
-    """Put the highest bit of each word into a flat array of bytes; the index as in `load_bits`."""
+def flip_bits(typing, array, index, vector):
+    """Change bits of a flat array of bytes: those of words whose highest bit is one; the index as in `load_bits`."""
 
     def generate(context, builder, signature, values):
         some, byte = ir.IntType(vector.count), builder.lshr(values[1], ir.Constant(values[1].type, 3))
         flags = builder.icmp_signed("<", values[2], constant(values[2].type, 0))
         place = place_of(builder, some, (values[0], byte))
-        builder.store(builder.bitcast(flags, some), place, align=1)
+        changed = builder.xor(builder.load(place, align=1), builder.bitcast(flags, some))
+        builder.store(changed, place, align=1)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), generate

@@ -7,13 +7,14 @@ from mbsim.engines.registers.groups import Group
 from mbsim.engines.registers.loading import address
 from mbsim.engines.registers.networks import WIDE
 from mbsim.engines.registers.rows import nothing, row_of
-from mbsim.engines.registers.sizes import BYTES, students_in
+from mbsim.engines.registers.sizes import BYTES, students_in, unit_rows
 
 
 def training_rows(group: Group) -> tuple[int, ...]:
     """Rows of `words` registers: those of `records.Batch`, and one of a register for each input of a training set."""
     shape, kind = group.shared.shape, group.kind
-    counters = shape.K * kind.planes[0], shape.M * (kind.output_planes[0] + 1)
+    hidden, output = unit_rows(shape)
+    counters = shape.K * hidden, shape.M * output
     drawn = shape.N if kind.sampling else 0
     return shape.N, *counters, 1 + kind.effects, shape.K, -(-drawn // group.words)
 

@@ -17,7 +17,7 @@ from mbsim.engines.registers.counters import (
 )
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
-from mbsim.engines.registers.loading import add_widened, load, load_bits, store, store_bits
+from mbsim.engines.registers.loading import add_widened, flip_bits, load, load_bits, store
 from mbsim.engines.registers.sizes import students_in
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
@@ -69,7 +69,7 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, chance: 
         if any_bit(accept):
             for at in range(0, row, students):
                 moved(at, row, accept, load(h, top + at) ^ weight, block)
-        store_bits(v, unit * students, weight ^ accept)
+        flip_bits(v, unit * students, accept)
         return accept
 
     @fused
@@ -91,7 +91,7 @@ def proposals(bits: int, single: bool, planes: int, output_planes: int, chance: 
                 counter, term = load_counter(h, hidden + at, row, planes), load(x, source + at) ^ weight
                 moved(at, row, flips_of(counter, term) & accept, sign(counter) ^ own, block)
                 store_counter(h, hidden + at, row, negated(counter, accept, term))
-        store_bits(w, link * students, weight ^ accept)
+        flip_bits(w, link * students, accept)
         return accept
 
     @inner

@@ -8,6 +8,10 @@ BYTES = 64
 """Of a register; LLVM splits it where the machine's are narrower."""
 
 
+TERMS = 3
+"""Links of a unit whose terms are kept in place of their sum (`vector_terms`)."""
+
+
 def planes_for(terms: int) -> tuple[int, int]:
     """(P, offset) of the counter of a sum of an odd number of ±1 terms, see `counters.Counter`."""
     half = (terms + 1) // 2
@@ -38,6 +42,18 @@ def effect_planes(shape: Shape) -> int:
     return shape.readers.bit_length() + 1
 
 
+def unit_rows(shape: Shape) -> tuple[int, int]:
+    """Rows that are kept of a hidden unit, and of an output with the teacher's answer: terms, or planes of a sum."""
+    if keeps_terms(shape):
+        return TERMS, TERMS + 1
+    return planes_for(shape.d)[0], planes_for(shape.output_degree)[0] + 1
+
+
+def keeps_terms(shape: Shape) -> bool:
+    """Whether terms are kept in place of sums."""
+    return shape.d == TERMS and not shape.scalar
+
+
 def weight_bytes(shape: Shape, students: int) -> int:
     """Memory of the weights of so many students, a multiple of eight."""
     return (shape.hidden_links + shape.output_links) * students // 8
@@ -45,8 +61,8 @@ def weight_bytes(shape: Shape, students: int) -> int:
 
 def block_bytes(shape: Shape, bits: int, words: int) -> int:
     """Memory of a block of students in training: rows and counters of a batch, and weights."""
-    counters = shape.K * planes_for(shape.d)[0] + shape.M * planes_for(shape.output_degree)[0]
-    rows = shape.N + counters + shape.M + shape.K + 1 + effect_planes(shape)
+    hidden, output = unit_rows(shape)
+    rows = shape.N + shape.K * hidden + shape.M * output + shape.K + 1 + effect_planes(shape)
     return rows * words * BYTES + weight_bytes(shape, students_in(bits))
 
 

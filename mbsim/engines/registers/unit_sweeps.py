@@ -11,6 +11,7 @@ in bit planes of two's complement, so that dE of a link is a weighted sum of a f
 """
 
 from functools import cache
+from typing import Any
 
 from mbsim.engines.registers.counters import (
     flips_of,
@@ -23,9 +24,9 @@ from mbsim.engines.registers.counters import (
 )
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
-from mbsim.engines.registers.loading import add_widened, load, load_bits, store, store_bits
+from mbsim.engines.registers.loading import add_widened, flip_bits, load, load_bits, store
 from mbsim.engines.registers.sizes import students_in
-from mbsim.engines.registers.vector_output import TOTAL, fetchers, output_flipper
+from mbsim.engines.registers.vector_output import TOTAL
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
 AHEAD = 2  # outputs or units between asking for memory and reading it (1 and 4 differ by less than the noise)
@@ -106,7 +107,7 @@ def link_flipper(bits: int, single: bool, planes: int, effects: int, chance: int
                     any_moved |= moved
                     counter = negated(counter, accept, term)
                     store_counter(h, place + at, row, counter)
-                store_bits(w, link * students, weight ^ accept)
+                flip_bits(w, link * students, accept)
                 if any_bit(any_moved):
                     weigh(unit, True, block)
                     effect = load_counter(room, row, row, effects)
@@ -117,13 +118,10 @@ def link_flipper(bits: int, single: bool, planes: int, effects: int, chance: int
 
 
 @cache
-def sweeps(bits: int, single: bool, far: bool, planes: int, effects: int, chance: int):
+def sweeps(far: bool, flip_outputs: Any, flip_links: Any, fetch_outputs: Any, fetch_hidden: Any):
     """Compile run(sweep, order, block): one sweep, for d up to `TOTAL`; `order` is a `records.Order`, `block` a
-    `records.Block`.
+    `records.Block`. What flips and fetches is that of sums (`vector_output`, and above) or of terms.
     """
-    flip_outputs = output_flipper(bits, single, planes, chance)
-    flip_links = link_flipper(bits, single, planes, effects, chance)
-    fetch_outputs, fetch_hidden = fetchers(bits, single, planes)
 
     @inner
     def run(sweep, order, block):

@@ -5,6 +5,7 @@ its sum is ±1 and has the sign of the link's term. Proposals are done one after
 """
 
 from functools import cache
+from typing import Any
 
 from mbsim.engines.registers.counters import (
     flips_of,
@@ -16,7 +17,7 @@ from mbsim.engines.registers.counters import (
 )
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
-from mbsim.engines.registers.loading import add_widened, load, load_bits, prefetch, store, store_bits
+from mbsim.engines.registers.loading import add_widened, flip_bits, load, load_bits, prefetch, store
 from mbsim.engines.registers.sizes import students_in
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
@@ -58,7 +59,7 @@ def output_flipper(bits: int, single: bool, planes: int, chance: int):
                         counter = load_counter(y, output + at, row, planes)
                     counter = negated(counter, accept, load(h, source + at) ^ weight)
                     store_counter(y, output + at, row, counter)
-                store_bits(v, link * students, weight ^ accept)
+                flip_bits(v, link * students, accept)
             total -= accept
             position += step
         return total
@@ -119,7 +120,7 @@ def hidden_flipper(bits: int, single: bool, planes: int, chance: int):
             for at in range(0, row, students):
                 counter = load_counter(h, hidden + at, row, planes)
                 store_counter(h, hidden + at, row, negated(counter, accept, load(x, source + at) ^ weight))
-            store_bits(w, link * students, weight ^ accept)
+            flip_bits(w, link * students, accept)
         return accept
 
     return flip_hidden
@@ -165,13 +166,11 @@ def fetchers(bits: int, single: bool, planes: int):
 
 
 @cache
-def proposals(bits: int, single: bool, far: bool, planes: int, chance: int):
+def proposals(far: bool, flip_outputs: Any, flip_hidden: Any, fetch_outputs: Any, fetch_hidden: Any):
     """Compile propose(sweep, links, place, begin, end, block): proposals begin to end of this sweep, whose
-    numbers begin at links[place]; accepted ones are added to the tally. `block` is a `records.Block`.
+    numbers begin at links[place]; accepted ones are added to the tally. `block` is a `records.Block`. What flips and
+    fetches is that of sums, above, or of terms.
     """
-    flip_outputs = output_flipper(bits, single, planes, chance)
-    flip_hidden = hidden_flipper(bits, single, planes, chance)
-    fetch_outputs, fetch_hidden = fetchers(bits, single, planes)
 
     @inner
     def propose(sweep, links, place, begin, end, block):
