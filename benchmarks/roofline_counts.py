@@ -15,7 +15,7 @@ from mbsim.engines.networks import Shape
 from mbsim.engines.pallas import scalar, vector
 from mbsim.engines.pallas.body import Body, readers_written_out, words_written_out
 from mbsim.engines.pallas.layout import Layout
-from mbsim.engines.registers.sizes import BYTES, planes_for, students_in
+from mbsim.engines.registers.sizes import BYTES, keeps_terms, planes_for, students_in
 from mbsim.sampling.examples import TILE
 
 THREEFRY = 78  # operations: 20 rounds of +, rotation (one instruction) and ^, and six additions of keys
@@ -38,14 +38,19 @@ def _registers(logic: float = 0, popcounts: float = 0, rows: float = 0, bits: fl
 
 
 def of_registers(shape: Shape, bits: int, m: int, accepted: float) -> Work:
-    """Of the engine for CPUs (`registers/vector_output.py`, `scalar_output.py`), words of so many bits."""
+    """Of the engine for CPUs (`registers/vector_output.py`, `vector_terms.py`, `scalar_output.py`), words of so many
+    bits.
+    """
     students, words = students_in(bits), -(-m // bits)
     planes, output_planes = planes_for(shape.d)[0], planes_for(shape.output_degree)[0]
     some = 1 - (1 - accepted) ** students
     once = _sweep(shape, bits, words)
     if shape.scalar:
         return _scalar_link(planes, output_planes, words, some, students).plus(once, 1 / shape.proposals)
-    output, hidden = _vector_links(planes, words, some, students, shape.readers)
+    if keeps_terms(shape):
+        output, hidden = _links_of_terms(words, some, students, shape.readers)
+    else:
+        output, hidden = _vector_links(planes, words, some, students, shape.readers)
     share = shape.output_links / shape.proposals if shape.train_output else 0
     return output.plus(output, share - 1).plus(hidden, 1 - share).plus(once, 1 / shape.proposals)
 
@@ -65,6 +70,17 @@ def _vector_links(planes: int, words: int, some: float, students: int, readers: 
     own = _registers(_flips(planes) + 3, 0, planes + 3)
     reader = weight.plus(look, words).plus(moved, some * words)
     hidden = weight.plus(own, words).plus(reader, readers).plus(moved, some * words).plus(end)
+    return output, hidden
+
+
+def _links_of_terms(words: int, some: float, students: int, readers: int) -> tuple[Work, Work]:
+    # Where the two beside it cancel, valid ones, whether the answer was wrong, the change of errors and its sum.
+    look = _registers(9, 2, 5)
+    end = _registers(4, 0, 0, some * students / 4)  # accept or not, the tally, bits of the weight
+    output = Work().plus(look, words).plus(_registers(1, 0, 2), some * words).plus(end)
+    own = _registers(5, 0, 5)
+    reader = Work().plus(look, words).plus(_registers(2, 0, 3), some * words)
+    hidden = Work().plus(own, words).plus(reader, readers).plus(_registers(1, 0, 2), some * words).plus(end)
     return output, hidden
 
 

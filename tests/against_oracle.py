@@ -9,12 +9,13 @@ from mbsim.engines import ensemble
 from mbsim.physics.problem import Teacher
 
 # (N, K, M, d, train_output)
-VECTOR = (12, 12, 12, 3, True)
+VECTOR = (12, 12, 12, 3, True)  # terms are kept, with d = 3 alone
+FIVE = (12, 12, 12, 5, True)  # sums are
 WIDE = (11, 15, 9, 3, True)  # unequal sides: units with different numbers of readers, some with none
 COMMITTEE = (10, 10, 10, 5, False)  # output weights fixed to one
 SCALAR = (15, 9, 1, 3, False)
 SCALAR_BOTH = (13, 13, 1, 5, True)
-NETWORKS = [VECTOR, WIDE, COMMITTEE, SCALAR, SCALAR_BOTH]
+NETWORKS = [VECTOR, FIVE, WIDE, COMMITTEE, SCALAR, SCALAR_BOTH]
 
 COLD = 0.0
 WARM = (0.0, 0.7, 0.7, 2.0)

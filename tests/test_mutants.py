@@ -1,7 +1,7 @@
 """Faults put into the engine of CPUs on purpose: the tests of its bits must notice every one."""
 
 import pytest
-from against_oracle import SCALAR, VECTOR, WARM
+from against_oracle import FIVE, SCALAR, VECTOR, WARM
 from against_oracle import check as check_bits
 from against_reference import problem_of, students_of, task_of, train, with_training_set
 from numba import njit
@@ -18,9 +18,12 @@ from mbsim.engines.registers import (
     scalar_output,
     training,
     unit_sweeps,
+    unit_terms,
     vector_output,
+    vector_terms,
     vectors,
 )
+from mbsim.engines.registers.loading import load
 from mbsim.engines.task import Task
 from mbsim.physics import order as orders
 from mbsim.sampling.streams import Key
@@ -159,7 +162,9 @@ COMPILED = {
         networks,
         scalar_output,
         unit_sweeps,
+        unit_terms,
         vector_output,
+        vector_terms,
     )
     for made in vars(module).values()
     if hasattr(made, "cache_clear")
@@ -205,9 +210,9 @@ def stale_output(patch):
     stale(patch, scalar_output)
 
 
-def stale_unit(patch):
+def stale_unit(patch, module=unit_sweeps):
     """A unit changes its sign, but its outputs and its effect stay as they were."""
-    weigher = unit_sweeps.weigher
+    weigher = module.weigher
 
     def forgetful(*kind):
         weigh = weigher(*kind)
@@ -219,7 +224,21 @@ def stale_unit(patch):
 
         return once
 
-    patch.setattr(unit_sweeps, "weigher", forgetful)
+    patch.setattr(module, "weigher", forgetful)
+
+
+def stale_terms(patch):
+    stale_unit(patch, unit_terms)
+
+
+def all_terms_cancel(patch):
+    """A term is looked at as if it were one of the two beside it."""
+
+    @njit
+    def whole(rows, first, row, own):
+        return load(rows, first) ^ load(rows, first + row) ^ load(rows, first + row + row)
+
+    patch.setattr(vector_terms, "cancel", whole)
 
 
 @pytest.mark.usefixtures("_compile_anew")
@@ -227,8 +246,10 @@ def stale_unit(patch):
     ("network", "order", "mutant"),
     [
         pytest.param(VECTOR, "random", reversed_acceptance, marks=SLOW),
-        pytest.param(VECTOR, "sequential", stale_unit, marks=SLOW),
-        pytest.param(VECTOR, "random", stale_outputs, marks=SLOW),
+        pytest.param(FIVE, "sequential", stale_unit, marks=SLOW),
+        pytest.param(FIVE, "random", stale_outputs, marks=SLOW),
+        pytest.param(VECTOR, "sequential", stale_terms, marks=SLOW),
+        pytest.param(VECTOR, "random", all_terms_cancel, marks=SLOW),
         pytest.param(SCALAR, "random", stale_output, marks=SLOW),
     ],
 )

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from against_oracle import COLD, COMMITTEE, NETWORKS, SCALAR, SCALAR_BOTH, VECTOR, WARM, WIDE, check
+from against_oracle import COLD, COMMITTEE, FIVE, NETWORKS, SCALAR, SCALAR_BOTH, VECTOR, WARM, WIDE, check
 
 from mbsim.engines.registers import compiled, unit_sweeps
 
@@ -20,6 +20,10 @@ SLOW = pytest.mark.slow
     [
         (VECTOR, "random", None, [3, 8]),
         (VECTOR, "sequential", None, [3, 8]),  # unit by unit
+        (FIVE, "random", None, [3, 8]),
+        pytest.param(FIVE, "sequential", None, [3, 8], marks=SLOW),
+        pytest.param((11, 15, 9, 5, True), "random", None, [40, 64], marks=SLOW),
+        pytest.param((11, 15, 9, 5, True), "sequential", None, [65, 130], marks=SLOW),
         (COMMITTEE, "sequential", 19, [17, 32]),  # link by link
         pytest.param(SCALAR, "random", 7, [3, 8], marks=SLOW),
         # Narrow batches fill up a register of wide ones.
@@ -51,6 +55,8 @@ def test_weights_and_measurements_are_the_oracles(network, order, refresh, m):
         pytest.param(VECTOR, "random", [3, 8], False, marks=SLOW),
         pytest.param(COMMITTEE, "random", [17, 32], True, marks=SLOW),
         pytest.param(VECTOR, "random", [40, 64], True, marks=SLOW),
+        pytest.param(FIVE, "random", [40, 64], True, marks=SLOW),
+        pytest.param(FIVE, "sequential", [12, 16], True, marks=SLOW),
         pytest.param(VECTOR, "sequential", [40, 64], True, marks=SLOW),
         pytest.param(SCALAR, "random", [70, 200], False, marks=SLOW),
     ],
@@ -97,7 +103,7 @@ def test_every_mode(network, order, refresh, m, temperature):
 
 @SLOW
 @pytest.mark.parametrize("m", [1, 9, 16, 17, 32, 33, 70])
-@pytest.mark.parametrize("network", [VECTOR, SCALAR])
+@pytest.mark.parametrize("network", [VECTOR, FIVE, SCALAR])
 @pytest.mark.parametrize("order", ["random", "sequential"])
 def test_partial_words(network, m, order):
     check(network, order, None, [m, max(1, m - 1)], WARM, sweeps=2)

@@ -14,7 +14,8 @@ of one teacher. Files, in the order in which data flow:
     orders    random orders of proposals
     networks  forward passes; wrong outputs; agreement with the teacher
     decisions, vector_output, scalar_output   proposals, one after the other
-    unit_sweeps  sequential sweeps with all links of a hidden unit in turn
+    vector_terms  the same flips where d = 3, of terms that are kept in place of sums
+    unit_sweeps, unit_terms  sequential sweeps with all links of a hidden unit in turn, by sums and by terms
     compiled  what is compiled for a kind of block: draw weights, train, examine
     work      a block through some sweeps, measured on the way, without Python
     blocks    which students share a register
