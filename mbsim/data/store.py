@@ -71,8 +71,9 @@ class RunFolder:
             if not (path / CONFIG).exists():
                 _create(path, config, as_json(config))
         if is_old(path):
+            then = "go on there" if config.model.real else "begin a new run: ±1 weights are drawn otherwise now"
             raise RunFolderError(
-                f"{path} holds a run of an older mbsim, one file a unit: mbsim export {path} NEW, then go on there"
+                f"{path} holds a run of an older mbsim, one file a unit: mbsim export {path} NEW, then {then}"
             )
         folder = cls.open(path)
         if differing := changed(folder.registered, config):

@@ -22,9 +22,11 @@ AT_ONCE = 0.25  # seconds between records of units that were trained together, a
 def text(folder: RunFolder) -> str:
     """What `mbsim status` prints."""
     if netcdf_units.is_old(folder.path):
+        line = f"{folder.path} holds a run of an older mbsim, one file a unit; read and analyse it as it is"
+        if not folder.config.model.real:
+            return f"{line}; to go on, begin a new run, for ±1 weights are drawn otherwise now"
         return (
-            f"{folder.path} holds a run of an older mbsim, one file a unit; read and analyse it as it is; to go on: "
-            f"{shlex.join(['mbsim', 'export', str(folder.path), 'NEW'])}, then "
+            f"{line}; to go on: {shlex.join(['mbsim', 'export', str(folder.path), 'NEW'])}, then "
             f"{shlex.join(['mbsim', 'run', str(folder.path / CONFIG), '--out', 'NEW'])}"
         )
     found = states(folder)
