@@ -1,8 +1,8 @@
 """Proposals where every output reads d hidden units.
 
 The counters of hidden units and of outputs are kept up to date: flipping a link changes a unit's sign where
-its sum is ±1 and has the sign of the link's term (for d = 3 see `vector_terms`). Proposals are done one after the other,
-in any order.
+its sum is ±1 and has the sign of the link's term (for d = 3 see `vector_terms`). Proposals are done one after the
+other, in any order.
 """
 
 from functools import cache
