@@ -17,7 +17,7 @@ def oracle_digest(kind, thermal, order, law=None):
     assert thermal == bool((labels.temperature > 0).any())
     for i in range(len(labels.m)):
         one = pick(labels, [i])
-        student = Student(teacher, selfcheck.SIZE, one, kind == "vector", order, seed=selfcheck.SEED)
+        student = Student(teacher, selfcheck.SIZE, one, kind != "scalar", order, seed=selfcheck.SEED)
         trained.append(student.oracle(selfcheck.SWEEPS, law=law))
     return selfcheck.digest(
         *(np.stack([getattr(t, name) for t in trained]) for name in ("w", "v", "accepted"))

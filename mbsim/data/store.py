@@ -71,24 +71,24 @@ class RunFolder:
             if not (path / CONFIG).exists():
                 _create(path, config, as_json(config))
         if is_old(path):
-            then = "go on there" if config.model.real else "begin a new run: ±1 weights are drawn otherwise now"
-            raise RunFolderError(
-                f"{path} holds a run of an older mbsim, one file a unit: mbsim export {path} NEW, then {then}"
-            )
+            then = f"mbsim export {path} NEW, then go on there"
+            if not config.model.real:
+                then = "choose another folder, for ±1 weights are drawn otherwise now"
+            raise RunFolderError(f"{path} holds a run of an older mbsim, one file a unit: {then}")
         folder = cls.open(path)
         if differing := changed(folder.registered, config):
             raise _another(path, differing)
+        if folder.config.hash != config.hash:
+            if not extends(config, folder.config):
+                raise _another(path, differences(folder.config, config))
+            folder = replace(folder, history=(*folder.history, config))
         old, new = folder.drawn_with(), prov.generator(config)
         if old not in ("", new):
             raise RunFolderError(
                 f"{path} was drawn with {old!r}, and this mbsim draws with {new!r}: go on with the "
                 "version that began it, or choose another folder; what it holds is analysed as ever"
             )
-        if folder.config.hash == config.hash:
-            return folder
-        if extends(config, folder.config):
-            return replace(folder, history=(*folder.history, config))
-        raise _another(path, differences(folder.config, config))
+        return folder
 
     @classmethod
     def create(cls, path: Path, config: Config, registered: bytes) -> Self:

@@ -92,18 +92,24 @@ def train(task: Task, engine: str, progress: Progress) -> Trained:
     return Trained(series, diverged, weights.w, weights.v if problem.train_output else None)
 
 
-def _kernel(task: Task) -> tuple[str, str, bool]:
-    """Kind of output, order, and whether some temperature is positive."""
+def _kernel(task: Task, engine: str) -> tuple[str, str, bool]:
+    """Kind of kernel, order, and whether some temperature is positive."""
+    from mbsim.engines.known_answers import SUMS
+    from mbsim.engines.registers.sizes import keeps_terms
+
     options = task.problem.options
     # With fresh batches within a sweep the sequential order has no program of its own.
     whole = options["refresh"] == "sweep" or int(options["refresh"]) % shape_of_task(task).proposals == 0
     order = options["order"] if whole else "random"
-    return "scalar" if task.problem.scalar else "vector", order, max(task.students.axes["temperature"]) > 0
+    kind = "scalar" if task.problem.scalar else "vector"
+    if engine == "registers" and kind == "vector" and not keeps_terms(shape_of_task(task)):
+        kind = SUMS
+    return kind, order, max(task.students.axes["temperature"]) > 0
 
 
-def kernel(task: Task) -> str:
-    """Name of the kernel that a task needs."""
-    kind, order, thermal = _kernel(task)
+def kernel(task: Task, engine: str) -> str:
+    """Name of the kernel of "registers" or "pallas" that a task needs."""
+    kind, order, thermal = _kernel(task, engine)
     law = "" if task.problem.rule == METROPOLIS.name else "any-law "
     return f"{law or ('thermal ' if thermal else '')}{order}-order {kind}"
 
@@ -112,5 +118,5 @@ def known_answers(task: Task, engine: str) -> bool:
     """Whether that kernel gives its known answer."""
     from mbsim.engines import known_answers
 
-    kind, order, thermal = _kernel(task)
+    kind, order, thermal = _kernel(task, engine)
     return known_answers.passes(kind, thermal, order, engine, rule=task.problem.rule)

@@ -82,7 +82,7 @@ class Pallas:
 
     def kernel(self, task: Task) -> str:
         """By output, order and law."""
-        return binary.kernel(task)
+        return binary.kernel(task, "pallas")
 
     def known_answers(self, task: Task) -> bool:
         """Of that kernel. One that does not compile here, or does not run, has none: with a version of jax, say, that

@@ -38,7 +38,7 @@ class Registers:
 
     def kernel(self, task: Task) -> str:
         """By output, order and law."""
-        return binary.kernel(task)
+        return binary.kernel(task, "registers")
 
     def known_answers(self, task: Task) -> bool:
         """Of that kernel."""

@@ -22,7 +22,9 @@ from mbsim.physics.rules import HEAT_BATH, METROPOLIS
 
 SEED = 2305
 SIZE = 9
-DEGREE = 3
+SUMS = "vector of sums"
+"""A kind of kernel: N outputs, and d = 5. On CPU it is another than that of d = 3, which keeps no sums."""
+READ = {"vector": (0, 1, 3), "scalar": (0, 1, 3), SUMS: (0, 1, 3, 4, 7)}  # of unit 0; of unit k, k further on
 SWEEPS = 4
 WIDTHS = 8, 16  # examples up to which a word of an accelerator holds four students, two
 LABELS = StudentLabels(
@@ -40,12 +42,18 @@ DIGESTS = {
     ("vector", True, "sequential"): "1592913b4437790bb375534e381f71f777df6ae4c3186951ec02e4656497ff89",
     ("scalar", True, "sequential"): "66cfe7879bd8fa1fcdc89fcdeb8bbf3c4e6fcf5c232e665b33bb3864bce53651",
     ("vector", False, "sequential"): "99032f3deef3705ff5baec69430c13a0c4aa5eae34fdbbc2bf5010cae71ec028",
+    (SUMS, True, "random"): "b670809a92e0b1ec1d57ef9cd4a21ae7178ba5e631032837d4192bbd174b13c1",
+    (SUMS, False, "random"): "1d304b03f457fa41630c9ecbc825079a428f4341f9b6090a4009b71d10123cad",
+    (SUMS, True, "sequential"): "09391c31f58ac5e75c7bda9fc46fc9314e5f55b7591123ea9e694f077ec61216",
+    (SUMS, False, "sequential"): "a8c459df9fc6dbdb03c42599deb6a809754c62f37787d99fb588e98708c0058b",
     ("scalar", False, "sequential"): "bf2505ce9034ae13f2a8648177411272c3b21aa74e0da6cdc13a9edb509025ae",
 }
 
 ANY_LAW = {  # heat bath
     ("vector", "random"): "c2a79407b33c27fcd07c43d6432305e10cece53d232ce546dfd1e02afbdb457e",
     ("scalar", "random"): "9adc7345280dc78a9eff74dd8115b0ae57d960180268f649cb57e95117277856",
+    (SUMS, "random"): "39b11d2df4916cd1f8a986d7bab23ef3381b4b3e3692f7618adc1e7f9ad72558",
+    (SUMS, "sequential"): "09e1cb5d5766e606038ec855d25b9a2e75ce7f57577dd51034ad66115df9ff26",
     ("vector", "sequential"): "78dd6dff36d161ea2f63fabfdc0731cbd759c0ae7abcc4eb73b81a4c19e174e2",
     ("scalar", "sequential"): "2254c04f287ebb15d7e212d91677cdd6b58e4a8fe26505de821f92cb8bb23275",
 }
@@ -58,12 +66,12 @@ def labels(thermal: bool) -> StudentLabels:
 
 
 def teacher(kind: str) -> Teacher:
-    """A fixed teacher, no random numbers: hidden unit k reads k, k + 1, k + 3; so do outputs, or one output
-    reads all.
+    """A fixed teacher, no random numbers: hidden unit k reads k, k + 1, k + 3 (`READ`); so do outputs, or one
+    output reads all.
     """
     unit = np.arange(SIZE, dtype=np.int32)[:, None]
-    sources = (unit + np.array([0, 1, 3], np.int32)) % SIZE
-    w = np.where((unit * 5 + np.arange(3) * 7) % 4 < 2, 1, -1).astype(np.int8)
+    sources = (unit + np.array(READ[kind], np.int32)) % SIZE
+    w = np.where((unit * 5 + np.arange(len(READ[kind])) * 7) % 4 < 2, 1, -1).astype(np.int8)
     if kind == "scalar":
         return Teacher(sources, unit.T.copy(), w, np.ones((1, SIZE), np.int8))
     return Teacher(sources, sources.copy(), w, -w[::-1])
@@ -85,7 +93,7 @@ def run(
     rule: str = METROPOLIS.name,
     beside: bool = False,
 ) -> str:
-    """The digest that this device gives for "vector" or "scalar", with the program for T > 0 or the greedy
+    """The digest that this device gives for "vector", `SUMS` or "scalar", with the program for T > 0 or the greedy
     one, in "random" or "sequential" order; `engine` as `ensemble.train`. beside: whether the students share their
     launch with those of another teacher, who comes first.
     """
@@ -110,7 +118,7 @@ def run(
             np.arange(SWEEPS + 1),
             seed=SEED,
             N=SIZE,
-            train_output=kind == "vector",
+            train_output=kind != "scalar",
             dynamics=Dynamics(order, rule=rule),
             test_size=32,
             engine=engine,

@@ -11,6 +11,7 @@ from rich.table import Table
 from mbsim.data import provenance
 from mbsim.engines.mesh import student_mesh
 from mbsim.running.timings import Measurement, device_name, on_cpu, rate
+from mbsim.sampling.examples import IN_TILES
 from mbsim.sampling.streams import GENERATOR
 
 
@@ -62,7 +63,7 @@ def as_json(measurements: Iterable[Measurement], mesh: Mesh | None = None) -> st
     engines = ", ".join(sorted({one["engine"] for one in found}))
     cpu = mesh.devices.flat[0].platform == "cpu"
     head = {"device": device_name(mesh), "timed_by": "cpu" if cpu else "wall"}
-    head |= provenance.collect(prng=GENERATOR, engine=engines)
+    head |= provenance.collect(prng=f"{GENERATOR}, {IN_TILES}", engine=engines)
     return json.dumps({**head, "columns": MEANINGS, "cases": found}, indent=1) + "\n"
 
 
