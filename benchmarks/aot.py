@@ -42,7 +42,7 @@ HEAD = """# Compiled for devices that were not there
 
 **Read off the compiled program, not timed.** `python benchmarks/aot.py`, {versions};
 launches of {students:,} students, or of one program of a kernel where that has more. Seconds are a processor's, spent
-on tracing and compiling; on the TPU programs have 30 of them where a rate is asked for. A call of `advance` is
+on tracing and compiling; each program for the TPU may take 30 where a rate is asked for. A call of `advance` is
 one sweep.
 Kernels in loops count as often as the loops turn where the program says so (that for a TPU does not). A wait is a
 loop whose end the host must read.

@@ -24,6 +24,7 @@ def task():
 def expected(task):
     """By the reference engine."""
     found = train("reference", task)
+    # A student at T > 0 may happen to accept what its twin at T = 0 does.
     assert len(np.unique(found, axis=0)) > 0.9 * len(found), "students should differ"
     return found
 

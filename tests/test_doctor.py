@@ -20,7 +20,7 @@ def test_doctor_says_what_is_there(capsys, monkeypatch):
     for name in ("python", "mbsim", "jax", "jaxlib", "numpy", "memory", "devices", "generator"):
         assert re.search(rf"^{name} +\S", output, re.MULTILINE)
     assert "8 x cpu" in output
-    assert output.count("\nok  ") == 6
+    assert output.count("\nok  ") == 7
     for kind in ("dense", "sparse"):
         assert f"ok    known answers of {kind} gradient descent (" in output
     assert output.endswith("this machine is fit to run mbsim\n")
@@ -41,7 +41,7 @@ def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
     monkeypatch.setattr(doctor, "version", lambda package: "0.10.2")
     code, output = main(["doctor"]), capsys.readouterr().out
     assert code == 1
-    assert output.count("\nFAIL") == 5
+    assert output.count("\nFAIL") == 6
     assert "FAIL  known answers of dense gradient descent" in output
     assert "ok    known answers of sparse gradient descent" in output
     assert "jax 0.10.2 gives wrong float32 products on CPU (jax issue 39103): pip install 'jax" in output

@@ -10,6 +10,7 @@ import xarray as xr
 from small_runs import PROVENANCE, finely_cut, result_of, small_config
 
 import mbsim
+from mbsim.config import load_config
 from mbsim.data import export as exports
 from mbsim.data import provenance as prov
 from mbsim.data.configs import write_config
@@ -21,6 +22,8 @@ from mbsim.errors import RunFolderError
 from mbsim.plan.times import measurement_times
 from mbsim.plan.units import units
 from mbsim.running import status
+
+DRAWN = "threefry2x32"  # the generator of that version
 
 
 @pytest.fixture
@@ -45,7 +48,9 @@ def written(tmp_path_factory):
     for unit in OldUnits(path, config, times, contents):
         arrays = unit_arrays(unit, result_of(unit, len(times)), times, contents)
         labels = unit_labels(unit, times)
-        block = labelled(arrays, labels, prov.of_config(config, config.hash) | PROVENANCE, contents)
+        block = labelled(
+            arrays, labels, prov.of_config(config, config.hash) | PROVENANCE | {"prng": DRAWN}, contents
+        )
         blocks.append(block)
         identity = [config.hash, {dim: values.tolist() for dim, values in labels.items()}]
         payload = netcdf_bytes(block)
@@ -104,19 +109,22 @@ def test_a_run_folder_is_exported_whole_or_not_at_all(old, tmp_path, monkeypatch
     mbsim.export(dataset, tmp_path / "new")
 
 
-def test_an_old_run_is_exported_and_goes_on(old, tmp_path):
+def test_an_old_run_is_exported(old, tmp_path):
     path, whole = old
     before = {entry.name: entry.read_bytes() for entry in path.iterdir()}
-    with pytest.raises(RunFolderError, match=r"holds a run of an older mbsim.*: mbsim export .* NEW"):
+    with pytest.raises(RunFolderError, match=r"holds a run of an older mbsim.* are drawn otherwise now"):
         RunFolder.create_or_open(path, small_config())
-    assert "holds a run of an older mbsim" in status.text(RunFolder.open(path))
+    assert "begin a new run, for ±1 weights are drawn otherwise now" in status.text(RunFolder.open(path))
     (path / "N00009-d003-t0001-m00040-00040.nc").unlink()
     with finely_cut():
         with pytest.warns(
             UserWarning, match="6 students that have run are of work units in which others have not"
         ):
             exports.export(mbsim.open_run(path), tmp_path / "new", leave_out=True)  # as `mbsim export` does
-        new = RunFolder.create_or_open(tmp_path / "new", small_config())
+        with pytest.raises(RunFolderError, match=f"was drawn with '{DRAWN}', and this mbsim draws with"):
+            RunFolder.create_or_open(tmp_path / "new", small_config())
+        new = RunFolder.open(tmp_path / "new")
+        assert f"drawn with '{DRAWN}'" in status.text(new)
         [left] = new.missing()
         assert (left.N, left.d, left.first_teacher) == (9, 3, 1)
         kept = mbsim.open_run(new.path)
@@ -124,3 +132,15 @@ def test_an_old_run_is_exported_and_goes_on(old, tmp_path):
         xr.testing.assert_equal(kept.where(there), whole.where(there))
     del before["N00009-d003-t0001-m00040-00040.nc"]
     assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
+
+
+def test_an_old_run_of_real_weights_goes_on_where_it_is_exported_to(tmp_path):
+    """Their random numbers are drawn as ever."""
+    config = load_config({"model": "dense-vector", "grid": {"N": [9], "d": [3], "m": [4], "teachers": 1}})
+    write_config(tmp_path / "config.toml", config)
+    (tmp_path / "N00009-d003-t0000-m00004-00004.nc").write_bytes(b"")
+    with pytest.raises(
+        RunFolderError, match=r"holds a run of an older mbsim.*: mbsim export .* NEW, then go on"
+    ):
+        RunFolder.create_or_open(tmp_path, config)
+    assert "to go on: mbsim export" in status.text(RunFolder.open(tmp_path))

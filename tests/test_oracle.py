@@ -21,7 +21,9 @@ SLOW = pytest.mark.slow
         (VECTOR, "random", None, [3, 8]),
         (VECTOR, "sequential", None, [3, 8]),  # unit by unit
         (FIVE, "random", None, [3, 8]),
-        pytest.param(FIVE, "sequential", None, [3, 8], marks=SLOW),
+        (FIVE, "sequential", None, [3, 8]),
+        pytest.param((10, 10, 10, 3, False), "random", None, [3, 8], marks=SLOW),
+        pytest.param((10, 10, 10, 3, False), "sequential", None, [40, 64], marks=SLOW),
         pytest.param((11, 15, 9, 5, True), "random", None, [40, 64], marks=SLOW),
         pytest.param((11, 15, 9, 5, True), "sequential", None, [65, 130], marks=SLOW),
         (COMMITTEE, "sequential", 19, [17, 32]),  # link by link

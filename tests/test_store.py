@@ -56,6 +56,7 @@ def test_a_run_of_other_random_streams_is_not_gone_on_with(tmp_path):
         folder.prepare()
         [unit] = folder.units
         own = prov.generator(config)
+        assert own == ("threefry2x32" if model == "dense-vector" else "threefry2x32 in tiles")
         for drawn in (own, old):
             origin = PROVENANCE | {"prng": drawn}
             folder.write(unit, result_of(unit, len(folder.times)), folder.times, origin)

@@ -104,7 +104,7 @@ def _union_of_m(some: Sequence[Any]) -> Any:
 
 
 def _need_the_same(parts: Sequence[xr.Dataset]) -> None:
-    """Refuse datasets of other variables, of other dimensions, or whose functions of a user's own differ."""
+    """Refuse datasets of other variables, dimensions or random streams, or whose functions of a user's own differ."""
     first = parts[0]
     for place, other in enumerate(parts[1:], 2):
         if differing := ", ".join(sorted(map(str, set(first) ^ set(other)))):
@@ -114,6 +114,11 @@ def _need_the_same(parts: Sequence[xr.Dataset]) -> None:
                 raise DatasetError(
                     f"dataset {place}: {name}: must have the dimensions that it has in dataset 1"
                 )
+        drawn = [one.attrs.get("prng", "") for one in (first, other)]
+        if all(drawn) and drawn[0] != drawn[1]:
+            raise DatasetError(
+                f"dataset {place}: was drawn with {drawn[1]!r}, and dataset 1 with {drawn[0]!r}"
+            )
         own = [one.attrs["registered"] for one in (first, other) if "registered" in one.attrs]
         if own[1:] and own[0] != own[1]:  # what an older mbsim wrote has none
             raise DatasetError(

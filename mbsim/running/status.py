@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate, pairwise
 
 from mbsim.data import netcdf_units
+from mbsim.data import provenance as prov
 from mbsim.data.configs import CONFIG
 from mbsim.data.records import State
 from mbsim.data.store import RunFolder
@@ -49,7 +50,12 @@ def text(folder: RunFolder) -> str:
     seconds = seconds_left(folder, found)
     time = "not known before more units are done" if seconds is None else duration(seconds)
     lines.append(f"time left, by the times of the records: {time}")
-    if not active:
+    drawn, now = folder.drawn_with(), prov.generator(config)
+    if drawn not in ("", now):
+        lines.append(
+            f"drawn with {drawn!r}, and this mbsim draws with {now!r}: the version that began it can go on"
+        )
+    elif not active:
         resume = ["mbsim", "run", str(folder.path / CONFIG), "--out", str(folder.path)]
         lines.append(f"go on with: {shlex.join(resume)}")
     return "\n".join(lines)

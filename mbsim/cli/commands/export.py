@@ -22,9 +22,9 @@ def command(
 ) -> int:
     """Write the whole dataset as one netCDF file or Zarr store, which xarray opens anywhere.
 
-    A name without an ending becomes a new run folder, with which `mbsim run` goes on: of a run that an older mbsim
-    wrote, for one. Students that fill only part of a work unit of the new folder are not dropped: the command
-    refuses, but of such an older run, which cannot be finished otherwise.
+    A name without an ending becomes a new run folder, with which `mbsim run` goes on: of a run of real weights that
+    an older mbsim wrote, for one. Students that fill only part of a work unit of the new folder are not dropped: the
+    command refuses, but of such an older run, which cannot be finished otherwise.
     """
     from mbsim.cli import terminal
     from mbsim.data import dataset, export

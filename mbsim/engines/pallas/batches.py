@@ -72,8 +72,7 @@ def raw_words(of: Layout, key: Key, inputs: int, first: Array, bits: int, in_tur
     """Words (F, N W, *lanes) uint32 of inputs, from number `first` on; in_turn as for `fresh`.
 
     Of each word the lowest `bits` are drawn, 8, 16 or 32. A cipher gives a tile, 8 examples of 8 inputs
-    (`examples.in_tiles`), one byte for each input, so that tiles are put into memory before bytes are taken from
-    them: else each byte would be the work of a cipher of its own.
+    (`examples.in_tiles`), one byte for each input. The barrier keeps XLA from running the cipher again for each byte.
     """
     if in_turn and of.fields > 1:
         one = of._replace(fields=1)

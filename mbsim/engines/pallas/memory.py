@@ -19,9 +19,8 @@ def program_bytes(shape: Shape, of: Layout, heat: int) -> int:
     them some room to draw inputs; and of its teacher's tables.
     """
     row = 4 * int(np.prod(of.row))
-    drawn = (
-        max(2 + of.fields, 2 * of.fields) * shape.N * of.words
-    )  # tiles of a test have as many bytes as rows
+    # Tiles of a test have as many bytes as the rows that are made of them.
+    drawn = max(2 + of.fields, 2 * of.fields) * shape.N * of.words
     rows = layout.kept_rows(shape, of) + 2 * layout.passed_rows(shape, of, heat) + drawn
     return row * rows + 2 * layout.table_bytes(shape)
 

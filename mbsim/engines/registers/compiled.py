@@ -21,6 +21,7 @@ from mbsim.engines.registers.loading import load, store
 from mbsim.engines.registers.networks import layer, wrong_counter
 from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import (
+    OUTPUT,
     TERMS,
     block_bytes,
     effect_planes,
@@ -44,7 +45,7 @@ class Kind(NamedTuple):
     of the sums of hidden units and of outputs. scalar: whether a single output reads all units. chance:
     what of the law is compiled (`decisions`). effects: planes of what a unit does to its outputs, if sweeps go unit
     by unit, else 0. sampling: how batches are drawn from a training set, "" where examples are fresh. terms: whether
-    those of a unit are kept in place of their sum.
+    those of units and outputs are kept in place of their sums.
     """
 
     bits: int
@@ -136,7 +137,7 @@ def worker_out(kind: Kind):
         row = sizes.words * students
         x, signs = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
         hidden = records.Rows(batch.hidden, TERMS * row, 0)
-        outputs = records.Rows(batch.outputs, (TERMS + 1) * row, 0)
+        outputs = records.Rows(batch.outputs, OUTPUT * row, 0)
         own = records.LinkWeights(student.w, students, 0)
         unfold_hidden(sizes.units, sizes.words, x, tables.hidden_sources, own, hidden, signs)
         own = records.LinkWeights(student.v, students, 0)
@@ -187,8 +188,8 @@ def drawer(kind: Kind):
 
 @cache
 def proposer(kind: Kind):
-    """Compile what does the proposals of a kind: `vector_output.proposals`, `scalar_output.proposals` or
-    `unit_sweeps.sweeps`.
+    """Compile what does the proposals of a kind: `vector_output.proposals` or `unit_sweeps.sweeps`, of sums or of
+    terms, or `scalar_output.proposals`.
     """
     bits, single, far, (planes, _), (output_planes, _), scalar, chance, effects, _, terms = kind
     if scalar:

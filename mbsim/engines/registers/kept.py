@@ -45,9 +45,10 @@ use_files = True
 
 
 def digest_of_sources() -> str:
-    """Of the files of this package, and of those beside it that compile functions."""
+    """Of the files of this package, of those beside it that compile functions, and of what both take numbers from."""
     here = Path(__file__).parent
-    files = sorted([*here.glob("*.py"), *(here.parent / "drawing").glob("*.py")])
+    others = here.parent / "drawing", here.parents[1] / "sampling"
+    files = sorted([*here.glob("*.py"), *(file for folder in others for file in folder.glob("*.py"))])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

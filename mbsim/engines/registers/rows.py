@@ -37,10 +37,6 @@ ROWS: dict[str, tuple[Any, ...]] = {
 def row_of(*records: tuple[Any, ...]) -> np.ndarray:
     """A row, (words,) int64; fields may be arrays (blocks, ...) alike, then so is the row (blocks, ..., words)."""
     fields = [field for record in records for field in record]
-    if all(
-        isinstance(field, int) for field in fields
-    ):  # the way of every job, which the other threads wait for
-        return np.array(fields, np.int64)
     row = np.empty((*np.broadcast_shapes(*map(np.shape, fields)), len(fields)), np.int64)
     for place, field in enumerate(fields):
         row[..., place] = field

@@ -10,6 +10,8 @@ BYTES = 64
 
 TERMS = 3
 """Links of a unit whose terms are kept in place of their sum (`vector_terms`)."""
+OUTPUT = TERMS + 1
+"""Rows of an output then, the last of them the teacher's answer."""
 
 
 def planes_for(terms: int) -> tuple[int, int]:
@@ -45,7 +47,7 @@ def effect_planes(shape: Shape) -> int:
 def unit_rows(shape: Shape) -> tuple[int, int]:
     """Rows that are kept of a hidden unit, and of an output with the teacher's answer: terms, or planes of a sum."""
     if keeps_terms(shape):
-        return TERMS, TERMS + 1
+        return TERMS, OUTPUT
     return planes_for(shape.d)[0], planes_for(shape.output_degree)[0] + 1
 
 

@@ -6,8 +6,8 @@ from mbsim.engines.registers.counters import load_counter, negated, new_counter,
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
 from mbsim.engines.registers.loading import flip_bits, load, store
-from mbsim.engines.registers.sizes import TERMS, students_in
-from mbsim.engines.registers.vector_terms import OUTPUT, cancel
+from mbsim.engines.registers.sizes import OUTPUT, TERMS, students_in
+from mbsim.engines.registers.vector_terms import cancel
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
 

@@ -2,7 +2,7 @@
 
 A term decides the sign of three where the other two cancel, t1 ^ t2. So a proposal looks at no counter, weight or
 input, only at rows of a unit, or of an output, that lie side by side; and a flip changes one row of its unit, and one
-of each output that reads it. With more links terms would take more room than sums.
+of each output that reads it. That is one more row of each than sums take, and the gap grows with d.
 """
 
 from functools import cache
@@ -11,10 +11,8 @@ from mbsim.engines.registers.counters import more_wrong
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
 from mbsim.engines.registers.loading import flip_bits, load, load_bits, prefetch, store
-from mbsim.engines.registers.sizes import TERMS, students_in
+from mbsim.engines.registers.sizes import OUTPUT, TERMS, students_in
 from mbsim.engines.registers.vectors import any_bit, zero_like
-
-OUTPUT = TERMS + 1  # rows of an output, the last of them the teacher's answer
 
 
 @inner
