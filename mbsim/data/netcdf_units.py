@@ -36,6 +36,14 @@ def is_old(path: Path) -> bool:
     return not (path / "zarr.json").exists() and next(path.glob("N*-d*-t*-m*.nc"), None) is not None
 
 
+def how_to_go_on(path: Path, config: Config) -> str:
+    """What is said where such a folder would be gone on with."""
+    then = f"mbsim export {path} NEW, then go on there"
+    if not config.model.real:
+        then = "choose another folder, for ±1 weights are drawn otherwise now"
+    return f"{path} holds a run of an older mbsim, one file a unit: {then}"
+
+
 @dataclass(frozen=True)
 class OldUnits:
     """The files of an older run."""

@@ -33,7 +33,7 @@ from mbsim.data import chunks, layout, records
 from mbsim.data import provenance as prov
 from mbsim.data.configs import CONFIG, differences, earlier_name, read_config, sound_body, write_config
 from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
-from mbsim.data.netcdf_units import is_old
+from mbsim.data.netcdf_units import how_to_go_on, is_old
 from mbsim.data.registered import REGISTERED, as_json, changed, described
 from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.errors import RunFolderError
@@ -71,10 +71,7 @@ class RunFolder:
             if not (path / CONFIG).exists():
                 _create(path, config, as_json(config))
         if is_old(path):
-            then = f"mbsim export {path} NEW, then go on there"
-            if not config.model.real:
-                then = "choose another folder, for ±1 weights are drawn otherwise now"
-            raise RunFolderError(f"{path} holds a run of an older mbsim, one file a unit: {then}")
+            raise RunFolderError(how_to_go_on(path, config))
         folder = cls.open(path)
         if differing := changed(folder.registered, config):
             raise _another(path, differing)
