@@ -61,9 +61,8 @@ class RunFolder:
         and for no other. `prepare` makes it ready for writing.
 
         Raises:
-            RunFolderError: when `path` is a file, holds something else, holds another configuration (the line
-                gives each key that differs, with both values), numbers of other random streams, or cannot be
-                written. Nothing is written then.
+            RunFolderError: when `path` is a file, holds something else, holds another configuration (the line gives
+                each key that differs, with both values) or other streams, or cannot be written. Nothing is then.
             OSError: when the disk is full.
         """
         path = Path(path)
@@ -82,8 +81,8 @@ class RunFolder:
         old, new = folder.drawn_with(), prov.generator(config)
         if old not in ("", new):
             raise RunFolderError(
-                f"{path} was drawn with {old!r}, and this mbsim draws with {new!r}: go on with the "
-                "version that began it, or choose another folder; what it holds is analysed as ever"
+                f"{path} was drawn with {old!r}, and this mbsim draws with {new!r}: choose another folder; it can be "
+                "analysed, and the version that began it goes on"
             )
         return folder
 
