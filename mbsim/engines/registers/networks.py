@@ -20,6 +20,22 @@ STUDENTS = students_in(WIDE)
 
 
 @cache
+def term_of(shared: bool):
+    """Compile term(link, at, rows, sources, weights, like): what a link brings to the sum of its unit, in the
+    register at this place of a row. shared: whether all students have the same weights (the teacher's).
+    """
+
+    @inner
+    def term(link, at, rows, sources, weights, like):
+        row = load(rows.array, sources[link] * rows.stride + rows.begin + at)
+        if shared:
+            return row ^ filled(like, weights.array[link])
+        return row ^ load_bits(weights.array, link * weights.apart + weights.first, like)
+
+    return term
+
+
+@cache
 def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, whole: bool):
     """Compile run(units, degree, words, rows, sources, weights, result): the states of a layer's units.
 
@@ -28,17 +44,10 @@ def layer(bits: int, single: bool, planes: int, offset: int, shared: bool, whole
         single: whether a batch is a single word, so that `words` is 1.
         planes: of a unit's counter.
         offset: with which the counter begins.
-        shared: whether all students have the same weights (the teacher's).
+        shared: as of `term_of`.
         whole: whether the result are the counters, their planes one after the other, not the signs alone.
     """
-    students = students_in(bits)
-
-    @inner
-    def term(link, at, rows, sources, weights, like):
-        row = load(rows.array, sources[link] * rows.stride + rows.begin + at)
-        if shared:
-            return row ^ filled(like, weights.array[link])
-        return row ^ load_bits(weights.array, link * weights.apart + weights.first, like)
+    students, term = students_in(bits), term_of(shared)
 
     @inner
     def run(units, degree, words, rows, sources, weights, result):

@@ -10,7 +10,8 @@ from functools import cache
 from mbsim.engines.registers.counters import more_wrong
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
-from mbsim.engines.registers.loading import flip_bits, load, load_bits, prefetch, store
+from mbsim.engines.registers.loading import flip_bits, load, prefetch, store
+from mbsim.engines.registers.networks import term_of
 from mbsim.engines.registers.sizes import OUTPUT, TERMS, students_in
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
@@ -26,12 +27,7 @@ def unfolded(bits: int, single: bool, signed: bool):
     """Compile run(units, words, rows, sources, weights, result, signs): the terms of a layer's units and, if signed,
     their signs; rows and weights as in `networks`.
     """
-    students = students_in(bits)
-
-    @inner
-    def term(link, at, rows, sources, weights, like):
-        row = load(rows.array, sources[link] * rows.stride + rows.begin + at)
-        return row ^ load_bits(weights.array, link * weights.apart + weights.first, like)
+    students, term = students_in(bits), term_of(shared=False)
 
     @inner
     def run(units, words, rows, sources, weights, result, signs):
