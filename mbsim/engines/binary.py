@@ -1,6 +1,6 @@
 """What the engines of ±1 weights share: from a task to the students of `ensemble.train`, and back."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.problem import Teacher
 from mbsim.physics.rules import METROPOLIS, RULES
 from mbsim.physics.rules.flip_rule import FlipRule
+
+if TYPE_CHECKING:
+    from mbsim.engines.task import Task as BinaryTask
 
 MEASURED = ("overlap", "generalization_error", "training_error")
 
@@ -53,12 +56,12 @@ def _arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, Any]]:
     }
 
 
-def prepare(task: Task, progress: Progress) -> None:
-    """Compile what "pallas" will need. Teachers are drawn only where it depends on who reads how many units."""
+def _untaught(task: Task) -> "BinaryTask":
+    """A task without its teachers, on whom nothing depends that is compiled; they are drawn only where it depends on
+    who reads how many units.
+    """
     from mbsim.engines.drawing import teachers_of
-    from mbsim.engines.mesh import student_mesh
     from mbsim.engines.networks import shape_of
-    from mbsim.engines.pallas import training
     from mbsim.engines.task import Task as BinaryTask
 
     problem, ((numbers, labels, times), named) = task.problem, _arguments(task)
@@ -66,9 +69,25 @@ def prepare(task: Task, progress: Progress) -> None:
     if not shape.regular:
         shape = shape_of(teachers_of(problem, task.seed, numbers), problem.N, problem.train_output)
     same = {name: named[name] for name in ("seed", "dynamics", "test_size", "final_weights")}
-    nobody = Teacher(*(np.empty(0),) * len(Teacher._fields))  # nothing that is compiled depends on them
-    whole = BinaryTask(nobody, numbers, shape, labels, times, **same)
-    training.prepare(whole, student_mesh(), progress)
+    nobody = Teacher(*(np.empty(0),) * len(Teacher._fields))
+    return BinaryTask(nobody, numbers, shape, labels, times, **same)
+
+
+def prepare(task: Task, progress: Progress) -> None:
+    """Compile what "pallas" will need."""
+    from mbsim.engines.mesh import student_mesh
+    from mbsim.engines.pallas import training
+
+    training.prepare(_untaught(task), student_mesh(), progress)
+
+
+def compile_beforehand(task: Task) -> None:
+    """Compile what "registers" will need, and what its known answers do, on all cores."""
+    from mbsim.engines import beforehand, known_answers  # numba is slow to import
+
+    kind, order, thermal = _kernel(task, "registers")
+    known = known_answers.task(kind, thermal, order, rule=task.problem.rule)
+    beforehand.compile_all([*beforehand.needs_of(known), *beforehand.needs_of(_untaught(task))])
 
 
 def train(task: Task, engine: str, progress: Progress) -> Trained:

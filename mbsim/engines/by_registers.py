@@ -26,7 +26,7 @@ class Registers:
         return binary.train(task, "registers", progress)
 
     def prepare(self, task: Task, progress: Progress) -> None:
-        """Nothing: loops are compiled one at a time, as they are met."""
+        """Nothing: loops are compiled when known answers are asked, or as they are met."""
 
     def host_bytes(self, task: Task) -> int:
         """A block of students on each core, and the bits of all weights."""
@@ -41,7 +41,8 @@ class Registers:
         return binary.kernel(task, "registers")
 
     def known_answers(self, task: Task) -> bool:
-        """Of that kernel."""
+        """Of that kernel. With it is compiled what the task itself needs."""
+        binary.compile_beforehand(task)
         return binary.known_answers(task, "registers")
 
 

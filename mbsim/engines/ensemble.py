@@ -5,7 +5,7 @@ same bits: on CPU compiled loops over registers of students ("registers"), on ac
 ("pallas").
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Weights(NamedTuple):
     v: np.ndarray
 
 
-def train(
+def task_of(
     teachers: Teacher,
     numbers: np.ndarray,
     labels: StudentLabels,
@@ -53,11 +53,30 @@ def train(
     train_output: bool,
     dynamics: Dynamics = Dynamics(),  # noqa: B008 (immutable)
     test_size: int = 256,
+    final_weights: bool = True,
+) -> Task:
+    """What is to be done, in the words of the engines; arguments and errors as `train`."""
+    shape = networks.shape_of(teachers, N, train_output)
+    if dynamics.training is not None and int(labels.m.max()) > dynamics.training.size:
+        raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.training.size} examples")
+    if shape.M * max(test_size, int(labels.m.max())) >= 2**31:
+        raise ValueError(
+            "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
+        )
+    return Task(teachers, np.asarray(numbers), shape, labels, times, seed, dynamics, test_size, final_weights)
+
+
+def train(
+    teachers: Teacher,
+    numbers: np.ndarray,
+    labels: StudentLabels,
+    times: np.ndarray,
+    *,
     engine: str = "registers",
     workers: int | None = None,
     mesh: "Mesh | None" = None,
     progress: ReportProgress = lambda proposals: None,
-    final_weights: bool = True,
+    **asked: Any,
 ) -> tuple[Records, Weights]:
     """Train students and measure them at the given times.
 
@@ -66,17 +85,15 @@ def train(
         numbers: of the teachers, (teachers,).
         labels: the students; arrays of shape (students,).
         times: increasing sweeps at which to measure, from 0 on; the last is the length of the run.
-        seed: of all random numbers; with N, d, m, the teacher's number and the replica it labels a student's.
-        N: number of inputs.
-        train_output: whether output weights are trained too.
-        dynamics: order of the proposals, refresh of the batches, training set.
-        test_size: fresh examples at each measurement.
         engine: "registers" or "pallas".
         workers: cores of the register engine; by default all that this process may use.
         mesh: devices of the Pallas engine; by default all of the process.
         progress: called now and then with the number of proposals done since the last call. What it raises
             ends the training.
-        final_weights: whether the weights at the end are wanted.
+        asked: of `task_of`: seed of all random numbers, which N, d, m, the teacher's number and the replica label
+            as a student's; N inputs; train_output, whether output weights are trained too; dynamics, the order of
+            the proposals, refresh of the batches and training set; test_size, fresh examples at each measurement;
+            final_weights, whether the weights at the end are wanted.
 
     Returns:
         Records and final weights with a row for each student, in the order of `labels`.
@@ -84,14 +101,7 @@ def train(
     Raises:
         ValueError: a training set is smaller than a batch, counts exceed integers, or sizes exceed an engine.
     """
-    shape = networks.shape_of(teachers, N, train_output)
-    if dynamics.training is not None and int(labels.m.max()) > dynamics.training.size:
-        raise ValueError(f"m = {labels.m.max()}: the training set has {dynamics.training.size} examples")
-    if shape.M * max(test_size, int(labels.m.max())) >= 2**31:
-        raise ValueError(
-            "M times the examples of a batch or test must stay below 2^31, to be counted exactly"
-        )
-    task = Task(teachers, np.asarray(numbers), shape, labels, times, seed, dynamics, test_size, final_weights)
+    task = task_of(teachers, numbers, labels, times, **asked)
     if engine == "pallas":
         from mbsim.engines.mesh import student_mesh
         from mbsim.engines.pallas import training as kernels  # Pallas is slow to import
@@ -101,13 +111,14 @@ def train(
         from mbsim.engines.registers import training  # numba is slow to import
 
         columns = training.train(task, workers or cores(), progress)
+    shape = task.shape
     records = Records(
         columns.agreement,
         columns.test_wrong,
         columns.batch_wrong,
         columns.accepted,
         shape.output_links * shape.d,
-        shape.M * test_size,
+        shape.M * task.test_size,
         shape.proposals,
     )
     w, v = columns.w.reshape(-1, *teachers.w.shape[1:]), columns.v.reshape(-1, *teachers.v.shape[1:])

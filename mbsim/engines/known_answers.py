@@ -11,10 +11,11 @@ makes them again).
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import Any
 
 import numpy as np
 
-from mbsim.engines.ensemble import Dynamics, StudentLabels, train
+from mbsim.engines.ensemble import Dynamics, StudentLabels, Task, task_of, train
 from mbsim.engines.networks import stacked
 from mbsim.engines.settings import pinned
 from mbsim.physics.problem import Teacher
@@ -85,6 +86,32 @@ def digest(w: np.ndarray, v: np.ndarray, accepted: np.ndarray) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _asked(
+    kind: str, students: StudentLabels, order: str, rule: str, beside: bool = False
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of `ensemble.train` for some students; as `run`."""
+    taught, count = teacher(kind), len(students.m)
+    if beside:
+        both = (np.tile(column, 2) for column in students)
+        students = StudentLabels(*both)._replace(teacher=np.repeat([0, 1], count))
+    teachers = stacked([taught._replace(w=-taught.w[::-1]), taught] if beside else [taught])
+    return (teachers, np.zeros(1 + beside, int), students, np.arange(SWEEPS + 1)), {
+        "seed": SEED,
+        "N": SIZE,
+        "train_output": kind != "scalar",
+        "dynamics": Dynamics(order, rule=rule),
+        "test_size": 32,
+    }
+
+
+def task(kind: str, thermal: bool, order: str, rule: str = METROPOLIS.name) -> Task:
+    """What `passes` asks the engine for CPUs."""
+    if rule != METROPOLIS.name:
+        thermal, rule = True, HEAT_BATH.name
+    given, named = _asked(kind, labels(thermal), order, rule)
+    return task_of(*given, **named)
+
+
 def run(
     kind: str,
     thermal: bool,
@@ -97,7 +124,7 @@ def run(
     one, in "random" or "sequential" order; `engine` as `ensemble.train`. beside: whether the students share their
     launch with those of another teacher, who comes first.
     """
-    taught, students = teacher(kind), labels(thermal)
+    students = labels(thermal)
     # Kernels of accelerators are others where students have fewer words; trained together, they would share one.
     apart = (
         np.digitize(students.m, WIDTHS, right=True) if engine == "pallas" else np.zeros(len(students.m), int)
@@ -108,21 +135,8 @@ def run(
     def trained(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         some = StudentLabels(*(column[index] for column in students))
         count = len(index)
-        if beside:
-            both = (np.tile(column, 2) for column in some)
-            some = StudentLabels(*both)._replace(teacher=np.repeat([0, 1], count))
-        records, weights = train(
-            stacked([taught._replace(w=-taught.w[::-1]), taught] if beside else [taught]),
-            np.zeros(1 + beside, int),
-            some,
-            np.arange(SWEEPS + 1),
-            seed=SEED,
-            N=SIZE,
-            train_output=kind != "scalar",
-            dynamics=Dynamics(order, rule=rule),
-            test_size=32,
-            engine=engine,
-        )
+        given, named = _asked(kind, some, order, rule, beside)
+        records, weights = train(*given, **named, engine=engine)
         return weights.w[-count:], weights.v[-count:], records.accepted[-count:, 1:]
 
     order_of_all = np.argsort(np.concatenate(places))

@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -119,9 +120,14 @@ def checks() -> Iterator[Check]:
 
     remedy = f"results would be wrong; use another version of jax ({wanted_jax()}), driver or device"
 
+    compiling = Lock()
+
     def wrong(kind: str) -> str:
-        if engine == "registers" and not compiles():
-            return "numba is switched off, and runs are slow: unset NUMBA_DISABLE_JIT"
+        if engine == "registers":
+            if not compiles():
+                return "numba is switched off, and runs are slow: unset NUMBA_DISABLE_JIT"
+            with compiling:  # for all kinds together, by whoever comes first
+                compile_all()
         return "" if right(kind, engine) else remedy
 
     known: dict[str, Callable[[], str]] = {
@@ -151,6 +157,14 @@ def checks() -> Iterator[Check]:
         yield from pool.map(checked, known)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def compile_all() -> None:
+    """Compile what the known answers of the register engine need, on all cores."""
+    from mbsim.engines import beforehand, known_answers
+
+    tasks = [known_answers.task(*case) for case in known_answers.DIGESTS]
+    beforehand.compile_all(need for task in tasks for need in beforehand.needs_of(task))
 
 
 def right(kind: str, engine: str) -> bool:

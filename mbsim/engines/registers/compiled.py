@@ -15,6 +15,7 @@ from mbsim.engines.registers import (
     vector_terms,
 )
 from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, threefry
+from mbsim.engines.registers.decisions import GREEDY
 from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
 from mbsim.engines.registers.loading import load, store
@@ -220,7 +221,8 @@ def trainer(kind: Kind):
     """Compile train(row, first, stop): sweeps first to stop of a block. Proposal i of sweep s is number s * n + i,
     and belongs to batch number (s * n + i) // refresh.
     """
-    bits, effects, draw, propose = kind.bits, kind.effects, drawer(kind), proposer(kind)
+    bits, effects, propose = kind.bits, kind.effects, proposer(kind)
+    draw = drawer(kind._replace(far=False, chance=GREEDY, effects=0))  # it asks for none of these
 
     @kept
     def train(row, first, stop):

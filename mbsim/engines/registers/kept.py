@@ -167,6 +167,11 @@ class _Kept(NullCache):
         versions = platform.python_version(), numba.__version__, llvmlite.__version__
         return repr((*made, SOURCES, *versions, codegen.magic_tuple()))
 
+    def there(self, function: Dispatcher, signature) -> bool:
+        """Whether there is a file of the machine code for a signature."""
+        label = self.label(signature, function.targetctx.codegen())
+        return place_of(self.function.__name__, label).exists()
+
     def load_overload(self, sig, target_context):
         with suppress(Exception):
             if not use_files:
@@ -209,3 +214,19 @@ def kept(function: Callable) -> Any:
     with suppress(Exception):  # no folder that may be written, say
         compiled._cache = _Kept(compiled.py_func)
     return compiled
+
+
+def there(function: Any, signature: tuple) -> bool:
+    """Whether the machine code of a function that is kept is there, here or on disk."""
+    if signature in function.overloads:
+        return True
+    with suppress(Exception):
+        return function._cache.there(function, signature)
+    return False
+
+
+def writable() -> bool:
+    """Whether machine code can be kept."""
+    with suppress(OSError):
+        return use_files and os.access(folder(), os.W_OK)
+    return False
