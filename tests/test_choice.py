@@ -6,7 +6,7 @@ import pytest
 
 import mbsim
 from mbsim.config import load_config
-from mbsim.engines import binary, by_pallas, choice, choose, known_answers, remembered
+from mbsim.engines import binary, by_pallas, choice, choose, known_answers, remembered, shares
 from mbsim.engines.by_pallas import PALLAS
 from mbsim.engines.by_registers import REGISTERS
 from mbsim.engines.pallas import refusals, vector
@@ -108,6 +108,47 @@ def test_what_does_not_fit_an_accelerator_is_trained_on_the_cpu(gpu):
     assert found.reason.startswith(f"pallas: {words}") and "\n" not in found.reason
     with pytest.raises(mbsim.ConfigError, match=f'^run.engine = "pallas": {words}'):
         choose(task(), "pallas")
+
+
+def test_sizes_of_batches_that_an_accelerator_lacks_are_trained_on_the_cpu(monkeypatch, known):
+    """The others stay where they are; every student has its own numbers, and the dataset names both engines."""
+    expected = mbsim.run(WIDE, engine="registers")
+    monkeypatch.setattr(by_pallas, "_train", lambda task, progress: binary.train(task, "registers", progress))
+    [whole] = shares(task(WIDE))
+    assert whole.choice == (PALLAS, choice.FASTEST)
+    right = refusals.refuses
+
+    def lacks(shape, m, *rest):
+        return f"m = {max(m)}: no room" if 40 in m else right(shape, m, *rest)
+
+    monkeypatch.setattr(refusals, "refuses", lacks)
+    said, trained = [], []
+    monkeypatch.setattr(
+        by_pallas,
+        "_train",
+        lambda task, still: trained.append(task) or binary.train(task, "registers", still),
+    )
+    found = mbsim.run(WIDE, report=lambda progress: said.append(progress))
+    assert {m for task in trained for m in task.students.m.tolist()} == {4, 250}
+    assert said[-1].proposals_done == 3 * 32 * 2 * 15
+    named = "engine pallas (the fastest here) and engine registers (pallas: m = 40: no room)"
+    assert f"checking known answers of the {named}" in {progress.doing for progress in said}
+    assert found.attrs["engine"] == "pallas, registers"
+    assert found.attrs["engine_reason"] == "pallas: m = 40: no room, the fastest here"
+    for name in ("overlap", "generalization_error", "acceptance", "success"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    with pytest.raises(mbsim.ConfigError, match="m = 250: no room"):
+        mbsim.run(WIDE, engine="pallas")
+
+
+def test_sizes_that_fit_alone_but_not_together_are_trained_by_one_engine(monkeypatch, known):
+    def lacks(shape, m, *rest):
+        return "no room" if len(np.unique(m)) > 1 else ""
+
+    monkeypatch.setattr(refusals, "refuses", lacks)
+    [whole] = shares(task(WIDE))
+    assert whole.choice == (REGISTERS, "pallas: no room")
+    np.testing.assert_array_equal(whole.places, np.arange(len(whole.task.students.m)))
 
 
 @pytest.mark.slow
@@ -263,8 +304,8 @@ def test_a_kernel_that_does_not_compile_gives_no_known_answer(monkeypatch, gpu):
     assert remembered.answers(PALLAS, task()) == ("random-order vector", False)
 
 
-def task():
-    config = load_config(CONFIG)
+def task(given=CONFIG):
+    config = load_config(given)
     return task_of(units(config)[0], config)
 
 

@@ -74,11 +74,11 @@ def of_config(config: Config, config_hash: str) -> dict[str, Any]:
     }
 
 
-def joined(provenances: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """For each of `FIELDS`, the distinct values found, in alphabetical order, with ", " between them."""
-    found: dict[str, set[str]] = {field: set() for field in FIELDS}
+def joined(provenances: Iterable[Mapping[str, str]], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
+    """For each of some fields, the distinct values found, in alphabetical order, with ", " between them."""
+    found: dict[str, set[str]] = {field: set() for field in fields}
     for provenance in provenances:
-        for field in FIELDS:
+        for field in fields:
             found[field].add(provenance.get(field, ""))
     return {field: ", ".join(sorted(values - {""})) for field, values in found.items()}
 

@@ -71,3 +71,36 @@ def choose(task: Task, asked: str | None = None, here: bool = True) -> Choice:
             return Choice(engine, "; ".join(passed_over) or FASTEST)
         passed_over.append(f"{name}: {why}")
     raise AssertionError("the reference engine refuses nothing")
+
+
+class Share(NamedTuple):
+    """Some students of a task, at `places` in it, and the engine that trains them."""
+
+    places: np.ndarray
+    task: Task
+    choice: Choice
+
+
+def shares(task: Task, asked: str | None = None) -> list[Share]:
+    """Who trains whom: one engine all students, or, where the fastest lacks some sizes of mini-batches only, one of
+    them those and the other the rest.
+
+    Raises:
+        ConfigError: as `choose`.
+    """
+    m, whole = task.students.m, choose(task, asked)
+    everybody = [Share(np.arange(len(m)), task, whole)]
+    if asked is not None or whole.reason == FASTEST:
+        return everybody
+
+    def of(places: np.ndarray) -> Share:
+        part = task._replace(students=task.students.part(places))
+        return Share(places, part, choose(part))
+
+    sizes: dict[str, list[int]] = {}
+    for size in np.unique(m).tolist():
+        sizes.setdefault(of(np.flatnonzero(m == size)).choice.engine.name, []).append(size)
+    found = [of(np.flatnonzero(np.isin(m, some))) for some in sizes.values()]
+    # Together, students of several sizes may be too much where those of each are not.
+    fit = [share.choice.engine.name for share in found] == list(sizes)
+    return found if fit and len(found) > 1 else everybody

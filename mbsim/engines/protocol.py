@@ -65,11 +65,12 @@ class Trained(NamedTuple):
     w: np.ndarray
     v: np.ndarray | None
 
-    def part(self, students: slice) -> "Trained":
+    def part(self, students: slice | np.ndarray) -> "Trained":
         """What was measured of some of the students."""
         series = {name: values[students] for name, values in self.series.items()}
-        v = None if self.v is None else self.v[students]
-        return Trained(series, self.diverged[students], self.w[students], v)
+        w = self.w[students] if len(self.w) else self.w  # of no students
+        v = self.v if self.v is None or not len(self.v) else self.v[students]
+        return Trained(series, self.diverged[students], w, v)
 
     @classmethod
     def joined(cls, parts: "Sequence[Trained]") -> "Trained":

@@ -19,7 +19,7 @@ import xarray as xr
 from mbsim.config.configuration import Config, load_config
 from mbsim.data import dataset, provenance
 from mbsim.data.store import RunFolder
-from mbsim.engines import choose
+from mbsim.engines import shares
 from mbsim.engines.choice import FASTEST
 from mbsim.engines.devices import check_platforms
 from mbsim.errors import ConfigError, MbsimError
@@ -191,10 +191,10 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     with closing(following):
         for launch in following:
             raise_if_asked()
-            choice = choose(task_of(launch, config), config.run.engine)
-            named = (
-                "kernels" if choice.reason == FASTEST else f"engine {choice.engine.name} ({choice.reason})"
-            )
+            choices = [share.choice for share in shares(task_of(launch, config), config.run.engine)]
+            named = "kernels"
+            if any(choice.reason != FASTEST for choice in choices):
+                named = " and ".join(f"engine {choice.engine.name} ({choice.reason})" for choice in choices)
             if named != said:  # that of other sizes may be another
                 reporter.begin(f"checking known answers of the {named}")
                 said = named

@@ -8,7 +8,7 @@ import numpy as np
 
 from mbsim.config import Config
 from mbsim.data import provenance
-from mbsim.engines import Engine, Task, Trained, choose, distrust, remembered
+from mbsim.engines import Engine, Task, Trained, choose, distrust, remembered, shares
 from mbsim.engines.choice import WRONG_NUMBERS
 from mbsim.engines.recomputed import Unfit
 from mbsim.engines.settings import pinned
@@ -48,14 +48,17 @@ def train_units(
         done += work
         progress(work)
 
-    engine = choose(task, config.run.engine).engine
-    try:
-        trained = train_halving(engine, task, count)
-    except Unfit as error:
-        _pass_over(engine, task, config, str(error), warnings.warn, error.everywhere)
-        progress(-done)
-        self_check(config, launch, warnings.warn)
-        return train_units(launch, config, progress)
+    parts, shared = [], shares(task, config.run.engine)
+    for share in shared:
+        engine = share.choice.engine
+        try:
+            parts.append(train_halving(engine, share.task, count))
+        except Unfit as error:
+            _pass_over(engine, share.task, config, str(error), warnings.warn, error.everywhere)
+            progress(-done)
+            self_check(config, launch, warnings.warn)
+            return train_units(launch, config, progress)
+    trained = Trained.joined(parts).part(np.argsort(np.concatenate([share.places for share in shared])))
     found, begin = [], 0
     for unit in launch:
         found.append(results.variables(unit, config, trained.part(slice(begin, begin + unit.students))))
@@ -66,8 +69,8 @@ def train_units(
 @pinned()
 def prepare(launch: Sequence[Unit], config: Config, progress: Callable[[int], None]) -> None:
     """Compile what `train_units` will need; progress(0) now and then."""
-    task = task_of(launch, config)
-    choose(task, config.run.engine).engine.prepare(task, progress)
+    for share in shares(task_of(launch, config), config.run.engine):
+        share.choice.engine.prepare(share.task, progress)
 
 
 def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -> Trained:
@@ -129,14 +132,16 @@ def self_check(
     """
     task, right = task_of(launch, config), set() if right is None else right
     while True:
-        engine = choose(task, config.run.engine).engine
-        if (engine.name, engine.kernel(task)) in right:
+        for _, part, choice in shares(task, config.run.engine):
+            if (choice.engine.name, choice.engine.kernel(part)) in right:
+                continue
+            kernel, passed = remembered.answers(choice.engine, part)
+            if not passed:
+                _pass_over(choice.engine, part, config, WRONG_NUMBERS, say)
+                break
+            right.add((choice.engine.name, kernel))
+        else:
             return
-        kernel, passed = remembered.answers(engine, task)
-        if passed:
-            right.add((engine.name, kernel))
-            return
-        _pass_over(engine, task, config, WRONG_NUMBERS, say)
 
 
 def _pass_over(
@@ -159,7 +164,10 @@ def origin(config: Config, launch: Unit | Sequence[Unit]) -> dict[str, str]:
     from mbsim.engines import devices
 
     devices.use_all_cores()
-    choice = choose(task_of(launch, config), config.run.engine)
-    return provenance.collect(
-        prng=provenance.generator(config), engine=choice.engine.name, engine_reason=choice.reason
+    engines = [
+        {"engine": share.choice.engine.name, "engine_reason": share.choice.reason}
+        for share in shares(task_of(launch, config), config.run.engine)
+    ]
+    return provenance.collect(prng=provenance.generator(config)) | provenance.joined(
+        engines, tuple(engines[0])
     )
