@@ -15,6 +15,7 @@ def test_doctor_says_what_is_there(capsys, monkeypatch):
 
     monkeypatch.setattr(selfcheck, "passes", lambda *case: True)
     monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: True)
+    monkeypatch.setattr(doctor, "compile_all", lambda: None)
     code, output = main(["doctor"]), capsys.readouterr().out
     assert code == 0
     for name in ("python", "mbsim", "jax", "jaxlib", "numpy", "memory", "devices", "generator"):
@@ -37,6 +38,7 @@ def test_doctor_finds_wrong_numbers(capsys, monkeypatch):
 
     monkeypatch.setattr(selfcheck, "passes", broken)
     monkeypatch.setattr(sgd_selfcheck, "passes", lambda kind: kind == "sparse")
+    monkeypatch.setattr(doctor, "compile_all", lambda: None)
     monkeypatch.setattr(doctor, "wrong_sums", lambda: 7232)
     monkeypatch.setattr(doctor, "version", lambda package: "0.10.2")
     code, output = main(["doctor"]), capsys.readouterr().out
