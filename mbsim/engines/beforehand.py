@@ -34,6 +34,8 @@ COMMON = {
     "weights": (compiled.initial_weights, 1),
 }
 """Functions, and how many integers they take; those of a kind are made for it. Those that take longest come first."""
+MOST_OTHERS = 3
+"""Processes beside this one, a quarter of a GiB each: the tasks of a job array may all begin at once."""
 
 
 class Need(NamedTuple):
@@ -71,10 +73,10 @@ def needs_of(task: Task) -> list[Need]:
 
 
 def compile_all(needs: Iterable[Need]) -> None:
-    """Compile what is not there, if that is more than one function: here, and in a process for each other core."""
+    """Compile what is not there, if that is more than one function: here, and in processes on other cores."""
     wanted = [*needs, *map(Need, COMMON)]
     missing = [need for need in dict.fromkeys(wanted) if not need.there()]
-    others = min(cores(), len(missing)) - 1
+    others = min(MOST_OTHERS, cores() - 1, len(missing) - 1)
     if others < 1 or not kept.writable():
         return
     left = deque(sorted(missing, key=lambda need: need.name != "trainer"))
