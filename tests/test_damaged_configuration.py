@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from small_runs import error_line
 
 from mbsim.data.store import RunFolder
@@ -64,3 +65,20 @@ def test_an_edit_of_the_configuration_is_told_by_its_key_and_can_be_undone(folde
     assert RunFolder.open(folder.path).config == folder.config
     path.write_text(sound.replace("# sha256 of what follows = ", "# sha256 of what follows = 0"))
     assert RunFolder.open(folder.path).config == folder.config
+
+
+def test_a_lost_configuration_is_taken_from_the_metadata_and_put_back(folder):
+    path = folder.path / "config.toml"
+    sound = path.read_bytes()
+    path.unlink()
+    lost = f"{path} is lost: its content is taken from zarr.json beside it, and `mbsim run` puts it back"
+    with pytest.warns(UserWarning, match=re.escape(lost)):
+        opened = RunFolder.create_or_open(folder.path, folder.config)
+    assert len(opened.missing()) == len(folder.missing())
+    opened.prepare()
+    assert path.read_bytes() == sound
+    path.unlink()
+    (folder.path / "done").rename(
+        folder.path / "elsewhere"
+    )  # a store of Zarr that was exported has metadata too
+    assert error_line(folder.path) == f"{folder.path} is not an mbsim run folder: it holds no config.toml"

@@ -15,7 +15,7 @@ from mbsim.cli import terminal
 from mbsim.cli.drawing import DrawingError, picture
 from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.config.configuration import Config, RelativeM
-from mbsim.data.configs import CONFIG, differences, read_config
+from mbsim.data.configs import CONFIG, differences, holds_run, read_config
 from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
@@ -136,7 +136,7 @@ def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     """Say what `train` would do, or raise what it would raise before it computes; writes nothing."""
     runner.check(config)
     grown = grown_from(config, path)
-    if (path / CONFIG).exists():
+    if holds_run(path):
         folder = RunFolder.create_or_open(path, config)
         mine = folder.units if part is None else part.of(folder.units)
         todo = folder.missing(mine)
@@ -163,7 +163,7 @@ def _holds_something(path: Path) -> bool:
 def grown_from(config: Config, path: Path) -> Config | None:
     """The smaller configuration of the folder, which this one extends; None if it does not, or there is none."""
     with one_line_errors(RunFolderError, f"{path} cannot be used as a run folder"):
-        if not (path / CONFIG).exists():
+        if not holds_run(path):
             return None
         there = read_config(path / CONFIG)
     return there if there.hash != config.hash and extends(config, there) else None

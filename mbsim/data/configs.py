@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mbsim.config import Config, stored_config
+from mbsim.data import records
 from mbsim.data.files import put_new, write_atomically
 from mbsim.data.layout import ROOT, attributes_of
 from mbsim.errors import MbsimError, RunFolderError
@@ -29,9 +30,15 @@ def earlier_name(number: int) -> str:
     return f"config.{number}.toml"
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a folder is one of a run, which its metadata tell too where its configuration was lost."""
+    path = folder / CONFIG
+    return path.exists() or ((folder / records.FOLDER).is_dir() and _of_metadata(path) is not None)
+
+
 def read_config(path: Path) -> Config:
-    """The configuration that a run wrote. Where its file is so damaged that none can be read, it is taken from the
-    metadata beside it, with a warning.
+    """The configuration that a run wrote. Where its file was lost, or is so damaged that none can be read, it is
+    taken from the metadata beside it, with a warning.
 
     Raises:
         RunFolderError: the file was not written by a run, or what it says was changed: results of the old and the
@@ -39,8 +46,7 @@ def read_config(path: Path) -> Config:
     """
     if body := sound_body(path):
         return stored_config(tomllib.loads(body))
-    text = path.read_bytes().decode(errors="replace")
-    own = _of_metadata(path)
+    text, own = _text(path), _of_metadata(path)
     stated = CONFIG_HASH.search(text)
     if not (own or stated or BODY.search(text)):
         raise RunFolderError(
@@ -53,8 +59,9 @@ def read_config(path: Path) -> Config:
     if there and there.hash in (own and own.hash, stated and stated[1]):
         return there  # in the header, or a comment
     if own and there is None:
+        state = "damaged" if path.exists() else "lost"
         warnings.warn(
-            f"{path} is damaged: its content is taken from {ROOT} beside it, and `mbsim run` puts it back",
+            f"{path} is {state}: its content is taken from {ROOT} beside it, and `mbsim run` puts it back",
             stacklevel=1,  # so that a command which reads it twice tells it once
         )
         return own
@@ -65,8 +72,13 @@ def read_config(path: Path) -> Config:
 
 def sound_body(path: Path) -> str:
     """What the file of a run's configuration says under its header; empty if that is not what was written."""
-    found = BODY.search(path.read_bytes().decode(errors="replace"))
+    found = BODY.search(_text(path))
     return found[2] if found and found[1] == hashlib.sha256(found[2].encode()).hexdigest() else ""
+
+
+def _text(path: Path) -> str:
+    """What is in a file; nothing if there is none."""
+    return path.read_bytes().decode(errors="replace") if path.exists() else ""
 
 
 def _of_metadata(path: Path) -> Config | None:

@@ -29,7 +29,7 @@ import numpy as np
 import xarray as xr
 
 from mbsim.config import Config
-from mbsim.data import chunks, layout, records
+from mbsim.data import chunks, configs, layout, records
 from mbsim.data import provenance as prov
 from mbsim.data.configs import CONFIG, differences, earlier_name, read_config, sound_body, write_config
 from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
@@ -67,7 +67,7 @@ class RunFolder:
         """
         path = Path(path)
         with _usable(path):
-            if not (path / CONFIG).exists():
+            if not configs.holds_run(path):
                 _create(path, config, as_json(config))
         if is_old(path):
             raise RunFolderError(how_to_go_on(path, config))
@@ -99,7 +99,7 @@ class RunFolder:
         with _usable(path):
             if not path.exists():
                 raise RunFolderError(f"{path} does not exist: no run folder there")
-            if not (path / CONFIG).exists():
+            if not configs.holds_run(path):
                 raise RunFolderError(f"{path} is not an mbsim run folder: it holds no {CONFIG}")
             config = read_config(path / CONFIG)
             own = (path / REGISTERED).read_bytes() if (path / REGISTERED).exists() else b""
