@@ -141,6 +141,27 @@ def test_sizes_of_batches_that_an_accelerator_lacks_are_trained_on_the_cpu(monke
         mbsim.run(WIDE, engine="pallas")
 
 
+def test_what_another_engine_has_trained_is_not_lost_with_a_kernel_that_proves_unfit(monkeypatch, known):
+    expected = mbsim.run(WIDE, engine="registers")
+    trained, right = [], REGISTERS.train
+
+    def train(task, progress):
+        trained.append(sorted(set(task.students.m.tolist())))
+        return right(task, progress)
+
+    monkeypatch.setattr(type(REGISTERS), "train", lambda engine, task, progress: train(task, progress))
+    monkeypatch.setattr(refusals, "refuses", lambda shape, m, *rest: "no room" if 4 in m else "")
+    monkeypatch.setattr(by_pallas, "_train", raising(NO_CODE))
+    monkeypatch.setattr(by_pallas, "compiles", lambda: False)  # nobody trains some of them again
+    done = []
+    with pytest.warns(UserWarning, match="does not compile or run here: INTERNAL: ptxas"):
+        found = mbsim.run(WIDE, report=lambda progress: done.append(progress.proposals_done))
+    assert trained == [[4], [40, 250]]
+    assert done[-1] == 3 * 32 * 2 * 15
+    for name in ("overlap", "generalization_error", "acceptance", "success"):
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
 def test_sizes_that_fit_alone_but_not_together_are_trained_by_one_engine(monkeypatch, known):
     def lacks(shape, m, *rest):
         return "no room" if len(np.unique(m)) > 1 else ""
@@ -189,6 +210,7 @@ def raising(error, N=5):
 NO_ROOM = refusals.Refused("more words than int32 can number")
 NO_PRIMITIVE = NotImplementedError("Unimplemented primitive in Pallas TPU lowering\nand more")
 NO_CODE = jax.errors.JaxRuntimeError("INTERNAL: ptxas")
+NO_LAYOUT = type("MosaicError", (Exception,), {})("INTERNAL: Mosaic failed to compile TPU kernel\nand more")
 WIDE = {**CONFIG, "grid": {**CONFIG["grid"], "m": [4, 40, 250]}}
 
 
@@ -220,8 +242,9 @@ def known(monkeypatch, gpu):
             UnitsFailed,
         ),
         (raising(NO_CODE), "does not compile or run here: INTERNAL: ptxas", UnitsFailed),
+        (raising(NO_LAYOUT), "does not compile or run here: INTERNAL: Mosaic failed to compile", UnitsFailed),
     ],
-    ids=["widest", "of another layout", "room", "primitive", "code"],
+    ids=["widest", "of another layout", "room", "primitive", "code", "Mosaic"],
 )
 def test_what_known_answers_do_not_reach_is_noticed(monkeypatch, known, train, why, asked_for):
     """Students of each layout of the launch itself are trained again on the CPU, which takes over."""
@@ -294,11 +317,12 @@ def test_a_kernel_that_is_wrong_for_many_examples_alone_is_noticed(monkeypatch, 
         assert mbsim.run(config).attrs["engine"] == "registers"
 
 
-def test_a_kernel_that_does_not_compile_gives_no_known_answer(monkeypatch, gpu):
+@pytest.mark.parametrize("error", [NO_CODE, NO_LAYOUT, NO_PRIMITIVE], ids=["code", "Mosaic", "primitive"])
+def test_a_kernel_that_does_not_compile_gives_no_known_answer(monkeypatch, gpu, error):
     gpu(2**34)
 
     def fails(*case, **rule):
-        raise jax.errors.JaxRuntimeError("INTERNAL: ptxas")
+        raise error
 
     monkeypatch.setattr(known_answers, "run", fails)
     assert remembered.answers(PALLAS, task()) == ("random-order vector", False)

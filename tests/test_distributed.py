@@ -45,7 +45,7 @@ def scheduler():
 def quick(monkeypatch):
     """Training without JAX: random numbers that follow from the unit."""
 
-    def train(launch, config, progress=lambda work: None):
+    def train(launch, config, progress=lambda work: None, say=None):
         return [result_of(unit, len(task_of(unit, config).times)) for unit in launch]
 
     monkeypatch.setattr(training, "train_units", train)
@@ -69,11 +69,28 @@ def test_progress_counts_what_comes_in(tmp_path, scheduler):
     assert np.all(np.diff([report.units_done for report in reports]) >= 0)
 
 
+def test_an_engine_that_a_worker_passes_over_is_told_here(tmp_path, scheduler, monkeypatch):
+    train = training.train_units
+
+    def wrong(launch, config, say):
+        say("engine pallas: another engine is used")
+        return train(launch, config)
+
+    monkeypatch.setattr(training, "train_units", wrong)
+    monkeypatch.setattr(training, "self_check", lambda config, unit, say, right: say("engine x: passed over"))
+    with pytest.warns(UserWarning, match="passed over|is used") as told:
+        mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
+    assert {str(one.message) for one in told} == {
+        "engine pallas: another engine is used",
+        "engine x: passed over",
+    }
+
+
 def failing(monkeypatch, teacher, times):
     """Training that fails so many times for each unit of a teacher; returns how often each was tried."""
     train, tried = training.train_units, Counter()
 
-    def out_of_memory(launch, config):
+    def out_of_memory(launch, config, **named):
         [unit] = launch
         tried[unit] += 1
         if unit.first_teacher == teacher and tried[unit] <= times:
@@ -180,7 +197,7 @@ def test_a_worker_that_comes_later_is_refused_too(scheduler, other_versions, mon
 
 
 def test_a_worker_computes_on_one_core_for_each_thread(scheduler, monkeypatch):
-    monkeypatch.setattr(training, "train_units", lambda launch, config: [{"cores": devices.cores()}])
+    monkeypatch.setattr(training, "train_units", lambda launch, config, **named: [{"cores": devices.cores()}])
     monkeypatch.setattr(training, "origin", lambda config, unit: {})
     config = load_config(CONFIG)
     with distributed.Client(scheduler, set_as_default=False) as client:

@@ -9,8 +9,8 @@ import ast
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -36,6 +36,8 @@ COMMON = {
 """Functions, and how many integers they take; those of a kind are made for it. Those that take longest come first."""
 MOST_OTHERS = 3
 """Processes beside this one, a quarter of a GiB each: the tasks of a job array may all begin at once."""
+PATIENCE = 60
+"""Seconds to wait for them when there is nothing left to do here; each function takes some."""
 
 
 class Need(NamedTuple):
@@ -72,19 +74,30 @@ def needs_of(task: Task) -> list[Need]:
     return needs
 
 
-def compile_all(needs: Iterable[Need]) -> None:
-    """Compile what is not there, if that is more than one function: here, and in processes on other cores."""
-    wanted = [*needs, *map(Need, COMMON)]
+def compile_all(needs: Callable[[], Iterable[Need]]) -> None:
+    """Compile what is not there, if that is more than one function: here, and in processes on other cores. needs() is
+    asked only if there are other cores.
+    """
+    if cores() == 1 or not kept.writable():
+        return
+    wanted = [*needs(), *map(Need, COMMON)]
     missing = [need for need in dict.fromkeys(wanted) if not need.there()]
     others = min(MOST_OTHERS, cores() - 1, len(missing) - 1)
-    if others < 1 or not kept.writable():
+    if others < 1:
         return
     left = deque(sorted(missing, key=lambda need: need.name != "trainer"))
-    with ThreadPoolExecutor(others) as pool:
-        for _ in range(others):
-            pool.submit(_compile_elsewhere, left)
+    started: list[subprocess.Popen[str]] = []
+    pool = ThreadPoolExecutor(others)
+    try:
+        asked = [pool.submit(_compile_elsewhere, left, started) for _ in range(others)]
         while need := _next(left):
             need.compile()
+        wait(asked, timeout=PATIENCE)
+    finally:  # a signal too: what is under way is given up
+        left.clear()
+        for process in started:
+            process.kill()
+        pool.shutdown()
 
 
 def _next(left: deque[Need]) -> Need | None:
@@ -93,15 +106,17 @@ def _next(left: deque[Need]) -> Need | None:
     return None
 
 
-def _compile_elsewhere(left: deque[Need]) -> None:
+def _compile_elsewhere(left: deque[Need], started: list[subprocess.Popen[str]]) -> None:
     """Hand one function after the other to another process."""
-    command, pipe = [sys.executable, "-m", __name__], subprocess.PIPE
+    # Not from the folder at hand, where anybody may have put a module.
+    command, pipe = [sys.executable, "-P", "-m", __name__], subprocess.PIPE
     with (
         suppress(OSError),
         subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process,
     ):
         assert process.stdin is not None
         assert process.stdout is not None
+        started.append(process)
         while need := _next(left):
             print((need.name, need.kind and tuple(need.kind)), file=process.stdin, flush=True)
             if not process.stdout.readline():  # it has ended

@@ -1,5 +1,6 @@
 """What the engines of ±1 weights share: from a task to the students of `ensemble.train`, and back."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,13 +82,18 @@ def prepare(task: Task, progress: Progress) -> None:
     training.prepare(_untaught(task), student_mesh(), progress)
 
 
-def compile_beforehand(task: Task) -> None:
-    """Compile what "registers" will need, and what its known answers do, on all cores."""
+def compile_beforehand(task: Task, with_known_answers: bool = False) -> None:
+    """Compile what "registers" will need, and perhaps what its known answers do, on all cores."""
     from mbsim.engines import beforehand, known_answers  # numba is slow to import
 
-    kind, order, thermal = _kernel(task, "registers")
-    known = known_answers.task(kind, thermal, order, rule=task.problem.rule)
-    beforehand.compile_all([*beforehand.needs_of(known), *beforehand.needs_of(_untaught(task))])
+    def needs() -> Iterator[beforehand.Need]:
+        if with_known_answers:
+            kind, order, thermal = _kernel(task, "registers")
+            known = known_answers.task(kind, thermal, order, rule=task.problem.rule)
+            yield from beforehand.needs_of(known)
+        yield from beforehand.needs_of(_untaught(task))
+
+    beforehand.compile_all(needs)
 
 
 def train(task: Task, engine: str, progress: Progress) -> Trained:

@@ -14,6 +14,7 @@ from mbsim.engines.drawing import compiles
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.recomputed import Unfit
 from mbsim.engines.shapes import shape_of_task
+from mbsim.errors import MbsimError
 from mbsim.lazy import jax
 
 if TYPE_CHECKING:
@@ -41,11 +42,10 @@ class Pallas:
         here = device()
         if here.platform == "cpu":
             return "it runs on GPUs and TPUs, and there is none"
-        from mbsim.engines.devices import available_bytes
-        from mbsim.engines.pallas import refusals, targets  # Pallas is slow to import
+        from mbsim.engines.pallas import memory, refusals, targets  # Pallas is slow to import
 
         m, temperatures = np.asarray(task.students.m), np.asarray(task.students.axes["temperature"])
-        target, room = targets.target_of(here), available_bytes(here)
+        target, room = targets.target_of(here), memory.room_of(here)
         return refusals.refuses(shape_of_task(task), m, temperatures, target, room)
 
     def train(self, task: Task, progress: Progress) -> Trained:
@@ -90,7 +90,9 @@ class Pallas:
         """
         try:
             return binary.known_answers(task, "pallas")
-        except _not_compiled():
+        except MbsimError:
+            raise
+        except Exception:  # compilers have errors of their own, which they do not all name
             return False
 
 
@@ -113,21 +115,16 @@ class _Listener:
             raise
 
 
-def _not_compiled() -> tuple[type[Exception], ...]:
-    """What a kernel raises that does not compile or run."""
-    return jax.errors.JaxRuntimeError, NotImplementedError, ImportError, AttributeError
-
-
 def _why_unfit(error: Exception) -> str:
     """What an error says of a kernel, in a line; nothing if it is not of a kernel, or met by smaller launches."""
     from mbsim.engines.pallas.refusals import Refused
 
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if isinstance(error, Refused):
-        return f"cannot do this: {lines[0]}"
-    if isinstance(error, _not_compiled()) and "RESOURCE_EXHAUSTED" not in str(error):
-        return f"does not compile or run here: {lines[0]}"
-    return ""
+        return f"cannot do this: {line}"
+    if isinstance(error, MbsimError | MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return ""
+    return f"does not compile or run here: {line}"
 
 
 _CHECKED: set[str] = set()

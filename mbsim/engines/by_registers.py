@@ -23,6 +23,7 @@ class Registers:
 
     def train(self, task: Task, progress: Progress) -> Trained:
         """A thread on each core takes the next register of students."""
+        binary.compile_beforehand(task)
         return binary.train(task, "registers", progress)
 
     def prepare(self, task: Task, progress: Progress) -> None:
@@ -42,7 +43,7 @@ class Registers:
 
     def known_answers(self, task: Task) -> bool:
         """Of that kernel. With it is compiled what the task itself needs."""
-        binary.compile_beforehand(task)
+        binary.compile_beforehand(task, with_known_answers=True)
         return binary.known_answers(task, "registers")
 
 

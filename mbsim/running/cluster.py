@@ -38,11 +38,12 @@ LOST = f"all workers that it was given to were lost, {ATTEMPTS} times; it may ne
 
 
 class Answer(NamedTuple):
-    """A unit's arrays and what computed them, or why there are none."""
+    """A unit's arrays, what computed them and lines about engines that were passed over; or why there are none."""
 
     unit: Unit
     arrays: dict[str, np.ndarray]
     provenance: dict[str, str]
+    lines: tuple[str, ...] = ()
     failure: str = ""
 
 
@@ -122,7 +123,7 @@ def answers(
                     if losses[unit] < ATTEMPTS:
                         waiting.appendleft(unit)
                     else:
-                        yield Answer(unit, {}, {}, LOST)
+                        yield Answer(unit, {}, {}, failure=LOST)
             while waiting and len(given) < AHEAD * sum(crew.threads.values()):
                 unit, workers = waiting.popleft(), set(crew.threads)
                 future = client.submit(_on_worker, unit, config, pure=False, workers=sorted(workers))
@@ -138,28 +139,33 @@ def answers(
             if future.cancelled():
                 raise crew.lost()
             if (error := future.exception()) is None:
-                yield Answer(unit, *future.result())
+                answer = Answer(unit, *future.result())
+                for line in answer.lines:
+                    warnings.warn(line, stacklevel=2)
+                yield answer
                 continue
             failures[unit] += 1
             if failures[unit] < ATTEMPTS and not isinstance(error, KilledWorker):  # dask has tried that again
                 waiting.append(unit)
             else:
-                yield Answer(unit, {}, {}, (str(error).splitlines() or [type(error).__name__])[0])
+                why = (str(error).splitlines() or [type(error).__name__])[0]
+                yield Answer(unit, {}, {}, failure=why)
     finally:
         for future in given:
             future.cancel()
 
 
-def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _on_worker(unit: Unit, config: Config) -> tuple[dict[str, np.ndarray], dict[str, str], tuple[str, ...]]:
     """Compute a unit here, on one core: a worker has as many of these at a time as it was given threads."""
     from mbsim.engines import devices
     from mbsim.running import training
 
+    lines: list[str] = []
     with devices.cores_at_most(1):
         _start()
-        training.self_check(config, unit, right=_right)
-        [arrays] = training.train_units([unit], config)
-        return arrays, training.origin(config, unit)
+        training.self_check(config, unit, lines.append, _right)
+        [arrays] = training.train_units([unit], config, say=lines.append)
+        return arrays, training.origin(config, unit), tuple(lines)
 
 
 _right: set[tuple[str, str]] = set()

@@ -164,7 +164,7 @@ def compile_all() -> None:
     from mbsim.engines import beforehand, known_answers
 
     tasks = [known_answers.task(*case) for case in known_answers.DIGESTS]
-    beforehand.compile_all(need for task in tasks for need in beforehand.needs_of(task))
+    beforehand.compile_all(lambda: [need for task in tasks for need in beforehand.needs_of(task)])
 
 
 def right(kind: str, engine: str) -> bool:

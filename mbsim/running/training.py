@@ -36,34 +36,60 @@ def unit_bytes(unit: Unit, config: Config) -> int:
 
 @pinned()
 def train_units(
-    launch: Sequence[Unit], config: Config, progress: Callable[[int], None] = lambda work: None
+    launch: Sequence[Unit],
+    config: Config,
+    progress: Callable[[int], None] = lambda work: None,
+    say: Callable[[str], None] = warnings.warn,
 ) -> list[dict[str, np.ndarray]]:
     """Train the students of some units of one kind (`tasks.kind_of`), on all devices; for each unit its arrays, as
-    `variables.unit_arrays` takes them.
+    `variables.unit_arrays` takes them. `say` is told which engine is passed over, in a line.
     """
-    task, done = task_of(launch, config), 0
-
-    def count(work: int) -> None:
-        nonlocal done
-        done += work
-        progress(work)
-
-    parts, shared = [], shares(task, config.run.engine)
-    for share in shared:
-        engine = share.choice.engine
-        try:
-            parts.append(train_halving(engine, share.task, count))
-        except Unfit as error:
-            _pass_over(engine, share.task, config, str(error), warnings.warn, error.everywhere)
-            progress(-done)
-            self_check(config, launch, warnings.warn)
-            return train_units(launch, config, progress)
-    trained = Trained.joined(parts).part(np.argsort(np.concatenate([share.places for share in shared])))
+    trained = _trained(task_of(launch, config), launch, config, progress, say)
     found, begin = [], 0
     for unit in launch:
         found.append(results.variables(unit, config, trained.part(slice(begin, begin + unit.students))))
         begin += unit.students
     return found
+
+
+def _trained(
+    task: Task,
+    launch: Sequence[Unit],
+    config: Config,
+    progress: Callable[[int], None],
+    say: Callable[[str], None],
+) -> Trained:
+    """The students of a launch, or some of them, each by the engine that can; those that one proves unfit for are
+    trained again by the next.
+    """
+    parts, among = [], shares(task, config.run.engine)
+    for share in among:
+        count = _Counted(progress)
+        try:
+            parts.append(train_halving(share.choice.engine, share.task, count))
+        except Unfit as error:
+            _pass_over(share.choice.engine, share.task, config, str(error), say, error.everywhere)
+            count.undo()
+            self_check(config, launch, say)
+            parts.append(_trained(share.task, launch, config, progress, say))
+    if len(parts) == 1:
+        return parts[0]
+    return Trained.joined(parts).part(np.argsort(np.concatenate([share.places for share in among])))
+
+
+class _Counted:
+    """Who is told of progress, and what was told."""
+
+    def __init__(self, progress: Callable[[int], None]):
+        self.progress, self.done = progress, 0
+
+    def __call__(self, work: int) -> None:
+        self.done += work
+        self.progress(work)
+
+    def undo(self) -> None:
+        """What was done will be done again."""
+        self.progress(-self.done)
 
 
 @pinned()
@@ -81,13 +107,7 @@ def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -
     """
     import jax
 
-    done = 0
-
-    def count(work: int) -> None:
-        nonlocal done
-        done += work
-        progress(work)
-
+    count = _Counted(progress)
     try:
         if engine.host_bytes(task) > host_memory():
             raise MemoryError("the host's memory does not hold these students")
@@ -95,7 +115,7 @@ def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         if len(task.students.m) == 1 or not too_large(error):
             raise
-        progress(-done)
+        count.undo()
     many = len(task.students.m)
     warnings.warn(f"out of memory: {many} students are trained in two halves", stacklevel=2)
     middle = many // 2

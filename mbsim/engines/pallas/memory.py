@@ -27,12 +27,12 @@ def program_bytes(shape: Shape, of: Layout, heat: int) -> int:
 
 def most_programs(shape: Shape, of: Layout, heat: int, mesh: Mesh) -> int:
     """Programs on one device in one launch, at least one."""
-    room = SHARE * _room(mesh.devices.flat[0])
+    room = SHARE * room_of(mesh.devices.flat[0])
     return max(1, int(room // program_bytes(shape, of, heat)))
 
 
 @functools.cache
-def _room(device: jax.Device) -> int:
+def room_of(device: jax.Device) -> int:
     """Bytes that a device may hand out, asked once: what is prepared while others train is of the size that it will
     have when they are done.
     """

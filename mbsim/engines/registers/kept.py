@@ -58,13 +58,16 @@ SOURCES = (
 
 
 def folder() -> Path:
-    """Where files are kept: numba's folder, or the user's own where others may write that one."""
+    """Where files are kept: numba's folder, or the user's own where others may write that one; OSError if nowhere."""
     with suppress(Exception):
         place = Path(CompileResultCacheImpl(digest_of_sources).locator.get_cache_path())
         place.mkdir(parents=True, exist_ok=True)
         if closed(place):
             return place
-    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mbsim")
+    try:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mbsim")
+    except RuntimeError as error:  # a user without a home
+        raise FileNotFoundError(str(error)) from error
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     return place
 
@@ -118,8 +121,10 @@ def write(name: str, label: str, code: bytes) -> None:
     place = place_of(name, label)
     temporary = place.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        temporary.write_bytes(hashlib.sha256(content).digest() + content)
-        temporary.chmod(0o644)  # whatever the user's mask: nobody else may write it
+        # Whatever the user's mask, nobody else may write it at any time.
+        with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(hashlib.sha256(content).digest() + content)
+        temporary.chmod(0o644)
         os.replace(temporary, place)
     finally:
         temporary.unlink(missing_ok=True)
