@@ -2,20 +2,22 @@
 
     python benchmarks/aot.py [--only gpu|tpu] [--case TITLE] [--out FILE]
 
-Every program of the Pallas engine, and the steps of gradient descent, are compiled for a described H100 and a
+Every program of the Pallas engine and of gradient descent is compiled for a described H100 and a
 described TPU v5e. Nothing is timed but compilers: kernels and waits for the host are counted in the optimised
 program, instructions in the Hopper machine code of the kernel, bundles in its schedule for the TPU, a bundle being a
 cycle if nothing stalls. Exits with 1 if a program does not compile or breaks its budget; with 0 and a reason if what
 it takes is not installed.
 
 It takes, beside the same jax, the plugins without their libraries (extra `aot`), and the wheel triton for the
-machine code. Host side only; some twenty minutes of a core.
+machine code. Host side only; some forty minutes of a core.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib import metadata, util
 from multiprocessing import get_context
 from pathlib import Path
@@ -62,7 +64,7 @@ loop whose end the host must read.
 
 class Case(NamedTuple):
     """Students of one kind; budgets: instructions of a proposal on H100, G proposals/s on a TPU v5e. many: each
-    program of a kernel has a teacher of its own.
+    program of a kernel has a teacher of its own. random_order: of proposals.
     """
 
     title: str
@@ -73,6 +75,7 @@ class Case(NamedTuple):
     instructions: float | None = None
     rate: float | None = None
     many: bool = False
+    random_order: bool = True
 
 
 def vector(N: int, d: int, train_output: bool = True) -> Shape:
@@ -95,10 +98,16 @@ CASES = (
     Case("N=64 d=3 m=8, a teacher each program", vector(64, 3), 8, many=True),
     Case("N=64 d=3 m=8, outputs fixed", vector(64, 3, False), 8),
     Case("N=64 K=48 M=80 d=3 m=8", Shape(64, 48, 80, 3, 16, False, True), 8),
+    Case("N=64 d=3 m=8, sequential", vector(64, 3), 8, random_order=False),
     Case("N=64 d=3 m=8, set of 1,000 in epochs", vector(64, 3), 8, training=TrainingSet(1000, "epochs")),
+    Case(
+        "N=64 d=3 m=8, set of 1,000, with replacement", vector(64, 3), 8, training=TrainingSet(1000, "with")
+    ),
+    Case("N=64 d=3 m=8, set of 1,000, without", vector(64, 3), 8, training=TrainingSet(1000, "without")),
     Case("one output, N=63 d=3 m=256", scalar(63, 3), 256, rate=3),
     Case("one output, N=63 d=3 m=4,096", scalar(63, 3), 4096),
     Case("one output, N=63 d=3 m=256, T > 0, trained", scalar(63, 3, True), 256, heat=16),
+    Case("one output, N=63 d=3 m=256, sequential", scalar(63, 3), 256, random_order=False),
 )
 
 
@@ -123,7 +132,7 @@ def plan_for(kind: str, case: Case) -> Plan:
         raise SystemExit(f"{case.title}: no layout for {devices.NAMES[kind]}")
     count = max(1, STUDENTS // of.students)
     size = Size(target, case.shape, of, case.heat, count, 1 if case.many else count)
-    return Plan(size, 256, case.training, True, not case.many)
+    return Plan(size, 256, case.training, case.random_order, not case.many)
 
 
 def row_of(kind: str, case: Case, program: str, dumped: bool = True) -> Row:
@@ -247,9 +256,19 @@ def main() -> int:
         given.out = Path(__file__).parent / "results" / "aot.md"
     devices.prepare()
     kinds = [given.only] if given.only else ["gpu", "tpu"]
-    missing = [devices.WHEELS[kind] for kind in kinds if not read.installed(devices.WHEELS[kind])]
-    if missing:
-        print(f"skipped: {', '.join(missing)} not installed beside jax {jax.__version__} (extra aot)")
+    for kind in list(kinds):
+        if not read.installed(wheel := devices.WHEELS[kind]):
+            print(
+                f"{devices.NAMES[kind]} is skipped: {wheel} is not installed beside jax {jax.__version__} (extra aot)"
+            )
+            kinds.remove(kind)
+    if "gpu" in kinds and util.find_spec("triton") is None:
+        print(
+            "triton is not installed: instructions and registers of a proposal are not held to their budgets"
+        )
+    if len(kinds) < 2 and not given.only:
+        given.out = None  # the page is of both
+    if not kinds:
         return 0
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=devices.prepare, initargs=(False,)) as pool:
         broken = compile_all(kinds, given.case, given.out, pool)
@@ -258,43 +277,47 @@ def main() -> int:
     return 1 if broken else 0
 
 
+class Page:
+    """Rows as they come, written to a file if there is one, and what broke."""
+
+    def __init__(self, out: Path | None):
+        self.out = out
+        self.rows: dict[str, list[Row]] = {}
+        self.broken: list[str] = []
+
+    def add(self, kind: str, title: str, program: str, compiled: Callable[[], Row]) -> None:
+        """Compile a program, and show and keep its row."""
+        try:
+            row = compiled()
+        except Exception as error:  # compilers have errors of their own, which they do not all name
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            self.broken.append(f"{devices.NAMES[kind]}, {title}: {program} does not compile: {first}")
+            print(self.broken[-1], flush=True)
+            return
+        self.rows.setdefault(kind, []).append(row)
+        self.broken += row.broken
+        print(*row[:-1], sep=" | ", flush=True)
+        if self.out:
+            self.out.write_text(report(self.rows))
+
+
 def compile_all(kinds: list[str], title: str, out: Path | None, pool: ProcessPoolExecutor) -> list[str]:
     """Compile the cases whose title holds this, show and write their rows, and say what broke."""
-    rows: dict[str, list[Row]] = {}
-    broken: list[str] = []
+    page = Page(out)
     for kind in kinds:
         for case in CASES:
-            if title not in case.title:
-                continue
-            for program in programs.Programs._fields:
-                try:
-                    row = apart(kind, case, program, pool)
-                except jax.errors.JaxRuntimeError as error:
-                    first = str(error).splitlines()[0]
-                    broken.append(f"{devices.NAMES[kind]}, {case.title}: {program} does not compile: {first}")
-                    print(broken[-1], flush=True)
-                    continue
-                rows.setdefault(kind, []).append(row)
-                broken += row.broken
-                print(*row[:-1], sep=" | ", flush=True)
-                if out:
-                    out.write_text(report(rows))
+            for program in programs.Programs._fields if title in case.title else ():
+                page.add(kind, case.title, program, partial(apart, kind, case, program, pool))
         for case in sgd.CASES:
-            if title not in case.title:
-                continue
-            try:
-                columns, faults = pool.submit(sgd.read_case, kind, case).result()
-            except jax.errors.JaxRuntimeError as error:
-                first = str(error).splitlines()[0]
-                broken.append(f"{devices.NAMES[kind]}, {case.title}: does not compile: {first}")
-                print(broken[-1], flush=True)
-                continue
-            rows.setdefault(kind, []).append(Row(*columns, tuple(faults)))
-            broken += faults
-            print(*columns, sep=" | ", flush=True)
-            if out:
-                out.write_text(report(rows))
-    return broken
+            for program in sgd.PROGRAMS if title in case.title else ():
+                page.add(kind, case.title, program, partial(of_descent, kind, case, program, pool))
+    return page.broken
+
+
+def of_descent(kind: str, case: sgd.Case, program: str, pool: ProcessPoolExecutor) -> Row:
+    """A program of gradient descent, compiled in the pool's process."""
+    columns, faults = pool.submit(sgd.read_case, kind, case, program).result()
+    return Row(*columns, tuple(faults))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 SLOWER = 0.95
+TOLD = "device", "processor_features", "mbsim_version", "jax_version", "numba_version", "git_commit", "engine"
 RATE = "per_second_of_a_device"
 
 
@@ -28,7 +29,7 @@ def read(path):
 def main(before, after):
     """Print the table; returns the exit code."""
     (old, old_cases), (new, new_cases) = read(before), read(after)
-    for key in ("device", "mbsim_version", "jax_version", "git_commit", "engine"):
+    for key in TOLD:
         if old.get(key) != new.get(key):
             print(f"{key}: {old.get(key)} before, {new.get(key)} after")
     print("thousands a second of a core or an accelerator, of proposals or (SGD) steps of a student")

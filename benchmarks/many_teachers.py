@@ -4,7 +4,7 @@
 
 Wall and CPU seconds of whole processes, and their memory. 10 (N, d), 4 values of m, 2 replicas of each teacher, 32
 sweeps: 7.54 G proposals with 10,000 teachers. Last, the share of a run's wall time in which it writes, the cores that
-are busy while it trains, and the time that drawing teachers takes.
+are busy while it trains, in 200 teachers of 8 students too, and the time that drawing teachers takes.
 """
 
 import argparse
@@ -31,6 +31,19 @@ sweeps = 32
 measurements = 12
 test_size = 32
 """
+FEW = """
+name = "few"
+model = "sparse-vector"
+[grid]
+N = [64]
+d = [5]
+m = [8, 16]
+teachers = 200
+replicas = 4
+[dynamics]
+sweeps = 1000
+"""
+HEAD = "| command | wall s | CPU s | most memory so far, GiB |\n| --- | ---: | ---: | ---: |"
 OPEN = "import sys, mbsim; mbsim.open_run(sys.argv[1])"
 WRITING = """
 import sys, time
@@ -44,9 +57,9 @@ def timed(*arguments):
     write(*arguments)
     spent[0] += time.perf_counter() - began
 RunFolder.write = timed
-def trained(*arguments):
+def trained(*arguments, **named):
     wall, cpu = time.perf_counter(), time.process_time()
-    found = train_units(*arguments)
+    found = train_units(*arguments, **named)
     busy[0] += time.perf_counter() - wall
     busy[1] += time.process_time() - cpu
     return found
@@ -96,7 +109,7 @@ def main() -> None:
         config, run = place / "many.toml", str(place / "run")
         config.write_text(CONFIG.format(teachers=options.teachers))
         print(f"{10 * options.teachers:,} teachers on {len(os.sched_getaffinity(0))} cores\n")
-        print("| command | wall s | CPU s | most memory so far, GiB |\n| --- | ---: | ---: | ---: |")
+        print(HEAD)
         mbsim = ("-m", "mbsim.cli")
         timed("mbsim run", *mbsim, "run", str(config), "--out", run)
         timed("mbsim status", *mbsim, "status", run)
@@ -109,6 +122,10 @@ def main() -> None:
         share = timed("the grid again", "-c", WRITING, str(config), str(place / "again"))
         writing, cores = share.split()
         print(f"\nwriting: {writing} of the time of a run; cores busy while it trains: {cores}")
+        few = place / "few.toml"
+        few.write_text(FEW)
+        cores = timed("200 teachers of 8 students", "-c", WRITING, str(few), str(place / "few")).split()[1]
+        print(f"\ncores busy while 200 teachers of 8 students train: {cores}")
         drawing = subprocess.run(
             [sys.executable, "-c", DRAWING], check=True, capture_output=True, text=True
         ).stdout

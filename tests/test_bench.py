@@ -63,6 +63,8 @@ def test_gradient_descent_is_timed():
     explained(second)
     told = json.loads(bench_tables.as_json(both, one_device()))
     assert [case["counted"] for case in told["cases"]] == ["proposals", "steps"]
+    for key in ("processor", "processor_features", "numba_version", "llvmlite_version", "jax_version"):
+        assert told[key], key
     for case in told["cases"]:
         assert set(case) <= {"case", "engine", *told["columns"]}
 

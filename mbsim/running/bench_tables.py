@@ -1,5 +1,6 @@
 """What `mbsim bench` shows and writes: a table for each kind of work, and one JSON object for all."""
 
+import importlib.metadata
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -10,7 +11,8 @@ from rich.table import Table
 
 from mbsim.data import provenance
 from mbsim.engines.mesh import student_mesh
-from mbsim.running.timings import Measurement, device_name, on_cpu, rate
+from mbsim.engines.registers import kept
+from mbsim.running.timings import Measurement, device_name, on_cpu, processor, rate
 from mbsim.sampling.examples import IN_TILES
 from mbsim.sampling.streams import GENERATOR
 
@@ -56,13 +58,16 @@ def record(measurement: Measurement) -> dict[str, Any]:
 
 def as_json(measurements: Iterable[Measurement], mesh: Mesh | None = None) -> str:
     """The measurements as one JSON object: `device`, `timed_by` ("cpu" time or "wall" clock of a device), the
-    versions of `provenance.collect`, what the `columns` mean, and `cases`, a `record` each.
+    `processor` with what it can do and the versions of numba and llvmlite, which compile for it, the versions of
+    `provenance.collect`, what the `columns` mean, and `cases`, a `record` each.
     """
     mesh = student_mesh() if mesh is None else mesh
     found = [record(one) for one in measurements]
     engines = ", ".join(sorted({one["engine"] for one in found}))
     cpu = mesh.devices.flat[0].platform == "cpu"
     head = {"device": device_name(mesh), "timed_by": "cpu" if cpu else "wall"}
+    head |= {"processor": processor(), "processor_features": kept.processor()[2]}
+    head |= {f"{name}_version": importlib.metadata.version(name) for name in ("numba", "llvmlite")}
     head |= provenance.collect(prng=f"{GENERATOR}, {IN_TILES}", engine=engines)
     return json.dumps({**head, "columns": MEANINGS, "cases": found}, indent=1) + "\n"
 

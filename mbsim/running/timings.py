@@ -6,6 +6,9 @@ itself, CPU time is the wall clock times the number of busy devices. On an accel
 rate is that of one device.
 """
 
+import platform
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jax.sharding import Mesh
@@ -64,8 +67,20 @@ def rate(prepared: Prepared, timing: Timing, start: Timing | None = None) -> flo
 
 
 def device_name(mesh: Mesh) -> str:
-    """Such as "2 x cpu" or "1 x NVIDIA H100"."""
-    return f"{mesh.devices.size} x {mesh.devices.flat[0].device_kind}"
+    """Such as "2 x cpu (AMD EPYC 9B14)" or "1 x NVIDIA H100"."""
+    device = mesh.devices.flat[0]
+    name = f"{mesh.devices.size} x {device.device_kind}"
+    return f"{name} ({processor()})" if device.platform == "cpu" else name
+
+
+def processor() -> str:
+    """What the system calls the processor."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def size_text(size: int) -> str:

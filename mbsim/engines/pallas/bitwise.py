@@ -1,4 +1,4 @@
-"""Arithmetic on rows of packed ±1 values, the same text for every target.
+"""Arithmetic on rows of packed ±1 values, the same text for GPU, TPU and interpreter.
 
 Conventions. A row is an array of int32 words. A word holds F students, a field of 32/F bits each; student f has
 bits f*32/F and up. A bit is one example, 1 for the value -1 and 0 for +1: a product is an XOR, the sign of an odd
