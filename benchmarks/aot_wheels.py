@@ -11,4 +11,4 @@ from importlib import metadata
 jax = metadata.version("jax")
 pinned = next(text for text in metadata.requires("jax") or [] if text.startswith("libtpu"))
 libtpu = re.sub(r"[\s;].*|[()]", "", pinned.replace(" ", "", 1))
-print(f"jax-cuda13-plugin=={jax}", f"jax-cuda13-pjrt=={jax}", libtpu, "triton", sep="\n")
+print(f"jax-cuda13-plugin=={jax}", f"jax-cuda13-pjrt=={jax}", libtpu, "triton==3.9.0", sep="\n")
