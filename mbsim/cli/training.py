@@ -200,7 +200,8 @@ def say_plan(
         f"{si(progress.proposals)} {rule.work.many} in {work} of work"
     )
     if progress.units_done == progress.units:
-        terminal.say(f"{path}: all {work} are done, nothing to compute")
+        done = f"all {work} are" if progress.units > 1 else "its one unit is"
+        terminal.say(f"{path}: {done} done, nothing to compute")
         return
     state = "a new run"
     if progress.units_done or progress.damaged:
