@@ -1,5 +1,6 @@
 """Runs whose grid grows: what is there is kept, what is missing is added, and nothing is done twice."""
 
+import re
 import shutil
 from itertools import product
 from pathlib import Path
@@ -11,6 +12,7 @@ from small_runs import contents, error_line, fill, small_config
 
 import mbsim
 from mbsim.data.store import RunFolder
+from mbsim.errors import RunFolderError
 
 GROWTHS = {
     "m": {"m": [4, 5, 6, 40, 50]},
@@ -95,6 +97,36 @@ def test_an_edited_earlier_configuration_is_refused(folder):
     path = folder.path / "config.1.toml"
     path.write_text(path.read_text().replace("sweeps = 32", "sweeps = 33"))
     assert f"{path} was changed" in error_line(folder.path)
+
+
+@pytest.mark.parametrize("damage", ["lost", "empty", "cut off"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_damaged_earlier_configuration_loses_nothing_and_is_put_back(folder, number, damage):
+    """Whatever was finished stays so, where without its history the units of the run would be others."""
+    for m in ([3, 4, 6, 40], [3, 4, 5, 6, 40]):
+        RunFolder.create_or_open(folder.path, small_config(teachers=4, m=m)).prepare()
+    grown = RunFolder.open(folder.path)
+    path = folder.path / f"config.{number}.toml"
+    sound = path.read_bytes()
+    if damage == "lost":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if damage == "empty" else sound[:100])
+    told = f"{path} is {'lost' if damage == 'lost' else 'damaged'}: its content is taken from zarr.json beside it"
+    with pytest.warns(UserWarning, match=re.escape(told)):
+        opened = RunFolder.open(folder.path)
+    assert (opened.history, opened.missing()) == (grown.history, grown.missing())
+    opened.prepare()
+    assert path.read_bytes() == sound
+
+
+def test_a_run_that_grew_otherwise_meanwhile_is_not_overwritten(folder):
+    one = RunFolder.create_or_open(folder.path, small_config(teachers=4))
+    other = RunFolder.create_or_open(folder.path, small_config(m=[3, 4, 6, 40]))
+    one.prepare()
+    with pytest.raises(RunFolderError, match="has grown otherwise since it was looked at: start again"):
+        other.prepare()
+    assert RunFolder.open(folder.path).config == one.config
 
 
 def test_parts_that_grow_a_run_at_once_keep_what_it_grew_from(finished, folder):

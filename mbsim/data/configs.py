@@ -5,7 +5,7 @@ import json
 import re
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from mbsim.data.layout import ROOT, attributes_of
 from mbsim.errors import MbsimError, RunFolderError
 
 CONFIG = "config.toml"
+EARLIER = "earlier"
+"""The attribute of the hierarchy in a run folder that repeats what the run has grown from."""
 HEADER = """\
 # Written by mbsim, and part of every result in this folder: for another configuration use another folder.
 # config_hash = {config_hash}
@@ -76,19 +78,33 @@ def sound_body(path: Path) -> str:
     return found[2] if found and found[1] == hashlib.sha256(found[2].encode()).hexdigest() else ""
 
 
+def sound_hash(path: Path) -> str:
+    """The hash of the configuration in a file; empty if that is not what was written."""
+    body = sound_body(path)
+    return stored_config(tomllib.loads(body)).hash if body else ""
+
+
 def _text(path: Path) -> str:
     """What is in a file; nothing if there is none."""
     return path.read_bytes().decode(errors="replace") if path.exists() else ""
 
 
+def read_earlier(folder: Path) -> list[Config]:
+    """The configurations that a run has grown from, the first one first."""
+    told, found = len(attributes_of(folder).get(EARLIER, ())), list[Config]()
+    while (path := folder / earlier_name(len(found) + 1)).exists() or len(found) < told:
+        found.append(read_config(path))
+    return found
+
+
 def _of_metadata(path: Path) -> Config | None:
-    """What the metadata beside the last configuration say that it is; None if they say nothing."""
-    if path.name != CONFIG:
-        return None
+    """What the metadata beside the file of a configuration say that it is; None if they say nothing."""
     attributes = attributes_of(path.parent)
     try:
+        if path.name != CONFIG:
+            attributes = attributes[EARLIER][int(path.suffixes[0][1:]) - 1]
         config = stored_config(json.loads(attributes["config"]))
-    except (KeyError, TypeError, ValueError, MbsimError):
+    except (LookupError, TypeError, ValueError, MbsimError):
         return None
     return config if config.hash == attributes.get("config_hash") else None
 
@@ -102,6 +118,14 @@ def write_config(path: Path, config: Config, new: bool = False) -> None:
         put_new(path, content)
     else:
         write_atomically(path, content)
+
+
+def another(path: Path, differing: Sequence[str]) -> RunFolderError:
+    """What is said where a folder holds another run; `differing` as `differences`."""
+    return RunFolderError(
+        f"{path} holds a run of another configuration; choose another folder, or make equal: "
+        + "; ".join(differing)
+    )
 
 
 def differences(there: Config, here: Config, place: str = "there", other: str = "here") -> list[str]:

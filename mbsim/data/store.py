@@ -31,7 +31,7 @@ import xarray as xr
 from mbsim.config import Config
 from mbsim.data import chunks, configs, layout, records
 from mbsim.data import provenance as prov
-from mbsim.data.configs import CONFIG, differences, earlier_name, read_config, sound_body, write_config
+from mbsim.data.configs import CONFIG, another, differences, read_config
 from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
 from mbsim.data.netcdf_units import how_to_go_on, is_old
 from mbsim.data.registered import REGISTERED, as_json, changed, described
@@ -73,10 +73,10 @@ class RunFolder:
             raise RunFolderError(how_to_go_on(path, config))
         folder = cls.open(path)
         if differing := changed(folder.registered, config):
-            raise _another(path, differing)
+            raise another(path, differing)
         if folder.config.hash != config.hash:
             if not extends(config, folder.config):
-                raise _another(path, differences(folder.config, config))
+                raise another(path, differences(folder.config, config))
             folder = replace(folder, history=(*folder.history, config))
         old, new = folder.drawn_with(), prov.generator(config)
         if old not in ("", new):
@@ -103,9 +103,7 @@ class RunFolder:
                 raise RunFolderError(f"{path} is not an mbsim run folder: it holds no {CONFIG}")
             config = read_config(path / CONFIG)
             own = (path / REGISTERED).read_bytes() if (path / REGISTERED).exists() else b""
-            older: list[Config] = []
-            while (earlier := path / earlier_name(len(older) + 1)).exists():
-                older.append(read_config(earlier))
+            older = configs.read_earlier(path)
         # A process that was killed while the run grew has left the configuration in both places.
         history = (*(one for one in older if one.hash != config.hash), config)
         return cls(path, history, len(history), own)
@@ -161,14 +159,19 @@ class RunFolder:
             for path in self.path.glob(f"{TEMPORARY}*"):
                 path.unlink(missing_ok=True)
         with one_line_errors(RunFolderError, f"{self.path} cannot be written"):
-            if self.written < len(self.history):
-                # What was opened, not what is there now: another part may have written the larger one meanwhile.
-                write_config(self.path / earlier_name(self.written), self.history[self.written - 1])
-                write_config(self.path / CONFIG, self.config)
-            elif not sound_body(self.path / CONFIG):
-                write_config(self.path / CONFIG, self.config)
+            # Of what was opened, not of what is there now: another part may have written the larger one meanwhile.
+            now, earlier = configs.sound_hash(self.path / CONFIG), self.history[:-1]
+            if now and now not in (one.hash for one in self.history[self.written - 1 :]):
+                raise RunFolderError(f"{self.path} has grown otherwise since it was looked at: start again")
+            for number, config in enumerate(earlier, start=1):
+                if not configs.sound_body(self.path / configs.earlier_name(number)):
+                    configs.write_config(self.path / configs.earlier_name(number), config)
+            if self.written < len(self.history) or not configs.sound_body(self.path / CONFIG):
+                configs.write_config(self.path / CONFIG, self.config)
             (self.path / records.FOLDER).mkdir(exist_ok=True)
             attributes = prov.of_config(self.config, self.config_hash)
+            if earlier:
+                attributes[configs.EARLIER] = [prov.of_config(one, one.hash) for one in earlier]
             groups = {name: list(some) for name, some in groupby(self.units, key=lambda unit: unit.group)}
             for name, content in layout.metadata(groups, self.times, self.contents, attributes).items():
                 path = self.path / name
@@ -336,14 +339,7 @@ def _create(path: Path, config: Config, registered: bytes) -> None:
     # No lock: the parts of a job array may all begin at once.
     if registered:
         write_atomically(path / REGISTERED, registered)
-    write_config(path / CONFIG, config, new=True)
-
-
-def _another(path: Path, differing: Sequence[str]) -> RunFolderError:
-    return RunFolderError(
-        f"{path} holds a run of another configuration; choose another folder, or make equal: "
-        + "; ".join(differing)
-    )
+    configs.write_config(path / CONFIG, config, new=True)
 
 
 def _usable(path: Path) -> AbstractContextManager[None]:

@@ -115,7 +115,7 @@ def being_written(folder: RunFolder) -> bool:
         import fcntl
 
         with (folder.path / ".lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # parts of a job array share it
     except BlockingIOError:
         return True
     except (ImportError, OSError):  # never locked, or no way to know
