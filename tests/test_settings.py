@@ -163,7 +163,9 @@ def test_a_job_uses_the_cores_that_it_was_given(told, cores, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["run c.toml --out run", "doctor", "bench"])
+@pytest.mark.parametrize(
+    "command", ["run c.toml --out run", "run c.toml --set model=dense-vector --out run", "doctor", "bench"]
+)
 def test_a_setting_of_the_shell_that_jax_does_not_understand(command, tmp_path):
     (tmp_path / "c.toml").write_text('model = "sparse-vector"\n[grid]\nN = [9]\nd = [3]\nm = [3]\n')
     found = subprocess.run(

@@ -36,7 +36,8 @@ def part_of(text: str, label: str = "part", environment: Mapping[str, str] = os.
     """The part that a text names: "3/16", or "auto", which asks the batch system.
 
     Slurm: the task of a job array (SLURM_ARRAY_TASK_ID among SLURM_ARRAY_TASK_COUNT), or the task of a job step
-    (SLURM_PROCID among SLURM_NTASKS). PBS: PBS_ARRAY_INDEX, among MBSIM_PARTS, which PBS does not tell.
+    (SLURM_PROCID among SLURM_NTASKS; in an array, among those that srun starts in each of its tasks,
+    SLURM_STEP_NUM_TASKS). PBS: PBS_ARRAY_INDEX, among MBSIM_PARTS, which PBS does not tell.
 
     Raises:
         ConfigError: the text is neither, or no batch system says which part it is.
@@ -87,4 +88,7 @@ def _automatic(label: str, environment: Mapping[str, str]) -> Part:
     place = (index - (first or 0)) // step + 1
     if not 1 <= place <= count:
         raise ConfigError(f"{label} auto: task {index} is not among {count} parts that begin with {first}")
+    processes, mine = number("SLURM_STEP_NUM_TASKS", 1) or 1, number("SLURM_PROCID", 0) or 0
+    if number("SLURM_ARRAY_TASK_ID") is not None and mine < processes:  # srun starts several in each task
+        return Part((place - 1) * processes + mine + 1, count * processes)
     return Part(place, count)

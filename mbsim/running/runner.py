@@ -67,6 +67,8 @@ def run(
         return dataset.open_run(out)
     if part is not None:
         raise ConfigError(f"part {part.index}/{part.count}: parts meet in a run folder; name one as out")
+    if dask is None:
+        check_platforms()
     check(settings)
     check_dataset(settings, host_memory())
     everything = units(settings)
@@ -103,6 +105,8 @@ def train(
         label: what errors call that address.
         part: which units this process takes, if not all; of several hosts of one JAX program, each takes its own.
     """
+    if dask is None:
+        check_platforms()
     check(config)
     part = part or _part_of_host()
     with _computer(dask, label) as compute, _disk_full_is_told(out):
@@ -159,9 +163,8 @@ def _part_of_host() -> Part | None:
 
 @contextmanager
 def _computer(dask: str | None, label: str = "dask") -> Iterator[Compute]:
-    """What trains: this process, whose devices must be there, or the workers of a cluster."""
+    """What trains: this process, or the workers of a cluster."""
     if dask is None:
-        check_platforms()
         yield _compute
         return
     with distributed.cluster(dask, label) as client:

@@ -212,6 +212,15 @@ def test_the_part_of_a_task_of_an_array(told, part):
         part_of("auto", environment=environment)
 
 
+@pytest.mark.parametrize(("step", "mine", "part"), [(3, 0, "4 of 12"), (3, 2, "6 of 12"), (1, 0, "2 of 4")])
+def test_the_part_of_a_process_that_srun_starts_in_a_task_of_an_array(step, mine, part):
+    """The script of a task is one process, however many its step might have."""
+    given = {"ID": 1, "MIN": 0, "MAX": 3, "COUNT": 4}
+    environment = {SLURM + name: str(value) for name, value in given.items()}
+    environment |= {"SLURM_STEP_NUM_TASKS": str(step), "SLURM_PROCID": str(mine), "SLURM_NTASKS": "3"}
+    assert str(part_of("auto", environment=environment)) == f"part {part}"
+
+
 def test_the_part_of_a_task_of_pbs():
     given = {"PBS_ARRAY_INDEX": "3", "MBSIM_PARTS": "8"}
     assert str(part_of("auto", environment=given)) == "part 3 of 8"
