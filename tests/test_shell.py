@@ -63,6 +63,26 @@ def place(tmp_path_factory):
     return folder
 
 
+def test_a_reader_that_goes_does_not_end_the_command(place):
+    """As `mbsim status FOLDER | head -0`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command("status", "run 目"), cwd=place, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@SLOW
+def test_a_run_goes_on_when_its_reader_has_gone(place):
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = command("run", "c ü.toml", "--out", "unread")
+    done = subprocess.run(words, cwd=place, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert done.returncode == 0
+    xr.testing.assert_equal(mbsim.open_run(place / "unread"), mbsim.open_run(place / "run 目"))
+
+
 @SLOW
 def test_settings_of_jax_change_no_bit(place):
     mbsim_says(place, "run", "c ü.toml", "--out", "set", **OF_JAX)

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -60,7 +60,19 @@ def say(text: str) -> None:
     lines = text.split("\n")
     if is_terminal(sys.stdout):
         lines = [part for line in lines for part in _broken(line, max(MARGIN, Console().width))]
-    print("\n".join(lines), flush=True)
+    _print("\n".join(lines), sys.stdout)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print at once. When whoever read has gone, as `head` does, what is said there from then on is lost, and a run
+    goes on.
+    """
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _broken(line: str, width: int) -> list[str]:
@@ -74,7 +86,7 @@ def _broken(line: str, width: int) -> list[str]:
 
 def note(text: str) -> None:
     """A line for people, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    _print(text, sys.stderr)
 
 
 def print_critical(critical: "Sequence[Critical]") -> None:
