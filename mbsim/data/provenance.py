@@ -6,6 +6,7 @@ unit when a run is resumed elsewhere; `joined` then keeps the distinct values. E
 "" where not known.
 """
 
+import functools
 import importlib.metadata
 import json
 import subprocess
@@ -44,15 +45,20 @@ def collect(
     import jax  # here, so that datasets can be opened without starting an accelerator
 
     kinds = {device.device_kind for device in (jax.local_devices() if devices is None else devices)}
-    versions = {f"{name}_version": _version(name) for name in ("mbsim", "jax", "jaxlib", "numpy")}
     return {
-        **versions,
+        **_software(),
         "device_kind": ", ".join(sorted(kinds)),
         "engine": engine,
         "engine_reason": engine_reason,
         "prng": str(jax.random.key_impl(jax.random.key(0))) if prng is None else prng,
-        "git_commit": git_commit(),
     }
+
+
+@functools.cache
+def _software() -> dict[str, str]:
+    """Versions and the commit of what this process has loaded: found once, since each launch asks for them."""
+    versions = {f"{name}_version": _version(name) for name in ("mbsim", "jax", "jaxlib", "numpy")}
+    return versions | {"git_commit": git_commit()}
 
 
 def generator(config: Config) -> str:
