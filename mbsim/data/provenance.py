@@ -45,20 +45,15 @@ def collect(
     import jax  # here, so that datasets can be opened without starting an accelerator
 
     kinds = {device.device_kind for device in (jax.local_devices() if devices is None else devices)}
+    versions = {f"{name}_version": _version(name) for name in ("mbsim", "jax", "jaxlib", "numpy")}
     return {
-        **_software(),
+        **versions,
         "device_kind": ", ".join(sorted(kinds)),
         "engine": engine,
         "engine_reason": engine_reason,
         "prng": str(jax.random.key_impl(jax.random.key(0))) if prng is None else prng,
+        "git_commit": _own_commit(),
     }
-
-
-@functools.cache
-def _software() -> dict[str, str]:
-    """Versions and the commit of what this process has loaded: found once, since each launch asks for them."""
-    versions = {f"{name}_version": _version(name) for name in ("mbsim", "jax", "jaxlib", "numpy")}
-    return versions | {"git_commit": git_commit()}
 
 
 def generator(config: Config) -> str:
@@ -101,6 +96,12 @@ def git_commit(package: Path = Path(__file__).parent) -> str:
     return commit and commit + dirty
 
 
+@functools.cache
+def _own_commit() -> str:
+    """That of the source which this process has loaded: each launch asks for it, and git takes a while."""
+    return git_commit()
+
+
 def _installed_commit() -> str:
     """The commit that pip noted when it installed mbsim straight from a repository."""
     try:
@@ -119,6 +120,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+@functools.cache
 def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
