@@ -11,7 +11,7 @@ import pytest
 
 from mbsim.cli import main
 from mbsim.config.configuration import load_config
-from mbsim.engines import devices, reference
+from mbsim.engines import devices, reference, settings
 from mbsim.engines.batched import programs
 from mbsim.engines.settings import PINNED, pinned
 from mbsim.errors import ConfigError
@@ -114,13 +114,42 @@ def test_a_platform_that_is_not_there_is_one_line(monkeypatch, capsys, tmp_path)
     monkeypatch.setattr(devices.jax, "devices", absent)
     monkeypatch.setenv("JAX_PLATFORMS", "tpu")
     with pytest.raises(ConfigError, match=r"jax does not start: Unable to initialize backend 'tpu': no TPU$"):
-        devices.check_platforms()
+        settings.check_shell()
     for command in ("doctor", "bench"):
         assert main([command]) == 2
         assert (
             capsys.readouterr().err
             == "error: jax does not start: Unable to initialize backend 'tpu': no TPU\n"
         )
+
+
+WRONG = {
+    "XLA_FLAGS": (
+        "--xla_nonsense=1",
+        "XLA_FLAGS = '--xla_nonsense=1': Unknown flag in XLA_FLAGS: --xla_nonsense=1",
+    ),
+    "NUMBA_NUM_THREADS": (
+        "0",
+        "numba cannot be imported with the NUMBA_ settings of the shell: Number of threads",
+    ),
+    "JAX_NUM_CPU_DEVICES": ("0", "jax does not start: "),
+    "JAX_PLATFORM_NAME": ("rocm", "jax does not start: Unknown backend"),
+    "JAX_ENABLE_X64": ("maybe", "jax cannot be imported: "),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_setting_that_is_not_understood_is_one_line_and_nothing_is_written(name, tmp_path):
+    (tmp_path / "c.toml").write_text('model = "sparse-vector"\n[grid]\nN = [9]\nd = [3]\nm = [3]\n')
+    value, line = WRONG[name]
+    found = subprocess.run(
+        [sys.executable, "-m", "mbsim.cli", "run", "c.toml", "--out", "run"],
+        cwd=tmp_path, env=os.environ | {name: value}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 2, found.stderr
+    [told] = found.stderr.splitlines()
+    assert told.startswith(f"error: {line}")
+    assert os.listdir(tmp_path) == ["c.toml"]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ Each is really there, in a process of its own.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,37 @@ def test_a_run_goes_on_when_its_reader_has_gone(place):
     os.close(writing)
     assert done.returncode == 0
     xr.testing.assert_equal(mbsim.open_run(place / "unread"), mbsim.open_run(place / "run 目"))
+
+
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a disk that is always full")
+
+
+def onto_a_full_disk(place: Path, *words: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command(*words), cwd=place, stdout=full, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: output is lost: No space left on device"
+
+
+@FULL
+@pytest.mark.parametrize("words", ["--help", "--version", "status 'run 目'"])
+def test_output_that_a_full_disk_takes_away_is_told(place, words):
+    onto_a_full_disk(place, *shlex.split(words))
+
+
+@FULL
+@SLOW
+@pytest.mark.parametrize("errors_too", [False, True])
+def test_a_full_disk_under_the_log_costs_a_run_nothing(place, errors_too):
+    words = ("run", "c ü.toml", "--out", f"unlogged {errors_too}")
+    if errors_too:
+        with open("/dev/full", "w") as full:
+            assert subprocess.run(command(*words), cwd=place, stdout=full, stderr=full).returncode == 1
+    else:
+        onto_a_full_disk(place, *words)
+    xr.testing.assert_equal(mbsim.open_run(place / words[-1]), mbsim.open_run(place / "run 目"))
 
 
 @SLOW

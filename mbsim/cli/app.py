@@ -17,11 +17,12 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mbsim.cli.commands import analyze, bench, doctor, export, merge, report, run, status
-from mbsim.cli.exit_codes import FAILED, INTERRUPTED, USAGE
+from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from mbsim.cli.help_texts import HELP, run_help
 from mbsim.cli.terminal import speak_plainly
 from mbsim.cli.usage import UsageFault, nearest
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
+from mbsim.running.output import give_up, lost, tell
 
 CODES = {errno.ENOSPC: INTERRUPTED, errno.EDQUOT: INTERRUPTED, errno.ENAMETOOLONG: USAGE}
 """Exit codes of errors of the file system; the others are failures."""
@@ -90,15 +91,20 @@ for name, command, short_help, kind in (
 def main(words: Sequence[str]) -> int:
     """Run the command of these words; returns the exit code. Signals are `mbsim.cli.main`'s."""
     speak_plainly()
+    lost.clear()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            return _dispatch(list(words))
+            code = _dispatch(list(words))
+            return _complain(FAILED, f"output is lost: {lost[0]}") if lost and code == DONE else code
         except (ConfigError, DatasetError, RunFolderError, UsageFault) as error:
             return _complain(USAGE, *error.lines)
         except MbsimError as error:
             return _complain(FAILED, *error.lines)
         except OSError as error:
+            if error.filename is None and error.errno in CODES:  # help, say: nothing but what is said has no name
+                give_up(sys.stdout, error)
+                return _complain(FAILED, f"output is lost: {error.strerror}")
             return _complain(CODES.get(error.errno or 0, FAILED), str(error))
         except MemoryError as error:
             return _complain(FAILED, f"not enough memory: {error}")
@@ -131,9 +137,9 @@ def _usage_line(error: Any) -> str:
 
 def _complain(code: int, *lines: str) -> int:
     for line in lines:
-        print(f"error: {line}", file=sys.stderr)
+        tell(f"error: {line}", sys.stderr)
     return code
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    tell(f"warning: {message}", sys.stderr)

@@ -10,12 +10,13 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from mbsim.running.display import is_terminal
+from mbsim.running.output import tell
 
 if TYPE_CHECKING:
     from mbsim.fss.table import Critical
@@ -60,19 +61,7 @@ def say(text: str) -> None:
     lines = text.split("\n")
     if is_terminal(sys.stdout):
         lines = [part for line in lines for part in _broken(line, max(MARGIN, Console().width))]
-    _print("\n".join(lines), sys.stdout)
-
-
-def _print(text: str, stream: TextIO) -> None:
-    """Print at once. When whoever read has gone, as `head` does, what is said there from then on is lost, and a run
-    goes on.
-    """
-    try:
-        print(text, file=stream, flush=True)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+    tell("\n".join(lines), sys.stdout)
 
 
 def _broken(line: str, width: int) -> list[str]:
@@ -86,7 +75,7 @@ def _broken(line: str, width: int) -> list[str]:
 
 def note(text: str) -> None:
     """A line for people, on standard error."""
-    _print(text, sys.stderr)
+    tell(text, sys.stderr)
 
 
 def print_critical(critical: "Sequence[Critical]") -> None:

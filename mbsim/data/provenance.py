@@ -1,20 +1,22 @@
 """Where numbers come from: the attributes that every file and every dataset of mbsim carries.
 
 What the configuration says (`config` as JSON, `config_hash`, `name`, `model`, `rule`, `seed`) is the same for all
-units of a run. What computed them (`FIELDS`: versions, device, engine, generator, commit) may differ from unit to
-unit when a run is resumed elsewhere; `joined` then keeps the distinct values. Every value but `seed` is text,
-"" where not known.
+units of a run. What computed them (`FIELDS`: versions, device, flags of its compiler, engine, generator,
+commit) may differ from unit to unit when a run is resumed elsewhere; `joined` then keeps the distinct values. Every
+value but `seed` is text, "" where not known.
 """
 
 import functools
 import importlib.metadata
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mbsim.config.configuration import Config
+from mbsim.engines.settings import FLAGS
 from mbsim.sampling.examples import IN_TILES
 from mbsim.sampling.streams import GENERATOR
 
@@ -24,6 +26,7 @@ FIELDS = (
     "jaxlib_version",
     "numpy_version",
     "device_kind",
+    "compiler_flags",
     "engine",
     "engine_reason",
     "prng",
@@ -49,6 +52,7 @@ def collect(
     return {
         **versions,
         "device_kind": ", ".join(sorted(kinds)),
+        "compiler_flags": " ".join(os.environ[name] for name in FLAGS if os.environ.get(name)),
         "engine": engine,
         "engine_reason": engine_reason,
         "prng": str(jax.random.key_impl(jax.random.key(0))) if prng is None else prng,

@@ -70,7 +70,7 @@ def use_all_cores() -> None:
         ConfigError: it does not start; the line names the setting that is in the way.
         Forked: it cannot.
     """
-    _check_fork()
+    check_fork()
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not chosen and jax.config.jax_num_cpu_devices == -1:  # type: ignore[attr-defined]
         with suppress(RuntimeError):  # the backend runs already: its devices are what there is
@@ -119,21 +119,8 @@ def use_share(count: int) -> None:
         use_all_cores()
 
 
-def check_platforms() -> None:
-    """See, before anything is written, that JAX can start where the shell has set something for it: that it
-    understands the setting; and, where that says which devices it uses, that they are there, which starts it.
-
-    Raises:
-        ConfigError, Forked: as `use_all_cores`.
-    """
-    _check_fork()
-    if any(name.startswith("JAX_") for name in os.environ):
-        jax.__version__  # noqa: B018 (imports it)
-    if os.environ.get(PLATFORMS, ""):
-        use_all_cores()
-
-
-def _check_fork() -> None:
+def check_fork() -> None:
+    """Raises `Forked` where JAX would wait for ever."""
     if _Jax.forked:
         raise Forked(
             "this process was forked from one in which jax runs, and would wait for ever: run mbsim in the "

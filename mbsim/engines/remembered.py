@@ -15,11 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from mbsim.engines.protocol import Engine, Task
+from mbsim.engines.settings import FLAGS
 from mbsim.lazy import jax
 
 PACKAGES = "jax", "jaxlib", "numba", "llvmlite", "numpy", "optax"
-FLAGS = "XLA_FLAGS", "LIBTPU_INIT_ARGS"
-"""Variables of the shell that change what a compiler does."""
 COMPILERS = "jax-", "jax_", "nvidia-", "nvidia_", "libtpu"
 """How the names of packages begin that compile for accelerators."""
 DRIVER = Path("/proc/driver/nvidia/version")

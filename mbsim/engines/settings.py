@@ -2,14 +2,25 @@
 
 `JAX_ENABLE_X64=1`, say, which many programs of this field want, makes numbers of 64 bits where 32 are meant. Each
 setting is put in force for the thread that computes and for as long as it does; the user's own work keeps theirs.
+What cannot be put right is refused before anything is written (`check_shell`).
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from mbsim.engines import devices
+from mbsim.errors import ConfigError
 from mbsim.lazy import jax
 
+FLAGS = "XLA_FLAGS", "LIBTPU_INIT_ARGS"
+"""Variables of the shell that change what a compiler does."""
+OF_DEVICES = devices.PLATFORMS, "JAX_PLATFORM_NAME", "JAX_NUM_CPU_DEVICES"
+"""Those that say which devices JAX has."""
+READS_FLAGS = "from jaxlib import xla_client; xla_client.make_cpu_client()"
 PINNED: dict[str, Any] = {
     "enable_x64": False,
     "numpy_dtype_promotion": "standard",
@@ -44,3 +55,36 @@ def pinned() -> Iterator[None]:
         for name, value in PINNED.items():
             stack.enter_context(getattr(jax, name)(value))
         yield
+
+
+def check_shell() -> None:
+    """See, before anything is written, that what the shell has set for JAX, its compiler and numba is understood;
+    and, where it says which devices are used, that they are there, which starts JAX.
+
+    Raises:
+        ConfigError, Forked: as `devices.use_all_cores`; the line names the setting.
+    """
+    devices.check_fork()
+    if any(name.startswith("JAX_") for name in os.environ):
+        jax.__version__  # noqa: B018 (imports it)
+    if flags := os.environ.get("XLA_FLAGS", ""):
+        _check_flags(flags)
+    if any(name.startswith("NUMBA_") for name in os.environ):
+        try:
+            import numba  # noqa: F401
+        except ValueError as error:
+            raise ConfigError(
+                f"numba cannot be imported with the NUMBA_ settings of the shell: {error}"
+            ) from None
+    if any(os.environ.get(name) for name in OF_DEVICES):
+        devices.use_all_cores()
+
+
+def _check_flags(flags: str) -> None:
+    """Have another process read them: the compiler ends the one in which it meets a flag that it does not know."""
+    done = subprocess.run(
+        [sys.executable, "-c", READS_FLAGS], stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    if done.returncode:
+        told = done.stderr.strip().splitlines() or ["the compiler does not start"]
+        raise ConfigError(f"XLA_FLAGS = {flags!r}: {told[-1].rpartition('] ')[2]}")

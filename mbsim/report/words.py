@@ -208,7 +208,7 @@ def critical_caption(ds: xr.Dataset, discontinuous: str) -> str:
 
 
 def provenance(ds: xr.Dataset) -> list[tuple[str, str]]:
-    """Name and text of everything that identifies the numbers: hash, versions, device, generator, commit."""
+    """Name and text of everything that identifies the numbers: hash, versions, device, flags, generator, commit."""
     names = {
         "config_hash": "configuration hash",
         "mbsim_version": "mbsim",
@@ -218,6 +218,7 @@ def provenance(ds: xr.Dataset) -> list[tuple[str, str]]:
         "numpy_version": "numpy",
         "engine": "engine",
         "device_kind": "device",
+        "compiler_flags": "flags of the compiler",
         "prng": "random generator",
     }
     return [(words, str(ds.attrs[name])) for name, words in names.items() if ds.attrs.get(name)]

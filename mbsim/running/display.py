@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.spinner import Spinner
 
+from mbsim.running.output import tell
 from mbsim.running.progress import Progress as Report
 from mbsim.text import counted, duration, si
 
@@ -95,7 +96,7 @@ class Lines:
             f"{report.proposals_done / report.proposals:.0%}",
             *pace(report),
         ]
-        print(f"{', '.join(state)}: {report.doing}", file=sys.stderr, flush=True)
+        tell(f"{', '.join(state)}: {report.doing}", sys.stderr)
 
 
 class Bar:

@@ -21,7 +21,7 @@ from mbsim.data import dataset, provenance
 from mbsim.data.store import RunFolder
 from mbsim.engines import shares
 from mbsim.engines.choice import FASTEST
-from mbsim.engines.devices import check_platforms
+from mbsim.engines.settings import check_shell
 from mbsim.errors import ConfigError, MbsimError
 from mbsim.plan.memory import check_dataset, check_memory, host_memory
 from mbsim.plan.parts import Part
@@ -68,7 +68,7 @@ def run(
     if part is not None:
         raise ConfigError(f"part {part.index}/{part.count}: parts meet in a run folder; name one as out")
     if dask is None:
-        check_platforms()
+        check_shell()
     check(settings)
     check_dataset(settings, host_memory())
     everything = units(settings)
@@ -106,7 +106,7 @@ def train(
         part: which units this process takes, if not all; of several hosts of one JAX program, each takes its own.
     """
     if dask is None:
-        check_platforms()
+        check_shell()
     check(config)
     part = part or _part_of_host()
     with _computer(dask, label) as compute, _disk_full_is_told(out):

@@ -23,11 +23,12 @@ def command(
     from mbsim.cli import terminal
     from mbsim.data.files import must_be_new, one_line_errors, write_atomically
     from mbsim.engines.devices import use_all_cores
-    from mbsim.engines.settings import pinned
+    from mbsim.engines.settings import check_shell, pinned
     from mbsim.errors import DatasetError
 
     if file is not None:
         must_be_new(file)  # before minutes of timing, not after
+    check_shell()
     use_all_cores()  # before JAX starts, which the next import does
     from mbsim.running import bench, bench_sgd, bench_tables
 
