@@ -24,6 +24,7 @@ from small_runs import CONFIG, finely_cut, result_of
 
 import mbsim
 from mbsim.config.configuration import load_config
+from mbsim.data import provenance
 from mbsim.data.store import RunFolder
 from mbsim.engines import devices
 from mbsim.errors import ConfigError
@@ -183,6 +184,24 @@ def test_workers_of_another_version_are_refused_by_name(tmp_path, scheduler, oth
     )
     assert all(re.fullmatch(pattern, line) for line in told.value.lines)
     assert not (tmp_path / "run").exists()
+
+
+def commit_of_a_worker() -> str:
+    return "c0ffee" if threading.current_thread() is threading.main_thread() else "decaf"
+
+
+def test_workers_of_another_commit_are_refused_by_name(tmp_path, scheduler, monkeypatch):
+    monkeypatch.setattr(provenance, "git_commit", commit_of_a_worker)
+    with pytest.raises(ConfigError) as told:
+        mbsim.run(CONFIG, tmp_path / "run", dask=scheduler)
+    assert len(told.value.lines) == 2
+    pattern = (
+        rf"dask {scheduler}: worker tcp://\S+ is refused: it has mbsim's commit decaf, and here is c0ffee"
+    )
+    assert all(re.fullmatch(pattern, line) for line in told.value.lines)
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(provenance, "git_commit", lambda: "")  # installed from a wheel
+    assert (mbsim.run(CONFIG, tmp_path / "run", dask=scheduler).status == 1).all()
 
 
 def test_a_worker_that_comes_later_is_refused_too(scheduler, other_versions, monkeypatch):

@@ -222,6 +222,18 @@ def test_exactly_the_damaged_unit_is_missing(folder, file):
     assert folder.missing() == []
 
 
+@pytest.mark.parametrize("file", [record, chunk])
+def test_a_folder_in_the_place_of_a_file_gives_way_if_it_is_empty(finished, folder, file):
+    a_folder(file(folder, 1))
+    fill(folder)
+    assert contents(folder.path) == contents(finished.path)
+    a_folder(file(folder, 1))
+    (file(folder, 1) / "mine").touch()
+    with pytest.raises(OSError, match=re.escape(str(file(folder, 1)))):
+        fill(folder)
+    assert (file(folder, 1) / "mine").exists()
+
+
 def test_sound_files_of_another_unit_or_run_are_not_taken(folder, tmp_path):
     shutil.copy(chunk(folder, 2), chunk(folder, 1))
     assert folder.missing() == [folder.units[1]]

@@ -102,7 +102,9 @@ def main(words: Sequence[str]) -> int:
         except MbsimError as error:
             return _complain(FAILED, *error.lines)
         except OSError as error:
-            if error.filename is None and error.errno in CODES:  # help, say: nothing but what is said has no name
+            if (
+                error.filename is None and error.errno in CODES
+            ):  # help, say: nothing but what is said has no name
                 give_up(sys.stdout, error)
                 return _complain(FAILED, f"output is lost: {error.strerror}")
             return _complain(CODES.get(error.errno or 0, FAILED), str(error))

@@ -20,7 +20,6 @@ from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
 from mbsim.errors import RunFolderError
-from mbsim.plan.boxes import extends
 from mbsim.plan.notes import without_effect
 from mbsim.plan.parts import Part
 from mbsim.plan.units import units, work_of
@@ -43,7 +42,7 @@ class Watch:
     def __init__(self, config: Config, path: Path, part: Part | None = None, dask: str | None = None):
         self.config, self.path, self.part = config, path, part
         self.where = f"workers of {dask}" if dask else ""  # if not here
-        self.grown = grown_from(config, path)
+        self.before = held(path)
         self.first: Progress | None = None
         self.newest: Progress | None = None
         self.display = best_display()
@@ -54,7 +53,7 @@ class Watch:
         self.newest = progress
         if self.first is None:
             self.first = progress
-            say_plan(self.config, self.path, progress, False, self.part, self.grown, self.where)
+            say_plan(self.config, self.path, progress, False, self.part, self.before, self.where)
         if self.first.units_done < self.first.units:
             self.display.show(progress)
 
@@ -135,8 +134,8 @@ def _interrupted(reason: str, watch: Watch, command: Sequence[str]) -> int:
 def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     """Say what `train` would do, or raise what it would raise before it computes; writes nothing."""
     runner.check(config)
-    grown = grown_from(config, path)
-    if holds_run(path):
+    before = held(path)
+    if before is not None:
         folder = RunFolder.create_or_open(path, config)
         mine = folder.units if part is None else part.of(folder.units)
         todo = folder.missing(mine)
@@ -147,10 +146,12 @@ def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     else:
         mine = units(config) if part is None else part.of(units(config))
         todo, rate, damaged = list(mine), None, 0
-    say_plan(config, path, runner.outset(config, mine, todo, damaged), dry=True, part=part, grown=grown)
+    say_plan(config, path, runner.outset(config, mine, todo, damaged), dry=True, part=part, before=before)
     if todo and rate:
         left = sum(work_of(unit, config) for unit in todo)
         terminal.say(f"at the rate of what is done, about {duration(left / rate)} more")
+    elif todo:
+        terminal.say("how long it takes is known when some units are done: ask again then, or `mbsim status`")
     terminal.say("nothing was computed or written (--dry-run)")
 
 
@@ -160,13 +161,10 @@ def _holds_something(path: Path) -> bool:
         return path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir()))
 
 
-def grown_from(config: Config, path: Path) -> Config | None:
-    """The smaller configuration of the folder, which this one extends; None if it does not, or there is none."""
+def held(path: Path) -> Config | None:
+    """The configuration that the folder has; None where there is no run."""
     with one_line_errors(RunFolderError, f"{path} cannot be used as a run folder"):
-        if not holds_run(path):
-            return None
-        there = read_config(path / CONFIG)
-    return there if there.hash != config.hash and extends(config, there) else None
+        return read_config(path / CONFIG) if holds_run(path) else None
 
 
 def say_plan(
@@ -175,10 +173,13 @@ def say_plan(
     progress: Progress,
     dry: bool,
     part: Part | None = None,
-    grown: Config | None = None,
+    before: Config | None = None,
     where: str = "",
 ) -> None:
-    """Model and grid, how much work that is, and what of it is to be done, where: on the devices here, by default."""
+    """Model and grid, how much work that is, and what of it is to be done, where: on the devices here, by default.
+
+    before: the configuration that the folder had, if any, before this run.
+    """
     grid = config.grid
     if isinstance(grid.m, RelativeM):
         sizes = f"{_listed(grid.m.values)} times {grid.m.unit}"
@@ -199,15 +200,19 @@ def say_plan(
         f"{students} of {teachers}, {config.dynamics.length:,} {rule.time.many}{share}: "
         f"{si(progress.proposals)} {rule.work.many} in {work} of work"
     )
+    if not progress.units:
+        terminal.say(f"{path}: there are fewer units than parts, and none is left for {part}")
+        return
     if progress.units_done == progress.units:
         done = f"all {work} are" if progress.units > 1 else "its one unit is"
         terminal.say(f"{path}: {done} done, nothing to compute")
         return
     state = "a new run"
-    if progress.units_done or progress.damaged:
-        state = f"{progress.units_done} of {work} are done, {progress.units - progress.units_done} to go"
-    if grown is not None:
-        state = "grows by " + "; ".join(differences(grown, config)) + f": {state}"
+    if before is not None:
+        verb = "are" if progress.units > 1 else "is"
+        state = f"{progress.units_done} of {work} {verb} done, {progress.units - progress.units_done} to go"
+    if before is not None and before.hash != config.hash:
+        state = "grows by " + "; ".join(differences(before, config)) + f": {state}"
     if progress.damaged:
         state += f", {progress.damaged} of them because it was damaged"
     terminal.say(f"{path}: {state}" + ("" if dry else f", on {where or _devices()}"))

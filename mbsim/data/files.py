@@ -38,7 +38,8 @@ def write_atomically(path: Path, *parts: bytes) -> None:
 
 def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None:
     """Write under a temporary name in the folder `beside`, of the same file system, and rename: `path` has the whole
-    content or what it had before, and on any error nothing else is left.
+    content or what it had before, and on any error nothing else is left. An empty folder in its place goes; the error
+    names one that is not.
 
     durable: whether to wait until the disk has it (some milliseconds), so that it survives a power cut as well.
     """
@@ -49,7 +50,11 @@ def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except IsADirectoryError:
+            path.rmdir()
+            os.replace(temporary, path)
     except BaseException as error:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
         if (

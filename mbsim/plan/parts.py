@@ -37,7 +37,8 @@ def part_of(text: str, label: str = "part", environment: Mapping[str, str] = os.
 
     Slurm: the task of a job array (SLURM_ARRAY_TASK_ID among SLURM_ARRAY_TASK_COUNT), or the task of a job step
     (SLURM_PROCID among SLURM_NTASKS; in an array, among those that srun starts in each of its tasks,
-    SLURM_STEP_NUM_TASKS). PBS: PBS_ARRAY_INDEX, among MBSIM_PARTS, which PBS does not tell.
+    SLURM_STEP_NUM_TASKS). PBS: PBS_ARRAY_INDEX (of Torque: PBS_ARRAYID), among MBSIM_PARTS, which PBS does not
+    tell.
 
     Raises:
         ConfigError: the text is neither, or no batch system says which part it is.
@@ -76,7 +77,7 @@ def _automatic(label: str, environment: Mapping[str, str]) -> Part:
                     "submit a range, such as --array=1-16, or give i/n"
                 )
     else:
-        index, first, count = number("PBS_ARRAY_INDEX"), 1, number(COUNT)
+        index, first, count = number("PBS_ARRAY_INDEX", number("PBS_ARRAYID")), 1, number(COUNT)
         if index is not None and not count:
             raise ConfigError(f"{label} auto: PBS does not say how many parts there are: set {COUNT}")
     if index is None:

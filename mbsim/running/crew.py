@@ -1,12 +1,14 @@
 """The workers of a dask cluster: how many there are, and whether they are fit to compute a unit.
 
-A worker with another version of mbsim or of jax would give other bits than this process would: it is refused by
-name and is given nothing. Workers may come and go at any time.
+A worker with another version of mbsim or of jax, or with another commit of mbsim, might give other bits than this
+process would: it is refused by name and is given nothing. Workers may come and go at any time.
 """
 
 import importlib.metadata
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mbsim.data import provenance
 from mbsim.errors import MbsimError
 from mbsim.text import counted
 
@@ -55,13 +57,24 @@ class Crew:
         found: dict[str, str] = {}
         for package in PACKAGES:
             here = importlib.metadata.version(package)
-            told = self._client.run(importlib.metadata.version, package, workers=workers, on_error="return")
-            for worker, there in told.items():
-                if isinstance(there, OSError) or there == here:  # it has gone meanwhile, or is fit
-                    continue
-                has = f"{package} {there}" if isinstance(there, str) else f"no {package}"
-                found.setdefault(worker, f"worker {worker} is refused: it has {has}, and here is {here}")
+            for worker, there in self._ask(workers, importlib.metadata.version, package).items():
+                if there != here:
+                    has = f"{package} {there}" if isinstance(there, str) else f"no {package}"
+                    found.setdefault(worker, f"worker {worker} is refused: it has {has}, and here is {here}")
+        here, fit = provenance.git_commit(), [worker for worker in workers if worker not in found]
+        for worker, there in self._ask(fit, provenance.git_commit).items():
+            if "" not in (here, there) and there != here:  # not known where mbsim was installed from a wheel
+                found[worker] = (
+                    f"worker {worker} is refused: it has mbsim's commit {there}, and here is {here}"
+                )
         return found
+
+    def _ask(self, workers: list[str], function: Callable[..., str], *arguments: str) -> dict[str, object]:
+        """What a function gives on each worker, or the error; nothing of those that have gone meanwhile."""
+        if not workers:  # of none, dask would ask all
+            return {}
+        told = self._client.run(function, *arguments, workers=workers, on_error="return")
+        return {worker: there for worker, there in told.items() if not isinstance(there, OSError)}
 
     def __str__(self) -> str:
         """How many there are, in words."""

@@ -12,6 +12,8 @@ from itertools import accumulate, pairwise
 from mbsim.data import netcdf_units
 from mbsim.data import provenance as prov
 from mbsim.data.configs import CONFIG
+from mbsim.data.files import LOCK
+from mbsim.data.layout import ROOT
 from mbsim.data.records import State
 from mbsim.data.store import RunFolder
 from mbsim.plan.units import Unit, work_of
@@ -83,21 +85,29 @@ def counts(found: Mapping[Unit, State]) -> dict[str, int]:
 
 
 def rate(folder: RunFolder, done: Iterable[Unit]) -> float | None:
-    """How much work was done in a second, by the times of the records of units that are done; None if all of them
-    were written at once.
+    """How much work was done in a second, by the times of the records of units that are done; None if nobody
+    knows when it began.
 
     Units that were trained together are written one right after the other: their work took the time since those
-    before them were written. The median over all work leaves out pauses and interruptions.
+    before them were written, or since the process began of which that is known. The median over all work leaves out
+    other pauses and interruptions.
     """
     written = sorted(
         (folder.record_path(unit).stat().st_mtime, work_of(unit, folder.config)) for unit in done
     )
+    begun = [path.stat().st_mtime for path in (folder.path / LOCK, folder.path / ROOT) if path.exists()]
     together: list[tuple[float, int]] = []
     for time, work in written:
         if together and time - together[-1][0] <= AT_ONCE:
             work += together.pop()[1]
         together.append((time, work))
-    rates = sorted((work / (end - begin), work) for (begin, _), (end, work) in pairwise(together))
+    within, first = [], []  # rates and work
+    for (before, _), (end, work) in pairwise([(0.0, 0), *together]):
+        if starts := [time for time in begun if before < time < end]:
+            first.append((work / (end - max(starts)), work))
+        elif before:
+            within.append((work / (end - before), work))
+    rates = sorted(within or first)  # what a process does first takes compiling as well
     upto = list(accumulate(work for _, work in rates))
     return rates[bisect_left(upto, upto[-1] / 2)][0] if rates else None
 
@@ -114,7 +124,7 @@ def being_written(folder: RunFolder) -> bool:
     try:
         import fcntl
 
-        with (folder.path / ".lock").open() as file:
+        with (folder.path / LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # parts of a job array share it
     except BlockingIOError:
         return True

@@ -54,6 +54,20 @@ def test_time_left_where_units_are_written_many_at_once(tmp_path):
         assert status.rate(folder, todo[:8]) is None  # nobody knows when it began
 
 
+def test_a_pause_before_a_run_grew_counts_as_no_work(tmp_path):
+    """N = 9, and an hour later N = 11, for which a process took 20 s: of the first nobody knows when it began."""
+    config = small_config(N=[9, 11], d=[3])
+    folder = RunFolder.create_or_open(tmp_path / "run", config)
+    fill(folder)
+    for unit in folder.units:
+        at = {9: 1000, 11: 4620}[unit.N]
+        os.utime(folder.record_path(unit), (at, at))
+    work = sum(work_of(unit, config) for unit in folder.units if unit.N == 11)
+    for began, seconds in ((4600, 20), (990, 3620)):  # there was a pause; one process did both
+        os.utime(folder.path / "zarr.json", (began, began))
+        assert status.rate(folder, folder.units) == pytest.approx(work / seconds, rel=0.01)
+
+
 def test_status_of_a_run_that_has_just_begun(mbsim, here):
     folder = RunFolder.create_or_open(here / "new", load_config("tiny.toml"))
     output = mbsim("status new")[1]

@@ -179,6 +179,10 @@ def test_parts_share_a_folder_and_the_last_prints_the_result(mbsim, monkeypatch,
     monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "3")
     assert "2 units of work" in mbsim("run tiny.toml --out shared --part auto --dry-run")[1]
     assert "other parts have 1 unit to go" in mbsim("run tiny.toml --out shared --part auto")[1]
+    assert (
+        "shared: 0 of 1 unit is done, 1 to go" in mbsim("run tiny.toml --out shared --part 3/3 --dry-run")[1]
+    )
+    assert "none is left for part 7 of 9" in mbsim("run tiny.toml --out shared --part 7/9")[1]
     code, output, _ = mbsim("run tiny.toml --out shared --part 3/3")
     assert "figure: shared/order_parameter.png" in output
     mbsim("run tiny.toml --out whole")
@@ -222,6 +226,8 @@ def test_the_part_of_a_process_that_srun_starts_in_a_task_of_an_array(step, mine
 
 
 def test_the_part_of_a_task_of_pbs():
+    torque = {"PBS_ARRAYID": "3", "MBSIM_PARTS": "8"}
+    assert str(part_of("auto", environment=torque)) == "part 3 of 8"
     given = {"PBS_ARRAY_INDEX": "3", "MBSIM_PARTS": "8"}
     assert str(part_of("auto", environment=given)) == "part 3 of 8"
     with pytest.raises(ConfigError, match="PBS does not say how many parts there are: set MBSIM_PARTS"):
