@@ -41,6 +41,7 @@ from mbsim.fss.resample import generator
 from mbsim.fss.resampled import Resampled
 from mbsim.fss.samples import (
     all_equal,
+    counted,
     notes_of,
     order_parameter_of,
     samples_of,
@@ -131,12 +132,13 @@ def midpoints(
         at = dict(zip(names, index, strict=True))
         labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
         students = values.isel(at).to_numpy().astype(float)
-        points = _Points(*used(m, students))
+        of = counted(students)
+        points = _Points(*used(m, students, of))
         fit = _Fit(
             order_parameter, design.control, scale == "log", minimum_rise, design.bootstrap, systematic
         )
         found = _analyse(points, fit, generator(design.seed, labels), ready.get(_key(labels)))
-        notes = notes_of(m, students, design.control)
+        notes = notes_of(m, students, design.control, of)
         if all_equal(notes):
             unknown = (np.nan, np.nan)
             found = found._replace(

@@ -138,36 +138,45 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
         at = dict(zip(dims, index, strict=True))
         labels: dict[str, Label] = {dim: first[dim][at[dim]].item() for dim in dims}
         raw = {name: values.isel(at).to_numpy().astype(float) for name, values in whole.items()}
-        twice, points = counted(raw[names[0]])
-        fields = {name: without(values, twice)[..., points] for name, values in raw.items()}
-        notes = notes_of(m, raw[names[0]], control)
-        found.append(Ensemble(labels, float(labels[size]), m[points], fields, notes))
+        of = counted(raw[names[0]])
+        fields = {name: without(values, of.left_out)[..., of.points] for name, values in raw.items()}
+        notes = notes_of(m, raw[names[0]], control, of)
+        found.append(Ensemble(labels, float(labels[size]), m[of.points], fields, notes))
     return found
 
 
-def counted(values: Array) -> tuple[Copies, NDArray[np.bool_]]:
-    """Copies among the students, which count once, and the values of m that at least half of the teachers have.
-
-    Teachers without any data count as copies: they tell nothing.
+class Counted(NamedTuple):
+    """Which students count. `copies` do once; `left_out` are those and, as if they were copies, teachers without any
+    data, which tell nothing; `points`: the values of the control that at least half of the others have.
     """
+
+    copies: Copies
+    left_out: Copies
+    points: NDArray[np.bool_]
+
+
+def counted(values: Array) -> Counted:
+    """Which students (teacher, replica, point) count."""
     has = np.asarray(np.isfinite(values).any(axis=1))
     found = copies(values)
     none = np.asarray(found.teachers | ~has.any(axis=1))
-    return found._replace(teachers=none), has[~none].sum(axis=0) * 2 >= max(1, int((~none).sum()))
+    points = has[~none].sum(axis=0) * 2 >= max(1, int((~none).sum()))
+    return Counted(found, found._replace(teachers=none), points)
 
 
-def notes_of(m: Array, values: Array, control: str) -> tuple[Reason, ...]:
-    """What must be known of students (teacher, replica, point) beside the numbers that follow from them."""
+def notes_of(m: Array, values: Array, control: str, of: Counted) -> tuple[Reason, ...]:
+    """What must be known of students (teacher, replica, point), of which those of `of` count, beside the numbers that
+    follow from them.
+    """
     notes = []
-    found = copies(values)
+    found = of.copies
     twice, again = int(found.teachers.sum()), int(found.students.sum())
     if twice:
         notes.append(because("equal_students", count=twice, of=len(values)))
     if again:
         students = int(np.isfinite(values[~found.teachers]).any(axis=-1).sum())
         notes.append(because("equal_replicas", count=again, of=students))
-    points = counted(values)[1]
-    dropped = int(np.isfinite(values).any(axis=(0, 1)).sum()) - int(points.sum())
+    dropped = int(np.isfinite(values).any(axis=(0, 1)).sum()) - int(of.points.sum())
     if dropped:
         notes.append(because("points_left_out", count=dropped, control=control))
     infinite = np.isinf(values)
@@ -177,12 +186,12 @@ def notes_of(m: Array, values: Array, control: str) -> tuple[Reason, ...]:
     return tuple(notes)
 
 
-def used(m: Array, values: Array) -> tuple[Array, Array]:
+def used(m: Array, values: Array, of: Counted) -> tuple[Array, Array]:
     """The control, and the order parameter there, of the teachers and points that count.
 
     Where all teachers are copies of one they stay: their mean is known, though no error of it.
     """
-    found, points = counted(values)
+    found, points = of.left_out, of.points
     if (~found.teachers).sum() == 1:
         found = found._replace(teachers=np.logical_not(np.isfinite(values).any(axis=(1, 2))))
     return m[points], without(values, found)[..., points]
