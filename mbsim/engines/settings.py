@@ -20,7 +20,7 @@ FLAGS = "XLA_FLAGS", "LIBTPU_INIT_ARGS"
 """Variables of the shell that change what a compiler does."""
 OF_DEVICES = devices.PLATFORMS, "JAX_PLATFORM_NAME", "JAX_NUM_CPU_DEVICES"
 """Those that say which devices JAX has."""
-READS_FLAGS = "from jaxlib import xla_client; xla_client.make_cpu_client()"
+READS_FLAGS = "import jax; jax.devices('cpu')"
 PINNED: dict[str, Any] = {
     "enable_x64": False,
     "numpy_dtype_promotion": "standard",
@@ -82,9 +82,8 @@ def check_shell() -> None:
 
 def _check_flags(flags: str) -> None:
     """Have another process read them: the compiler ends the one in which it meets a flag that it does not know."""
-    done = subprocess.run(
-        [sys.executable, "-c", READS_FLAGS], stderr=subprocess.PIPE, text=True, errors="replace"
-    )
-    if done.returncode:
-        told = done.stderr.strip().splitlines() or ["the compiler does not start"]
-        raise ConfigError(f"XLA_FLAGS = {flags!r}: {told[-1].rpartition('] ')[2]}")
+    command, shell = [sys.executable, "-c", READS_FLAGS], os.environ | {devices.PLATFORMS: "cpu"}
+    done = subprocess.run(command, env=shell, stderr=subprocess.PIPE, text=True, errors="replace")
+    last = done.stderr.strip().rpartition("\n")[2].rpartition("] ")[2]  # after file and line
+    if done.returncode and "XLA_FLAGS" in last:  # other errors will be met here
+        raise ConfigError(f"XLA_FLAGS = {flags!r}: {last}")
