@@ -183,7 +183,7 @@ def test_a_run_that_grew_is_the_run_from_scratch(place, whole):
     smaller = "--set grid.N=[9,13] --set grid.teachers=2 --set grid.m=[5,8] --set grid.replicas=1"
     place.finish(f"mbsim run config.toml --out run {smaller}")
     output, _ = place.finish()
-    assert "run: grows by grid.N is [9, 13] there and [9, 11, 13, 15] here" in output
+    assert "run: grows by N = 11, 15; m = 2, 11; teachers from 2 to 3; replicas from 1 to 3: " in output
     grown, scratch = mbsim.open_run(place.run), mbsim.open_run(whole.run)
     assert grown.identical(scratch)
 

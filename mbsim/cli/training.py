@@ -6,7 +6,7 @@ Everything that the run leaves is in its folder: the units of work, and the figu
 import errno
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -15,7 +15,7 @@ from mbsim.cli import terminal
 from mbsim.cli.drawing import DrawingError, picture
 from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.config.configuration import Config, RelativeM
-from mbsim.data.configs import CONFIG, differences, holds_run, read_config
+from mbsim.data.configs import CONFIG, holds_run, read_config
 from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
@@ -181,14 +181,10 @@ def say_plan(
     before: the configuration that the folder had, if any, before this run.
     """
     grid = config.grid
-    if isinstance(grid.m, RelativeM):
-        sizes = f"{_listed(grid.m.values)} times {grid.m.unit}"
-    else:
-        assert isinstance(grid.m, tuple)  # a range was expanded when it was read
-        sizes = _listed(grid.m)
-    dimensions = [f"N = {_listed(grid.N)}", f"d = {_listed(grid.d)}", f"m = {sizes}"]
-    dimensions += [
-        f"{name} = {_listed(getattr(grid, name))}" for name in config.axes if getattr(grid, name) is not None
+    dimensions = [
+        f"{name} = {_listed(values)}{unit}"
+        for name, (values, unit) in _dimensions(config).items()
+        if getattr(grid, name) is not None
     ]
     named = config.model.kind_name + ("" if config.dynamics.rule is None else f" by {config.rule.title}")
     terminal.say(f"{config.name}: {named}, {'; '.join(dimensions)}")
@@ -212,12 +208,39 @@ def say_plan(
         verb = "are" if progress.units > 1 else "is"
         state = f"{progress.units_done} of {work} {verb} done, {progress.units - progress.units_done} to go"
     if before is not None and before.hash != config.hash:
-        state = "grows by " + "; ".join(differences(before, config)) + f": {state}"
+        state = f"grows by {growth(before, config)}: {state}"
     if progress.damaged:
         state += f", {progress.damaged} of them because it was damaged"
     terminal.say(f"{path}: {state}" + ("" if dry else f", on {where or _devices()}"))
     for line in without_effect(config):
         terminal.note(f"note: {line}")
+
+
+def growth(before: Config, config: Config) -> str:
+    """What the grid has and that of a smaller configuration has not, such as "m = 9, 27; teachers from 4 to 8"."""
+    told = []
+    old = _dimensions(before)
+    for name, (values, unit) in _dimensions(config).items():
+        if more := [value for value in values if value not in old[name][0]]:
+            told.append(f"{name} = {_listed(more)}{unit}")
+    for name in ("teachers", "replicas"):
+        fewer, many = getattr(before.grid, name), getattr(config.grid, name)
+        if many > fewer:
+            told.append(f"{name} from {fewer} to {many}")
+    return "; ".join(told) or "nothing, said in other words"
+
+
+def _dimensions(config: Config) -> Mapping[str, tuple[Sequence[float], str]]:
+    """The values of N, d, m and the rule's axes, and in which unit they are."""
+    grid = config.grid
+    if isinstance(grid.m, RelativeM):
+        m = grid.m.values, f" times {grid.m.unit}"
+    else:
+        assert isinstance(grid.m, tuple)  # a range was expanded when it was read
+        m = grid.m, ""
+    return {"N": (grid.N, ""), "d": (grid.d, ""), "m": m} | {
+        name: (values, "") for name, values in config.axes.items()
+    }
 
 
 def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
