@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     in_main_thread = threading.current_thread() is threading.main_thread()
-    with interruptible() if in_main_thread else nullcontext():
+    with interruptible(ends=arguments is None) if in_main_thread else nullcontext():
         try:
             from mbsim.cli import app
 

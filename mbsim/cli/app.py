@@ -22,6 +22,7 @@ from mbsim.cli.help_texts import HELP, run_help
 from mbsim.cli.terminal import speak_plainly
 from mbsim.cli.usage import UsageFault, nearest
 from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
+from mbsim.running.interrupts import asked
 from mbsim.running.output import give_up, lost, tell
 
 CODES = {errno.ENOSPC: INTERRUPTED, errno.EDQUOT: INTERRUPTED, errno.ENAMETOOLONG: USAGE}
@@ -102,9 +103,10 @@ def main(words: Sequence[str]) -> int:
         except MbsimError as error:
             return _complain(FAILED, *error.lines)
         except OSError as error:
-            if (
-                error.filename is None and error.errno in CODES
-            ):  # help, say: nothing but what is said has no name
+            if asked():  # a terminal that has gone, as the signal said
+                raise
+            nameless = error.filename is None
+            if nameless and error.errno in CODES:  # nothing but what is said is written without a name
                 give_up(sys.stdout, error)
                 return _complain(FAILED, f"output is lost: {error.strerror}")
             return _complain(CODES.get(error.errno or 0, FAILED), str(error))

@@ -1,9 +1,12 @@
 """What is checked of a dataset, once, before anything is computed: numbers that are numbers, each value once."""
 
+import math
+
 import numpy as np
 import xarray as xr
 
 from mbsim.errors import DatasetError
+from mbsim.fss.interval import Label
 
 ALIKE = 1e-9
 """Values of a control closer than this share of its range are one value, told apart by rounding."""
@@ -25,6 +28,14 @@ def real_numbers(values: xr.DataArray, name: str) -> None:
         )
         such = "".join(f", such as {one!r}" for one in values.to_numpy().ravel()[:1].tolist())
         raise DatasetError(f"{name} holds {kind}{such}: must be real numbers{advice}")
+
+
+def label_of(values: xr.DataArray, dim: str, place: int) -> Label:
+    """The label at a place of a dimension. A missing one is the same NaN each time, so that equal labels are equal
+    keys.
+    """
+    label: Label = values[dim][place].item()
+    return math.nan if label != label else label
 
 
 def powers(values: xr.DataArray, name: str) -> None:

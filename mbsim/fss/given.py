@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mbsim.errors import DatasetError
-from mbsim.fss.door import real_numbers
+from mbsim.fss.door import label_of, real_numbers
 from mbsim.fss.interval import Label
 from mbsim.fss.resample import generator
 
@@ -64,7 +64,9 @@ def as_samples(
         inside = np.isfinite(means[place])
         if not inside.any():
             continue
-        here: dict[str, Label] = {dim: values[dim][at].item() for dim, at in zip(labels, place, strict=True)}
+        here: dict[str, Label] = {
+            dim: label_of(values, dim, at) for dim, at in zip(labels, place, strict=True)
+        }
         root = _root(means[place][inside], spreads[place][..., inside], inside, str(error.name))
         # Quantities of one table are taken for independent: each has numbers of its own.
         numbers = _standard(len(root), here | {"quantity": str(values.name)})

@@ -31,6 +31,7 @@ from mbsim.errors import DatasetError
 from mbsim.fss import curve, resample, window
 from mbsim.fss.critical import Critical
 from mbsim.fss.design import SAMPLES, Design, Samples, levels, need_dataset
+from mbsim.fss.door import label_of
 from mbsim.fss.estimators import Study
 from mbsim.fss.interval import Label, Order
 from mbsim.fss.names import MIDPOINT
@@ -130,7 +131,7 @@ def midpoints(
     records = Records[Critical]()
     for index in itertools.product(*(range(values.sizes[name]) for name in names)):
         at = dict(zip(names, index, strict=True))
-        labels: dict[str, Label] = {name: values[name][at[name]].item() for name in names}
+        labels: dict[str, Label] = {name: label_of(values, name, at[name]) for name in names}
         students = values.isel(at).to_numpy().astype(float)
         of = counted(students)
         points = _Points(*used(m, students, of))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mbsim.errors import DatasetError
 from mbsim.fss.copies import Copies, copies, without
 from mbsim.fss.design import SAMPLES, UNNAMED, Design, need_dataset
-from mbsim.fss.door import coordinate, powers, real_numbers
+from mbsim.fss.door import coordinate, label_of, powers, real_numbers
 from mbsim.fss.given import as_samples
 from mbsim.fss.interval import Label
 from mbsim.fss.reasons import Reason, because
@@ -136,7 +136,7 @@ def ensembles(ds: xr.Dataset, names: tuple[str, ...], design: Design) -> list[En
     found = []
     for index in itertools.product(*(range(first.sizes[dim]) for dim in dims)):
         at = dict(zip(dims, index, strict=True))
-        labels: dict[str, Label] = {dim: first[dim][at[dim]].item() for dim in dims}
+        labels: dict[str, Label] = {dim: label_of(first, dim, at[dim]) for dim in dims}
         raw = {name: values.isel(at).to_numpy().astype(float) for name, values in whole.items()}
         of = counted(raw[names[0]])
         fields = {name: without(values, of.left_out)[..., of.points] for name, values in raw.items()}

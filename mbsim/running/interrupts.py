@@ -18,6 +18,9 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
 
+AGAIN = 0.1  # seconds after which a signal that came within an import is looked at again
+
+
 class Interrupted(BaseException):
     """A signal asked for the end; `reason` is its name."""
 
@@ -34,19 +37,25 @@ class _Asked:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(ends: bool = False) -> Iterator[None]:
     """Within, `SIGNALS` raise `Interrupted`. For a process that then ends, in its main thread.
 
     From then to the end of the process further signals are not heard: wrappers (make, srun) pass Ctrl-C on a
     second time, and people press it twice; neither may cut the end short. A SIGHUP that is ignored, as nohup
-    has it, stays ignored.
+    has it, stays ignored. ends: whether the process ends after this in any case: what is done is not undone by a
+    signal that comes while it does.
     """
 
     def stop(number: int, frame: Any) -> None:
-        if not _Asked.under_way:
-            _Asked.reason = _Asked.reason or signal.Signals(number).name
-            _Asked.under_way = True
-            raise Interrupted(_Asked.reason)
+        if _Asked.under_way:
+            return
+        _Asked.reason = _Asked.reason or signal.Signals(number).name
+        if _importing(frame) and hasattr(signal, "setitimer"):
+            before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, stop))
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+            return
+        _Asked.under_way = True
+        raise Interrupted(_Asked.reason)
 
     def dropped(unraisable: Any) -> None:
         if unraisable.exc_type is Interrupted:
@@ -55,7 +64,8 @@ def interruptible() -> Iterator[None]:
             report_others(unraisable)
 
     report_others, sys.unraisablehook = sys.unraisablehook, dropped
-    before = {number: signal.signal(number, stop) for number in SIGNALS if not _kept_ignored(number)}
+    before: dict[int, Any] = {}
+    before |= {number: signal.signal(number, stop) for number in SIGNALS if not _kept_ignored(number)}
     try:
         yield
     finally:
@@ -64,7 +74,14 @@ def interruptible() -> Iterator[None]:
         # SIG_IGN outlasts Python's own end, where its handlers are reset. It comes no earlier, since Python
         # makes an error of a signal that was on its way when SIG_IGN was set.
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if _Asked.reason else handler)
+            signal.signal(number, signal.SIG_IGN if _Asked.reason or ends else handler)
+
+
+def _importing(frame: Any) -> bool:
+    """Whether a module is imported: where compiled code makes its classes, an error may end the process."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _kept_ignored(number: int) -> bool:
