@@ -95,6 +95,8 @@ def main(words: Sequence[str]) -> int:
     lost.clear()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
+        # PYTHONWARNINGS=error would make tracebacks of what is only told.
+        warnings.filters[:] = [one for one in warnings.filters if one[0] != "error"]  # type: ignore[index]
         try:
             code = _dispatch(list(words))
             return _complain(FAILED, f"output is lost: {lost[0]}") if lost and code == DONE else code

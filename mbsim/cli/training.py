@@ -18,7 +18,7 @@ from mbsim.config.configuration import Config, RelativeM
 from mbsim.data.configs import CONFIG, holds_run, read_config
 from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
-from mbsim.data.store import RunFolder
+from mbsim.data.store import RunFolder, strangers
 from mbsim.errors import RunFolderError
 from mbsim.plan.notes import without_effect
 from mbsim.plan.parts import Part
@@ -156,9 +156,9 @@ def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
 
 
 def _holds_something(path: Path) -> bool:
-    """Whether there is a file, or a folder with anything that is not hidden."""
+    """Whether there is a file, or a folder with anything that is not of a run."""
     with one_line_errors(RunFolderError, f"{path} cannot be used as a run folder"):
-        return path.is_file() or (path.is_dir() and any(entry.name[0] != "." for entry in path.iterdir()))
+        return path.is_file() or (path.is_dir() and bool(strangers(path)))
 
 
 def held(path: Path) -> Config | None:

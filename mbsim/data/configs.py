@@ -14,6 +14,7 @@ from mbsim.data import records
 from mbsim.data.files import put_new, write_atomically
 from mbsim.data.layout import ROOT, attributes_of
 from mbsim.errors import MbsimError, RunFolderError
+from mbsim.plan.boxes import extends
 
 CONFIG = "config.toml"
 EARLIER = "earlier"
@@ -39,16 +40,17 @@ def holds_run(folder: Path) -> bool:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration that a run wrote. Where its file was lost, or is so damaged that none can be read, it is
-    taken from the metadata beside it, with a warning.
+    """The configuration that a run wrote. Where its file was lost, is so damaged that none can be read, or is an older
+    one of the same run, it is taken from the metadata beside it, with a warning.
 
     Raises:
-        RunFolderError: the file was not written by a run, or what it says was changed: results of the old and the
-            new configuration would be mixed unnoticed.
+        RunFolderError: the file was not written by a run, what it says was changed, or it is that of another run:
+            results of the old and the new configuration would be mixed unnoticed.
     """
+    own = _of_metadata(path)
     if body := sound_body(path):
-        return stored_config(tomllib.loads(body))
-    text, own = _text(path), _of_metadata(path)
+        return _of_this_run(path, stored_config(tomllib.loads(body)), own)
+    text = _text(path)
     stated = CONFIG_HASH.search(text)
     if not (own or stated or BODY.search(text)):
         raise RunFolderError(
@@ -70,6 +72,24 @@ def read_config(path: Path) -> Config:
     told = differences(own, there, "in the run", "in the file") if own and there else []
     what = f" ({'; '.join(told)})" if told else ""
     raise RunFolderError(f"{path} was changed since the run began{what}: put it back, or use another folder")
+
+
+def _of_this_run(path: Path, there: Config, own: Config | None) -> Config:
+    """What a sound file says, if it agrees with the metadata, `own`. A process that was killed while the run grew has
+    left a larger one than they tell; a smaller one was put back by somebody.
+    """
+    if own is None or own.hash == there.hash or (path.name == CONFIG and extends(there, own)):
+        return there
+    if not extends(own, there):
+        told = "; ".join(differences(own, there, "in the run", "in the file"))
+        raise RunFolderError(
+            f"{path} is that of another run ({told}): put its own back, or use another folder"
+        )
+    warnings.warn(
+        f"{path} is older than this run: its content is taken from {ROOT} beside it, and `mbsim run` puts it back",
+        stacklevel=1,
+    )
+    return own
 
 
 def sound_body(path: Path) -> str:

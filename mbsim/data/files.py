@@ -4,10 +4,12 @@ import errno
 import io
 import os
 import platform
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import xarray as xr
 
@@ -15,6 +17,7 @@ from mbsim.errors import DatasetError, MbsimError, RunFolderError
 
 LOCK = ".lock"
 TEMPORARY = ".tmp-"
+LOOKS, BETWEEN = 10, 0.02  # at a lock that is held, and seconds
 LARGE = 16_384  # bytes; less than that is not worth compressing
 
 
@@ -43,7 +46,7 @@ def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None
 
     durable: whether to wait until the disk has it (some milliseconds), so that it survives a power cut as well.
     """
-    temporary = beside / f"{TEMPORARY}{platform.node()}-{os.getpid()}-{path.name}"
+    temporary = beside / _temporary(path.name)
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -64,9 +67,14 @@ def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None
         raise
 
 
+def _temporary(name: str) -> str:
+    """A name that no other process takes; those of machine and process may be the same in several containers."""
+    return f"{TEMPORARY}{os.urandom(8).hex()}-{name}"
+
+
 def put_new(path: Path, content: bytes) -> None:
     """As `write_atomically`, but what another process wrote there first stays."""
-    temporary = path.with_name(f"{TEMPORARY}new-{platform.node()}-{os.getpid()}-{path.name}")
+    temporary = path.with_name(_temporary(path.name))
     write_atomically(temporary, content)
     try:
         os.link(temporary, path)
@@ -116,7 +124,7 @@ def locked(folder: Path, shared: bool = False) -> Iterator[None]:
         file = (folder / LOCK).open("a+")
     with file:
         try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            _take(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         except BlockingIOError:
             file.seek(0)
             owner = file.read().strip() or "another process"
@@ -133,6 +141,21 @@ def locked(folder: Path, shared: bool = False) -> Iterator[None]:
         yield
 
 
+def _take(file: IO[str], kind: int) -> None:
+    """Lock a file; whoever only looks whether it is locked (`mbsim status`) holds it for a moment."""
+    import fcntl
+
+    for left in reversed(range(LOOKS)):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(BETWEEN)
+        else:
+            return
+
+
 @contextmanager
 def one_line_errors(kind: type[MbsimError], text: str) -> Iterator[None]:
     """Errors of the file system as `kind` with `text`; but not a full disk, which is no wrong usage."""
@@ -141,4 +164,6 @@ def one_line_errors(kind: type[MbsimError], text: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise kind(f"{text}: {error.strerror or error}") from error
+        name = error.filename2 or error.filename
+        where = f" ({name})" if name and str(name) not in text else ""
+        raise kind(f"{text}: {error.strerror or error}{where}") from error

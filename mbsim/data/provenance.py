@@ -20,6 +20,7 @@ from mbsim.engines.settings import FLAGS
 from mbsim.sampling.examples import IN_TILES
 from mbsim.sampling.streams import GENERATOR
 
+BETWEEN = ", "  # values that are joined
 FIELDS = (
     "mbsim_version",
     "jax_version",
@@ -80,12 +81,18 @@ def of_config(config: Config, config_hash: str) -> dict[str, Any]:
 
 
 def joined(provenances: Iterable[Mapping[str, str]], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
-    """For each of some fields, the distinct values found, in alphabetical order, with ", " between them."""
+    """For each of some fields, the distinct values found, in alphabetical order, with ", " between them; those that
+    were joined so before are taken apart.
+    """
     found: dict[str, set[str]] = {field: set() for field in fields}
     for provenance in provenances:
         for field in fields:
             found[field].add(provenance.get(field, ""))
-    return {field: ", ".join(sorted(values - {""})) for field, values in found.items()}
+    return {field: BETWEEN.join(_distinct(values - {""})) for field, values in found.items()}
+
+
+def _distinct(values: set[str]) -> list[str]:
+    return sorted(values if len(values) < 2 else {one for text in values for one in text.split(BETWEEN)})
 
 
 def git_commit(package: Path = Path(__file__).parent) -> str:

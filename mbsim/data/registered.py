@@ -12,18 +12,23 @@ import hashlib
 import inspect
 import json
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mbsim.config import Config
+from mbsim.errors import RunFolderError
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES, Observable
 from mbsim.physics.optimisers import OPTIMISERS
 from mbsim.registry import Registry
 
 REGISTERED = "registered.json"
+ATTRIBUTE = "registered"
+"""The attribute of datasets, and of the hierarchy in a run folder, that repeats it."""
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
@@ -122,6 +127,39 @@ def as_json(config: Config) -> bytes:
     """The content of `REGISTERED`; empty where nothing is used."""
     found = used(config)
     return json.dumps(found, indent=1, ensure_ascii=False).encode() + b"\n" if found else b""
+
+
+def sound(content: bytes) -> bool:
+    """Whether the content of a file can be read."""
+    try:
+        kinds = json.loads(content or b"{}")
+        described(content)
+        return all(isinstance(names, dict) for names in kinds.values())
+    except (ValueError, AttributeError, LookupError, TypeError):
+        return False
+
+
+def chosen(path: Path, repeated: bytes, config: Config) -> bytes:
+    """What a run folder's file says, `path`. Where it was lost or damaged: what the folder's metadata repeat of it,
+    or what is registered here.
+
+    Raises:
+        RunFolderError: none of them tells what the run uses.
+    """
+    content, known = path.read_bytes() if path.exists() else b"", as_json(config)
+    some = [one for one in (content, repeated, known) if one and sound(one)]
+    told = known if known in some[:2] else some[0] if some else b""
+    if content and told == content:
+        return content
+    unknown = [name for name in config.observables if name not in OBSERVABLES and name not in described(told)]
+    if unknown or (content and not told):
+        what = f"the run uses the observable {unknown[0]!r}, and " if unknown else ""
+        raise RunFolderError(
+            f"{path} is {'damaged' if content else 'lost'}: {what}only the script that registered it can put it back"
+        )
+    if content:
+        warnings.warn(f"{path} is damaged: `mbsim run` puts it back", stacklevel=1)
+    return told
 
 
 def described(content: bytes) -> dict[str, Observable]:

@@ -34,7 +34,7 @@ from mbsim.data import provenance as prov
 from mbsim.data.configs import CONFIG, another, differences, read_config
 from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
 from mbsim.data.netcdf_units import how_to_go_on, is_old
-from mbsim.data.registered import REGISTERED, as_json, changed, described
+from mbsim.data.registered import ATTRIBUTE, REGISTERED, as_json, changed, chosen, described
 from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.errors import RunFolderError
 from mbsim.plan.boxes import extends
@@ -102,7 +102,8 @@ class RunFolder:
             if not configs.holds_run(path):
                 raise RunFolderError(f"{path} is not an mbsim run folder: it holds no {CONFIG}")
             config = read_config(path / CONFIG)
-            own = (path / REGISTERED).read_bytes() if (path / REGISTERED).exists() else b""
+            repeated = str(layout.attributes_of(path).get(ATTRIBUTE, "")).encode()
+            own = chosen(path / REGISTERED, repeated, config)
             older = configs.read_earlier(path)
         # A process that was killed while the run grew has left the configuration in both places.
         history = (*(one for one in older if one.hash != config.hash), config)
@@ -161,17 +162,21 @@ class RunFolder:
         with one_line_errors(RunFolderError, f"{self.path} cannot be written"):
             # Of what was opened, not of what is there now: another part may have written the larger one meanwhile.
             now, earlier = configs.sound_hash(self.path / CONFIG), self.history[:-1]
-            if now and now not in (one.hash for one in self.history[self.written - 1 :]):
+            if now and now not in (one.hash for one in self.history):
                 raise RunFolderError(f"{self.path} has grown otherwise since it was looked at: start again")
             for number, config in enumerate(earlier, start=1):
-                if not configs.sound_body(self.path / configs.earlier_name(number)):
+                if configs.sound_hash(self.path / configs.earlier_name(number)) != config.hash:
                     configs.write_config(self.path / configs.earlier_name(number), config)
-            if self.written < len(self.history) or not configs.sound_body(self.path / CONFIG):
+            if now != self.config.hash:
                 configs.write_config(self.path / CONFIG, self.config)
             (self.path / records.FOLDER).mkdir(exist_ok=True)
             attributes = prov.of_config(self.config, self.config_hash)
             if earlier:
                 attributes[configs.EARLIER] = [prov.of_config(one, one.hash) for one in earlier]
+            if self.registered:
+                attributes[ATTRIBUTE] = self.registered.decode()
+                if not (path := self.path / REGISTERED).is_file() or path.read_bytes() != self.registered:
+                    put(path, self.registered, self.path)
             groups = {name: list(some) for name, some in groupby(self.units, key=lambda unit: unit.group)}
             for name, content in layout.metadata(groups, self.times, self.contents, attributes).items():
                 path = self.path / name
@@ -330,16 +335,20 @@ def _create(path: Path, config: Config, registered: bytes) -> None:
     if path.exists():
         if not path.is_dir():
             raise RunFolderError(f"{path} is a file, not a folder: choose another name for the run")
-        # All that is there when a run was killed before it wrote its configuration.
-        left = (LOCK, TEMPORARY, REGISTERED)
-        if strangers := sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(left)):
-            raise RunFolderError(f"{path} holds {strangers[0]} but no run: choose an empty or a new folder")
+        if others := strangers(path):
+            raise RunFolderError(f"{path} holds {others[0]} but no run: choose an empty or a new folder")
     path.mkdir(parents=True, exist_ok=True)
     sync(path.parent)
     # No lock: the parts of a job array may all begin at once.
     if registered:
         write_atomically(path / REGISTERED, registered)
     configs.write_config(path / CONFIG, config, new=True)
+
+
+def strangers(path: Path) -> list[str]:
+    """What is in a folder but what is there when a run was killed before it wrote its configuration."""
+    left = (LOCK, TEMPORARY, REGISTERED)
+    return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(left))
 
 
 def _usable(path: Path) -> AbstractContextManager[None]:

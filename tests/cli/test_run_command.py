@@ -251,4 +251,7 @@ def test_runs_that_were_computed_apart_are_merged(mbsim):
 def test_a_folder_in_place_of_its_configuration_is_one_line(mbsim, here, command):
     (here / "odd" / "config.toml").mkdir(parents=True)
     code, _, errors = mbsim(command)
-    assert (code, errors) == (2, "error: odd cannot be used as a run folder: Is a directory\n")
+    assert (code, errors) == (
+        2,
+        "error: odd cannot be used as a run folder: Is a directory (odd/config.toml)\n",
+    )
