@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import error_line
+from small_runs import contents, error_line, fill, small_config
 
+from mbsim.config import load_config
 from mbsim.data.store import RunFolder
 from mbsim.errors import RunFolderError
 
@@ -82,3 +83,29 @@ def test_a_lost_configuration_is_taken_from_the_metadata_and_put_back(folder):
         folder.path / "elsewhere"
     )  # a store of Zarr that was exported has metadata too
     assert error_line(folder.path) == f"{folder.path} is not an mbsim run folder: it holds no config.toml"
+
+
+def test_an_older_configuration_in_the_place_of_the_last_is_told_and_gives_way(tmp_path):
+    """As a backup that was copied back: no unit is done again."""
+    for teachers in (2, 3, 4):
+        folder = RunFolder.create_or_open(tmp_path / "run", small_config(teachers=teachers))
+        fill(folder, folder.missing())
+    before = contents(folder.path)
+    (folder.path / "config.toml").write_bytes((folder.path / "config.1.toml").read_bytes())
+    with pytest.warns(UserWarning, match="is older than this run: its content is taken from zarr.json"):
+        opened = RunFolder.open(folder.path)
+    assert (opened.history, opened.missing()) == (folder.history, [])
+    opened.prepare()
+    assert contents(folder.path) == before
+
+
+def test_the_configuration_of_another_run_is_refused(finished, folder, tmp_path):
+    other = load_config(folder.config.resolved(), ("run.seed=5",))
+    fill(RunFolder.create_or_open(tmp_path / "other", other))
+    (folder.path / "config.toml").write_bytes((tmp_path / "other" / "config.toml").read_bytes())
+    before = contents(folder.path)
+    line = error_line(folder.path)
+    assert "is that of another run (run.seed is 1 in the run and 5 in the file)" in line
+    with pytest.raises(RunFolderError, match="is that of another run"):
+        RunFolder.create_or_open(folder.path, other)
+    assert contents(folder.path) == before

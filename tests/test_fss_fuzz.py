@@ -180,6 +180,11 @@ def test_some_calls_answer_or_say_why(call):
     answers(*call)
 
 
+def test_a_label_that_is_missing_is_one_label():
+    """Times 10, NaN, 100, over which a loop pairs its branches."""
+    assert answers(fss.hysteresis, ["times missing"], {"order_parameter": "q_t"})
+
+
 @pytest.mark.slow
 @SLOW
 @given(call=calls())

@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 import textwrap
+import warnings
 from functools import partial
 
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ import xarray as xr
 import mbsim
 from mbsim.cli import main
 from mbsim.data.registered import fingerprint
+from mbsim.errors import RunFolderError
 from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.optimisers import OPTIMISERS
@@ -353,3 +355,30 @@ def times(factor):
 )
 def test_values_that_a_function_was_given_are_part_of_what_it_is(one, same, other):
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{\xff")])
+def test_a_lost_or_damaged_description_is_put_back(tmp_path, damage):
+    """By whoever runs on; from the folder's metadata, and without them from the script that registers it."""
+    mbsim.observable("magnetization", long_name="magnetisation", units="1")(magnetization)
+    run, path = binary(**measured("overlap", "magnetization")), tmp_path / "run"
+    whole = mbsim.run(run, path, progress=False)
+    sound = (path / "registered.json").read_bytes()
+    known = OBSERVABLES["magnetization"]
+    for metadata in (True, False):
+        damage(path / "registered.json")
+        if not metadata:
+            (path / "zarr.json").unlink()
+        OBSERVABLES.remove("magnetization")
+        if metadata:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                assert mbsim.open_run(path).identical(whole)
+        else:
+            with pytest.raises(RunFolderError, match="only the script that registered it can put it back"):
+                mbsim.open_run(path)
+        OBSERVABLES.add("magnetization", known)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mbsim.run(run, path, progress=False)
+        assert (path / "registered.json").read_bytes() == sound

@@ -1,9 +1,11 @@
 """The store keeps its promises: whole units or none, damage found, configurations never mixed."""
 
 import errno
+import fcntl
 import os
 import re
 import shutil
+import threading
 import warnings
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from small_runs import PROVENANCE, contents, error_line, fill, finely_cut, resul
 
 import mbsim
 from mbsim.config.configuration import load_config
+from mbsim.data import files
 from mbsim.data import provenance as prov
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import contents_of, coordinates
@@ -315,3 +318,36 @@ def test_results_of_another_shape_are_refused(folder):
         folder.write(unit, result | {"loss": result["overlap"]}, times, PROVENANCE)
     with pytest.raises(ValueError, match="measured times"):
         folder.write(unit, result, times + 1, PROVENANCE)
+
+
+def test_processes_of_the_same_name_and_number_do_not_meet(tmp_path, monkeypatch):
+    """As those of two containers: one writes while the other is about to rename."""
+    replace, inside = os.replace, []
+
+    def meanwhile(*arguments):
+        if not inside:
+            inside.append(True)
+            files.put(tmp_path / "b" / "c.0", b"second", tmp_path)
+        replace(*arguments)
+
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(os, "replace", meanwhile)
+    files.put(tmp_path / "a" / "c.0", b"first", tmp_path)
+    assert [(tmp_path / name / "c.0").read_bytes() for name in "ab"] == [b"first", b"second"]
+
+
+def test_whoever_looks_at_the_lock_for_a_moment_stops_nobody(folder):
+    with (folder.path / ".lock").open("a") as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_EX)
+        timer = threading.Timer(0.05, looked_at.close)
+        timer.start()
+        with folder.lock(shared=True):
+            pass
+        timer.join()
+
+
+def test_what_was_joined_is_taken_apart_when_it_is_joined_again():
+    first = prov.joined([{"engine": "registers"}, {"engine": "reference"}], ("engine",))
+    assert prov.joined([first, {"engine": "reference"}], ("engine",)) == {"engine": "reference, registers"}
+    assert prov.joined([first], ("engine",)) == first

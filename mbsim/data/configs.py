@@ -40,8 +40,8 @@ def holds_run(folder: Path) -> bool:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration that a run wrote. Where its file was lost, is so damaged that none can be read, or is an older
-    one of the same run, it is taken from the metadata beside it, with a warning.
+    """The configuration that a run wrote. Where its file was lost, is so damaged that none can be read, or is an
+    older one of the same run, it is taken from the metadata beside it, with a warning.
 
     Raises:
         RunFolderError: the file was not written by a run, what it says was changed, or it is that of another run:

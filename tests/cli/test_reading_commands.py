@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 
 import pytest
 import xarray as xr
@@ -190,3 +191,15 @@ def test_export_writes_the_dataset(half, mbsim):
     assert errors == "note: 36 of 72 students have not run, NaN stands there\n"
     with xr.open_dataset("half.nc", engine="h5netcdf") as written:
         xr.testing.assert_equal(written.load(), open_run("half"))
+
+
+def test_warnings_that_the_shell_makes_errors_are_told_all_the_same(mbsim, here):
+    folder = RunFolder.create_or_open(here / "flipped", load_config("tiny.toml"))
+    fill(folder)
+    path = folder.chunk_path(folder.units[0], "overlap")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # PYTHONWARNINGS=error
+        code, _, errors = mbsim("export flipped flipped.nc")
+    assert code == 0
+    assert errors.startswith("warning: ") and "is damaged, its checksum does not match" in errors

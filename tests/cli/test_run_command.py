@@ -245,6 +245,16 @@ def test_runs_that_were_computed_apart_are_merged(mbsim):
     assert (code, errors) == (2, "error: datasets: must be two or more, not 1\n")
 
 
+def test_a_dry_run_refuses_what_the_run_refuses(mbsim, here):
+    (here / "hidden").mkdir()
+    (here / "hidden" / ".gitkeep").touch()
+    for words in ("", " --dry-run"):
+        code, _, errors = mbsim(f"run tiny.toml --out hidden{words}")
+        assert (
+            code == 2 and errors.startswith("error: hidden ") and "no run: choose an empty or a new" in errors
+        )
+
+
 @pytest.mark.parametrize(
     "command", ["run tiny.toml --out odd", "run tiny.toml --out odd --dry-run", "status odd"]
 )
