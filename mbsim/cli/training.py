@@ -15,10 +15,10 @@ from mbsim.cli import terminal
 from mbsim.cli.drawing import DrawingError, picture
 from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.config.configuration import Config, RelativeM
-from mbsim.data.configs import CONFIG, holds_run, read_config
+from mbsim.data.configs import CONFIG, holds_run, read_config, strangers
 from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
-from mbsim.data.store import RunFolder, strangers
+from mbsim.data.store import RunFolder
 from mbsim.errors import RunFolderError
 from mbsim.plan.notes import without_effect
 from mbsim.plan.parts import Part

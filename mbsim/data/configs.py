@@ -11,8 +11,9 @@ from typing import Any
 
 from mbsim.config import Config, stored_config
 from mbsim.data import records
-from mbsim.data.files import put_new, write_atomically
+from mbsim.data.files import LOCK, TEMPORARY, put_new, sync, write_atomically
 from mbsim.data.layout import ROOT, attributes_of
+from mbsim.data.registered import REGISTERED
 from mbsim.errors import MbsimError, RunFolderError
 from mbsim.plan.boxes import extends
 
@@ -127,6 +128,27 @@ def _of_metadata(path: Path) -> Config | None:
     except (LookupError, TypeError, ValueError, MbsimError):
         return None
     return config if config.hash == attributes.get("config_hash") else None
+
+
+def create(path: Path, config: Config, registered: bytes) -> None:
+    """Make the folder and write its configuration, unless another process does so first."""
+    if path.exists():
+        if not path.is_dir():
+            raise RunFolderError(f"{path} is a file, not a folder: choose another name for the run")
+        if others := strangers(path):
+            raise RunFolderError(f"{path} holds {others[0]} but no run: choose an empty or a new folder")
+    path.mkdir(parents=True, exist_ok=True)
+    sync(path.parent)
+    # No lock: the parts of a job array may all begin at once.
+    if registered:
+        write_atomically(path / REGISTERED, registered)
+    write_config(path / CONFIG, config, new=True)
+
+
+def strangers(path: Path) -> list[str]:
+    """What is in a folder but what is there when a run was killed before it wrote its configuration."""
+    left = (LOCK, TEMPORARY, REGISTERED)
+    return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(left))
 
 
 def write_config(path: Path, config: Config, new: bool = False) -> None:

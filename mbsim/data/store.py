@@ -32,7 +32,7 @@ from mbsim.config import Config
 from mbsim.data import chunks, configs, layout, records
 from mbsim.data import provenance as prov
 from mbsim.data.configs import CONFIG, another, differences, read_config
-from mbsim.data.files import LOCK, TEMPORARY, locked, one_line_errors, put, sync, write_atomically
+from mbsim.data.files import TEMPORARY, locked, one_line_errors, put
 from mbsim.data.netcdf_units import how_to_go_on, is_old
 from mbsim.data.registered import ATTRIBUTE, REGISTERED, as_json, changed, chosen, described
 from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
@@ -68,7 +68,7 @@ class RunFolder:
         path = Path(path)
         with _usable(path):
             if not configs.holds_run(path):
-                _create(path, config, as_json(config))
+                configs.create(path, config, as_json(config))
         if is_old(path):
             raise RunFolderError(how_to_go_on(path, config))
         folder = cls.open(path)
@@ -89,7 +89,7 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, config: Config, registered: bytes) -> Self:
         """A new run folder, of a run that uses this of a user's own (`REGISTERED`), which need not be known here."""
-        _create(path, config, registered)
+        configs.create(path, config, registered)
         return cls.open(path)
 
     @classmethod
@@ -328,27 +328,6 @@ def _content(path: str | Path) -> bytes:
         raise
     except OSError as error:  # a bad sector, a folder of that name
         raise RunFolderError(f"{path} is unreadable ({error.strerror}): run again to recompute") from None
-
-
-def _create(path: Path, config: Config, registered: bytes) -> None:
-    """Make the folder and write its configuration, unless another process does so first."""
-    if path.exists():
-        if not path.is_dir():
-            raise RunFolderError(f"{path} is a file, not a folder: choose another name for the run")
-        if others := strangers(path):
-            raise RunFolderError(f"{path} holds {others[0]} but no run: choose an empty or a new folder")
-    path.mkdir(parents=True, exist_ok=True)
-    sync(path.parent)
-    # No lock: the parts of a job array may all begin at once.
-    if registered:
-        write_atomically(path / REGISTERED, registered)
-    configs.write_config(path / CONFIG, config, new=True)
-
-
-def strangers(path: Path) -> list[str]:
-    """What is in a folder but what is there when a run was killed before it wrote its configuration."""
-    left = (LOCK, TEMPORARY, REGISTERED)
-    return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(left))
 
 
 def _usable(path: Path) -> AbstractContextManager[None]:
