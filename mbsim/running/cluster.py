@@ -138,8 +138,14 @@ def answers(
             unit, _ = given.pop(future)
             if future.cancelled():
                 raise crew.lost()
-            if (error := future.exception()) is None:
-                answer = Answer(unit, *future.result())
+            try:
+                error = future.exception()
+                result = future.result() if error is None else None
+            except OSError as broken:  # the connection, while numbers came
+                crew.look()
+                error, result = broken, None
+            if result is not None:
+                answer = Answer(unit, *result)
                 for line in answer.lines:
                     warnings.warn(line, stacklevel=2)
                 yield answer
