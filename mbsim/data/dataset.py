@@ -22,7 +22,7 @@ import xarray as xr
 from mbsim.config.configuration import Config
 from mbsim.data import netcdf_units
 from mbsim.data import provenance as prov
-from mbsim.data.registered import as_json
+from mbsim.data.registered import ATTRIBUTE, as_json
 from mbsim.data.store import RunFolder
 from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
 from mbsim.engines.devices import cores
@@ -84,7 +84,7 @@ def from_results(
 
 def _telling(registered: bytes, dataset: xr.Dataset) -> xr.Dataset:
     """The dataset with what it uses of a user's own, if anything: other processes read it without the script."""
-    return dataset.assign_attrs(registered=registered.decode()) if registered else dataset
+    return dataset.assign_attrs({ATTRIBUTE: registered.decode()}) if registered else dataset
 
 
 def _sound(some: Iterable[Unit], read: Any) -> Iterator[Block]:

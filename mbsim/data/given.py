@@ -12,10 +12,9 @@ import numpy as np
 import xarray as xr
 
 from mbsim.config import Config, stored_config
-from mbsim.data.registered import as_json, described
+from mbsim.data.registered import ATTRIBUTE, as_json, described, sound, unknown_to
 from mbsim.data.variables import Contents, contents_of, coordinates, dims
 from mbsim.errors import DatasetError, MbsimError
-from mbsim.physics.observables import OBSERVABLES
 from mbsim.plan.units import units
 
 MOST_VALUES = 6  # of a dimension, to name one by one
@@ -43,14 +42,10 @@ def registered_of(dataset: xr.Dataset, config: Config, label: str) -> bytes:
     Raises:
         DatasetError: neither the dataset nor this process knows one of its observables.
     """
-    content = str(dataset.attrs.get("registered", "")).encode() or as_json(config)
-    try:
-        known = {*OBSERVABLES, *described(content)}
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise DatasetError(
-            f"{label}: attribute registered is damaged: it must be what mbsim.open_run gave"
-        ) from None
-    if unknown := [name for name in config.observables if name not in known]:
+    content = str(dataset.attrs.get(ATTRIBUTE, "")).encode() or as_json(config)
+    if not sound(content):
+        raise DatasetError(f"{label}: attribute {ATTRIBUTE} is damaged: it must be what mbsim.open_run gave")
+    if unknown := unknown_to(content, config):
         raise DatasetError(
             f"{label}: observable {json.dumps(unknown[0])} is not registered here, and the dataset does not describe "
             "it: register it, or open the run folder again"

@@ -115,5 +115,4 @@ def _array(
 
 
 def _text(node: Mapping[str, Any]) -> bytes:
-    # On one line: with an indent, json's compiled encoder is not used, and a run has hundreds of these.
-    return json.dumps(node, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(node, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"

@@ -12,6 +12,7 @@ from mbsim.config.tables import RelativeM
 from mbsim.data import provenance as prov
 from mbsim.data.configs import differences
 from mbsim.data.given import config_of, with_all_dims
+from mbsim.data.registered import ATTRIBUTE
 from mbsim.data.variables import dims
 from mbsim.errors import ConfigError, DatasetError
 from mbsim.plan.boxes import without_grid
@@ -58,7 +59,7 @@ def concat(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     single = [dim for dim in whole.axes if getattr(whole.grid, dim) is None]
     found = prov.joined([{field: str(one.attrs.get(field, "")) for field in prov.FIELDS} for one in some])
     attrs = prov.of_config(whole, whole.hash) | found
-    own = [{"registered": one.attrs["registered"]} for one in some if "registered" in one.attrs]
+    own = [{ATTRIBUTE: one.attrs[ATTRIBUTE]} for one in some if ATTRIBUTE in one.attrs]
     return joined.squeeze(single).assign_attrs({**some[0].attrs, **attrs, **(own[0] if own else {})})
 
 
@@ -119,7 +120,7 @@ def _need_the_same(parts: Sequence[xr.Dataset]) -> None:
             raise DatasetError(
                 f"dataset {place}: was drawn with {drawn[1]!r}, and dataset 1 with {drawn[0]!r}"
             )
-        own = [one.attrs["registered"] for one in (first, other) if "registered" in one.attrs]
+        own = [one.attrs[ATTRIBUTE] for one in (first, other) if ATTRIBUTE in one.attrs]
         if own[1:] and own[0] != own[1]:  # what an older mbsim wrote has none
             raise DatasetError(
                 f"dataset {place}: an observable, activation or optimizer was registered otherwise than in dataset 1"

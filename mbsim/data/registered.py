@@ -151,7 +151,7 @@ def chosen(path: Path, repeated: bytes, config: Config) -> bytes:
     told = known if known in some[:2] else some[0] if some else b""
     if content and told == content:
         return content
-    unknown = [name for name in config.observables if name not in OBSERVABLES and name not in described(told)]
+    unknown = unknown_to(told, config)
     if unknown or (content and not told):
         what = f"the run uses the observable {unknown[0]!r}, and " if unknown else ""
         raise RunFolderError(
@@ -160,6 +160,12 @@ def chosen(path: Path, repeated: bytes, config: Config) -> bytes:
     if content:
         warnings.warn(f"{path} is damaged: `mbsim run` puts it back", stacklevel=1)
     return told
+
+
+def unknown_to(content: bytes, config: Config) -> list[str]:
+    """The observables of a run that are neither registered here nor described in the content of a sound file."""
+    known = {*OBSERVABLES, *described(content)}
+    return [name for name in config.observables if name not in known]
 
 
 def described(content: bytes) -> dict[str, Observable]:

@@ -5,6 +5,7 @@ setting is put in force for the thread that computes and for as long as it does;
 What cannot be put right is refused before anything is written (`check_shell`).
 """
 
+import functools
 import os
 import subprocess
 import sys
@@ -80,6 +81,7 @@ def check_shell() -> None:
         devices.use_all_cores()
 
 
+@functools.cache  # a process reads them once
 def _check_flags(flags: str) -> None:
     """Have another process read them: the compiler ends the one in which it meets a flag that it does not know."""
     command, shell = [sys.executable, "-c", READS_FLAGS], os.environ | {devices.PLATFORMS: "cpu"}

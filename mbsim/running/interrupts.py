@@ -64,7 +64,7 @@ def interruptible(ends: bool = False) -> Iterator[None]:
             report_others(unraisable)
 
     report_others, sys.unraisablehook = sys.unraisablehook, dropped
-    before: dict[int, Any] = {}
+    before: dict[int, Any] = {}  # for a signal that comes before all are caught
     before |= {number: signal.signal(number, stop) for number in SIGNALS if not _kept_ignored(number)}
     try:
         yield
