@@ -6,6 +6,11 @@ line prints the lines and exits with code 2; it shows no traceback for them. Any
 of mbsim.
 """
 
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Of an OSError: a full disk, a quota, `ulimit -f`. What is on disk stays, and the same command goes on."""
+
 
 class MbsimError(Exception):
     """One or more things that the user can put right; `lines` holds one line of text for each.

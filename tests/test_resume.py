@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -207,6 +208,23 @@ def test_a_full_disk_ends_the_run_and_it_goes_on(place, whole, disk, kilobytes):
     disk("size=64m")
     place.finish("mbsim run config.toml --out disk/run")
     shutil.copytree(place.path / "disk" / "run", place.run)
+    assert_same(place, whole)
+
+
+@pytest.mark.parametrize("longest", [1_000, 3_000, 30_000])
+def test_a_limit_to_the_length_of_files_ends_the_run_and_it_goes_on(place, whole, longest):
+    """As `ulimit -f` in a batch script: met at the metadata, at a chunk, at the figure."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (longest, hard))
+    try:
+        process = place.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    _, errors = process.communicate()
+    assert process.returncode == 75, errors
+    assert re.search(r"^error: no space left to write run\S* \(File too large\): ", errors, re.M), errors
+    assert errors.splitlines()[-1] == "go on with: mbsim run config.toml --out run"
+    place.finish()
     assert_same(place, whole)
 
 

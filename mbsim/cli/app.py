@@ -21,11 +21,11 @@ from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from mbsim.cli.help_texts import HELP, run_help
 from mbsim.cli.terminal import speak_plainly
 from mbsim.cli.usage import UsageFault, nearest
-from mbsim.errors import ConfigError, DatasetError, MbsimError, RunFolderError
+from mbsim.errors import NO_ROOM, ConfigError, DatasetError, MbsimError, RunFolderError
 from mbsim.running.interrupts import asked
 from mbsim.running.output import give_up, lost, tell
 
-CODES = {errno.ENOSPC: INTERRUPTED, errno.EDQUOT: INTERRUPTED, errno.ENAMETOOLONG: USAGE}
+CODES = dict.fromkeys(NO_ROOM, INTERRUPTED) | {errno.ENAMETOOLONG: USAGE}
 """Exit codes of errors of the file system; the others are failures."""
 
 

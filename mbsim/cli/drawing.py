@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
 
 import xarray as xr
 
@@ -10,6 +12,8 @@ from mbsim.errors import MbsimError
 
 LONGEST = 200
 """Letters of what matplotlib says."""
+END_OF_PNG = bytes(4) + b"IEND" + 0xAE426082.to_bytes(4)
+"""Its last block: length 0, name, checksum."""
 
 
 class DrawingError(MbsimError):
@@ -46,3 +50,17 @@ def picture(
         return written(
             order_parameter_panels(dataset, critical, order_parameter=order_parameter), kind, dpi=150
         )
+
+
+def sound(figure: Path) -> bool:
+    """Whether a file is a PNG, whole, and each of its blocks has the checksum that it was written with."""
+    with one_line():
+        from PIL import Image  # of matplotlib
+
+        try:
+            content = figure.read_bytes()
+            with Image.open(BytesIO(content)) as image:
+                image.verify()
+        except Exception:  # Pillow raises what it meets
+            return False
+        return image.format == "PNG" and content.endswith(END_OF_PNG)  # which Pillow does not read

@@ -3,7 +3,6 @@
 Everything that the run leaves is in its folder: the units of work, and the figure.
 """
 
-import errno
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -12,14 +11,14 @@ from pathlib import Path
 import xarray as xr
 
 from mbsim.cli import terminal
-from mbsim.cli.drawing import DrawingError, picture
+from mbsim.cli.drawing import DrawingError, picture, sound
 from mbsim.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from mbsim.config.configuration import Config, RelativeM
 from mbsim.data.configs import CONFIG, holds_run, read_config, strangers
 from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
 from mbsim.data.store import RunFolder
-from mbsim.errors import RunFolderError
+from mbsim.errors import NO_ROOM, RunFolderError
 from mbsim.plan.notes import without_effect
 from mbsim.plan.parts import Part
 from mbsim.plan.units import units, work_of
@@ -106,12 +105,12 @@ def train(
         return _interrupted(f"interrupted by {error.reason}", watch, command)
     except SchedulerLost as error:
         return _interrupted(f"error: {error}", watch, command)
-    except runner.DiskFull:
-        return _interrupted(f"error: no space left to write {path}", watch, command)
+    except runner.DiskFull as error:
+        return _interrupted(f"error: {error}", watch, command)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in NO_ROOM:
             raise
-        return _interrupted(f"error: no space left to write {path / FIGURE}", watch, command)
+        return _interrupted(f"error: {runner.DiskFull.at(path / FIGURE, error)}", watch, command)
     if not failures:
         return DONE
     for line in failures[:MOST_FAILURES]:
@@ -244,7 +243,7 @@ def _dimensions(config: Config) -> Mapping[str, tuple[Sequence[float], str]]:
 
 
 def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
-    """m_c as a table, and where dataset and figure are; the figure is drawn if asked, or missing."""
+    """m_c as a table, and where dataset and figure are; the figure is drawn if asked, missing or damaged."""
     from mbsim.fss.analysis import at_a_glance
 
     critical = at_a_glance(dataset)
@@ -259,7 +258,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
         )
     else:
         try:
-            if draw or not figure.exists():
+            if draw or not sound(figure):
                 write_atomically(figure, picture(dataset, critical))
             terminal.say(f"figure: {figure}")
         except DrawingError as error:  # what was trained is there, and no figure is worth an exit code

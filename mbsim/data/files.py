@@ -1,6 +1,5 @@
 """Files that are there whole or not at all, and one writer to a folder; nothing here knows what they hold."""
 
-import errno
 import io
 import os
 import platform
@@ -13,7 +12,7 @@ from typing import IO
 
 import xarray as xr
 
-from mbsim.errors import DatasetError, MbsimError, RunFolderError
+from mbsim.errors import NO_ROOM, DatasetError, MbsimError, RunFolderError
 
 LOCK = ".lock"
 TEMPORARY = ".tmp-"
@@ -162,7 +161,7 @@ def one_line_errors(kind: type[MbsimError], text: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise
         name = error.filename2 or error.filename
         where = f" ({name})" if name and str(name) not in text else ""

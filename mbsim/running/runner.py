@@ -5,13 +5,12 @@ others go on. A signal (`interrupts`) and a full disk end the run in
 good order: what is finished is safe, and the same command goes on from there. Importing this starts no JAX.
 """
 
-import errno
 import functools
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -22,7 +21,7 @@ from mbsim.data.store import RunFolder
 from mbsim.engines import shares
 from mbsim.engines.choice import FASTEST
 from mbsim.engines.settings import check_shell
-from mbsim.errors import ConfigError, MbsimError
+from mbsim.errors import NO_ROOM, ConfigError, MbsimError
 from mbsim.plan.memory import check_dataset, check_memory, host_memory
 from mbsim.plan.parts import Part
 from mbsim.plan.tasks import LIMITS, OF_ACCELERATORS, launches, task_of
@@ -42,7 +41,12 @@ Compute = Callable[[Config, Sequence[Unit], Keep, Reporter], dict[Unit, str]]
 
 
 class DiskFull(MbsimError):  # noqa: N818 (says what happened)
-    """There was no space left to write; what was finished is kept."""
+    """There was no space left to write, or a quota or limit was reached; what was finished is kept."""
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str], error: OSError) -> Self:
+        """What an error of the file system meant for a file or folder."""
+        return cls(f"no space left to write {os.fspath(path)} ({error.strerror})")
 
 
 class UnitsFailed(MbsimError):  # noqa: N818 (says what happened)
@@ -241,9 +245,9 @@ def _disk_full_is_told(out: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in NO_ROOM:
             raise
-        raise DiskFull(f"no space left to write {os.fspath(out)}: what is finished is kept") from error
+        raise DiskFull.at(out, error) from error
 
 
 def _raise_failed(failed: Mapping[Unit, str]) -> None:

@@ -4,9 +4,11 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mbsim import figures
+from mbsim.cli import drawing
 
 
 @pytest.fixture
@@ -34,6 +36,23 @@ def test_a_figure_that_was_asked_for_and_fails_is_one_line_after_the_numbers(mbs
     assert code == 1 and "95% interval" in output
     assert errors.startswith("error: matplotlib cannot draw here: RuntimeError") and errors.count("\n") == 1
     assert (here / "old.png").read_bytes() == b"old"
+
+
+def test_a_damaged_figure_is_drawn_again(mbsim, here):
+    """Whichever bit."""
+    mbsim("run tiny.toml --out done")
+    figure = here / "done" / "order_parameter.png"
+    drawn = figure.read_bytes()
+    assert drawing.sound(figure)
+    rng = np.random.default_rng(1)
+    for place in [*range(40), *rng.integers(len(drawn), size=40), *range(len(drawn) - 20, len(drawn))]:
+        damaged = bytearray(drawn)
+        damaged[place] ^= 1 << rng.integers(8)
+        figure.write_bytes(damaged)
+        assert not drawing.sound(figure)
+    figure.write_bytes(drawn[: len(drawn) // 2])
+    assert mbsim("run tiny.toml --out done")[0] == 0
+    assert figure.read_bytes() == drawn
 
 
 @pytest.mark.slow

@@ -142,7 +142,8 @@ def test_full_disk_at_the_start_or_at_the_figure(mbsim, monkeypatch):
     monkeypatch.setattr(training, "write_atomically", full)
     code, output, errors = mbsim("run tiny.toml")
     assert code == 75
-    assert "no space left to write runs/tiny/order_parameter.png: 4 of 4 units are done and safe" in errors
+    figure = "runs/tiny/order_parameter.png (No space left on device)"
+    assert f"no space left to write {figure}: 4 of 4 units are done and safe" in errors
     assert "m_c" in output
 
 
