@@ -8,12 +8,23 @@ from itertools import groupby, product
 import numpy as np
 import pytest
 
+from mbsim.cli.training import rehearse
 from mbsim.config.configuration import load_config
 from mbsim.errors import ConfigError
 from mbsim.plan.memory import GIB, check_dataset, check_memory, dataset_bytes, host_memory
 from mbsim.plan.tasks import LIMITS, kind_of, launches
 from mbsim.plan.times import measurement_times
-from mbsim.plan.units import cost_of, units, work_of
+from mbsim.plan.units import (
+    MOST_PLANNED,
+    cost_of,
+    count,
+    foremost,
+    students_of,
+    units,
+    whole_work,
+    work_of,
+)
+from mbsim.running import checks
 
 
 def configured(model="sparse-vector", overrides=(), **grid):
@@ -33,7 +44,7 @@ CONFIGURATIONS = [
 ]
 
 
-def students_of(unit):
+def labels_of(unit):
     teachers = range(unit.first_teacher, unit.first_teacher + unit.teachers)
     return product([(unit.N, unit.d)], unit.m, teachers)
 
@@ -46,7 +57,7 @@ def test_units_cover_the_grid_exactly_once(config):
         for m in config.m_values(N, d)
         for teacher in range(config.grid.teachers)
     ]
-    given = [student for unit in units(config) for student in students_of(unit)]
+    given = [student for unit in units(config) for student in labels_of(unit)]
     assert sorted(given) == asked
     assert len(set(given)) == len(given)
 
@@ -132,14 +143,41 @@ def test_cuts_follow_from_the_configuration_that_asked_first():
     assert set(units(small)) <= set(units([small, large]))
 
 
-def test_ten_million_teachers_are_planned_in_little_memory():
-    config = configured(N=[64], d=[3], m=[4, 8], replicas=2, teachers=2**20, overrides=["dynamics.sweeps=32"])
-    tracemalloc.start()
-    number = len(units(config))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert number >= 2048
-    assert peak < 2**24
+@pytest.mark.parametrize("config", CONFIGURATIONS)
+def test_what_is_known_of_a_run_without_listing_its_units(config):
+    every = units(config)
+    some = list(foremost(config))
+    assert (count(config), students_of(config)) == (len(every), sum(unit.students for unit in every))
+    assert whole_work(config) == sum(work_of(unit, config) for unit in every)
+    assert set(some) <= set(every)
+    largest = {(unit.N, unit.d, unit.m): unit.students for unit in some}
+    assert all(unit.students <= largest[unit.N, unit.d, unit.m] for unit in every)
+
+
+def test_ten_million_teachers_are_planned_in_the_memory_of_one(tmp_path, capsys):
+    def planned(teachers):
+        config = configured(
+            N=[64], m=range(4, 30), replicas=32, teachers=teachers, overrides=["dynamics.sweeps=32"]
+        )
+        tracemalloc.start()
+        rehearse(config, tmp_path / "new")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak, capsys.readouterr().out
+
+    planned(1)
+    few, many = planned(1), planned(5_000_000)
+    assert "8,320,000,000 students of 10,000,000 teachers" in many[1]
+    assert many[0] < few[0] + 2**20
+
+
+def test_more_units_than_can_be_listed_are_refused_at_once():
+    most = configured(N=[64], d=[3], m=[4], replicas=2**16, teachers=MOST_PLANNED)
+    checks.planned(most)
+    with pytest.raises(ConfigError) as error:
+        checks.planned(load_config(most, ["grid.teachers=1048577"]))
+    told = "grid.teachers = 1048577: these 68,719,542,272 students (with grid.replicas = 65536) are 1,048,577 units"
+    assert one_line(error).startswith(told)
 
 
 # Times of measurement

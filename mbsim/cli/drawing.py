@@ -22,10 +22,12 @@ class DrawingError(MbsimError):
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Whatever matplotlib raises, at import or later, as `DrawingError`; errors of mbsim and of files as they are."""
+    """Whatever matplotlib raises, at import or later, as `DrawingError`, also what it says of files that it cannot
+    read. Errors of mbsim stay as they are.
+    """
     try:
         yield
-    except (MbsimError, OSError, MemoryError):
+    except (MbsimError, MemoryError):
         raise
     except Exception as error:
         text = " ".join(str(error).split())[:LONGEST]

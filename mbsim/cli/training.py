@@ -17,11 +17,11 @@ from mbsim.config.configuration import Config, RelativeM
 from mbsim.data.configs import CONFIG, holds_run, read_config, strangers
 from mbsim.data.dataset import open_run
 from mbsim.data.files import one_line_errors, write_atomically
-from mbsim.data.store import RunFolder
+from mbsim.data.store import FIGURE, RunFolder
 from mbsim.errors import NO_ROOM, RunFolderError
 from mbsim.plan.notes import without_effect
 from mbsim.plan.parts import Part
-from mbsim.plan.units import units, work_of
+from mbsim.plan.units import students_of, units
 from mbsim.running import runner, status
 from mbsim.running.crew import SchedulerLost
 from mbsim.running.display import best_display
@@ -29,7 +29,6 @@ from mbsim.running.interrupts import Interrupted
 from mbsim.running.progress import Progress
 from mbsim.text import counted, duration, si
 
-FIGURE = "order_parameter.png"
 MOST_FAILURES = 10  # to name one by one
 MOST_PANELS = 36  # in the figure
 MOST_VALUES = 6  # of a dimension, to name one by one
@@ -133,23 +132,25 @@ def _interrupted(reason: str, watch: Watch, command: Sequence[str]) -> int:
 def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     """Say what `train` would do, or raise what it would raise before it computes; writes nothing."""
     runner.check(config)
-    before = held(path)
+    before, seconds = held(path), None
     if before is not None:
         folder = RunFolder.create_or_open(path, config)
         mine = folder.units if part is None else part.of(folder.units)
         todo = folder.missing(mine)
-        rate = status.rate(folder, set(mine) - set(todo))
-        damaged = folder.damaged(todo)
+        progress = runner.outset(config, mine, todo, folder.damaged(todo))
+        if rate := status.rate(folder, set(mine) - set(todo)):
+            seconds = (progress.proposals - progress.proposals_done) / rate
     elif _holds_something(path):
         raise RunFolderError(f"{path} is there but holds no run: choose an empty or a new folder")
+    elif part is None:
+        progress = runner.outset_of_new(config)
     else:
-        mine = units(config) if part is None else part.of(units(config))
-        todo, rate, damaged = list(mine), None, 0
-    say_plan(config, path, runner.outset(config, mine, todo, damaged), dry=True, part=part, before=before)
-    if todo and rate:
-        left = sum(work_of(unit, config) for unit in todo)
-        terminal.say(f"at the rate of what is done, about {duration(left / rate)} more")
-    elif todo:
+        mine = part.of(units(config))
+        progress = runner.outset(config, mine, mine)
+    say_plan(config, path, progress, dry=True, part=part, before=before)
+    if progress.units_done < progress.units and seconds is not None:
+        terminal.say(f"at the rate of what is done, about {duration(seconds)} more")
+    elif progress.units_done < progress.units:
         terminal.say("how long it takes is known when some units are done: ask again then, or `mbsim status`")
     terminal.say("nothing was computed or written (--dry-run)")
 
@@ -188,7 +189,7 @@ def say_plan(
     named = config.model.kind_name + ("" if config.dynamics.rule is None else f" by {config.rule.title}")
     terminal.say(f"{config.name}: {named}, {'; '.join(dimensions)}")
     rule, work = config.rule, counted(progress.units, "unit")
-    students = counted(sum(unit.students for unit in units(config)), "student")
+    students = counted(students_of(config), "student")
     share = "" if part is None else f", of which {part} has"
     teachers = counted(len(grid.N) * len(grid.d) * grid.teachers, "teacher")
     terminal.say(
@@ -259,7 +260,9 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
     else:
         try:
             if draw or not sound(figure):
-                write_atomically(figure, picture(dataset, critical))
+                drawn = picture(dataset, critical)
+                with one_line_errors(DrawingError, f"{figure} cannot be written"):
+                    write_atomically(figure, drawn)
             terminal.say(f"figure: {figure}")
         except DrawingError as error:  # what was trained is there, and no figure is worth an exit code
             terminal.note(f"note: no figure: {error}")

@@ -40,8 +40,8 @@ def write_atomically(path: Path, *parts: bytes) -> None:
 
 def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None:
     """Write under a temporary name in the folder `beside`, of the same file system, and rename: `path` has the whole
-    content or what it had before, and on any error nothing else is left. An empty folder in its place goes; the error
-    names one that is not.
+    content or what it had before, and on any error nothing else is left. An empty folder in its place goes. Errors
+    name `path`.
 
     durable: whether to wait until the disk has it (some milliseconds), so that it survives a power cut as well.
     """
@@ -59,10 +59,9 @@ def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None
             os.replace(temporary, path)
     except BaseException as error:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
-        if (
-            isinstance(error, OSError) and error.filename is None
-        ):  # a full disk, which the system tells of no file
-            error.filename = os.fspath(path)
+        # Of a full disk the system names no file, and the other name tells nobody anything.
+        if isinstance(error, OSError) and error.filename in (None, os.fspath(temporary)):
+            error.filename, error.filename2 = os.fspath(path), None
         raise
 
 

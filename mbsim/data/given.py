@@ -15,7 +15,7 @@ from mbsim.config import Config, stored_config
 from mbsim.data.registered import ATTRIBUTE, as_json, described, sound, unknown_to
 from mbsim.data.variables import Contents, contents_of, coordinates, dims
 from mbsim.errors import DatasetError, MbsimError
-from mbsim.plan.units import units
+from mbsim.plan.units import foremost
 
 MOST_VALUES = 6  # of a dimension, to name one by one
 
@@ -55,7 +55,7 @@ def registered_of(dataset: xr.Dataset, config: Config, label: str) -> bytes:
 
 def contents_in(config: Config, registered: bytes) -> Contents:
     """What the variables of the run are."""
-    return contents_of(units(config)[0], described(registered))
+    return contents_of(next(foremost(config)), described(registered))
 
 
 def with_all_dims(dataset: xr.Dataset, config: Config, label: str) -> xr.Dataset:
@@ -120,5 +120,5 @@ def _values(config: Config, dim: str) -> Sequence[Any]:
     if dim in ("teacher", "replica"):
         return range(getattr(config.grid, f"{dim}s"))
     if dim == "m":
-        return sorted({m for unit in units(config) for m in unit.m})
+        return sorted({m for unit in foremost(config) for m in unit.m})
     return config.axes[dim] if dim in config.axes else getattr(config.grid, dim)

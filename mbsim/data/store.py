@@ -4,6 +4,7 @@
     config.1.toml, ...   those that it grew from, oldest first (`mbsim.plan.boxes`)
     zarr.json, N64-d3/   the data (`layout`)
     done/                a record of each finished work unit (`records`)
+    order_parameter.png  drawn by `mbsim run` when all is done; taken away by whoever writes a unit
     registered.json      what it uses of a user's own observables, activations and optimisers, if anything
     .lock                locked (flock): by the one process that writes, or shared by the parts of a job array
     .tmp-*               being written, or left over by a process that was killed
@@ -40,6 +41,8 @@ from mbsim.errors import RunFolderError
 from mbsim.plan.boxes import extends
 from mbsim.plan.times import measurement_times
 from mbsim.plan.units import Unit, units
+
+FIGURE = "order_parameter.png"
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,8 @@ class RunFolder:
         if not np.array_equal(np.asarray(times), self.times):
             raise ValueError(f"the measured times of {unit} are not those of the configuration")
         arrays = unit_arrays(unit, result, self.times, self.contents)
+        with suppress(OSError):  # a folder of that name, say, which is told when the figure is drawn
+            os.unlink(self.path / FIGURE)  # it would be that of a smaller run
         full = self._chunk_sizes(unit)
         kept: dict[str, tuple[int, int]] = {}
         for name, variable in self.variables.items():

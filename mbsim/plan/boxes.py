@@ -15,6 +15,7 @@ overlaps another, and none that is there changes:
 What boxes a run has follows from its configurations, oldest first, and from nothing else.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +40,11 @@ class Box:
     m: tuple[int, ...]
     teachers: range
     replicas: range
+
+    @property
+    def students(self) -> int:
+        """How many there are."""
+        return math.prod(map(len, _labels(self)))
 
     @property
     def name(self) -> str:

@@ -5,14 +5,16 @@ replicas, and all values of the other axes: trained and written whole. Cuts chan
 follow from labels.
 
 A run is cut into units of about 1/32 of it, but of at least `LEAST_COST`, so that handing one out costs nothing, and
-of at most `MOST_COST`, some seconds, or 1/2048 of the run, so that there are never very many. Results of a unit are
-kept within `MOST_BYTES`.
+of at most `MOST_COST`, some seconds, or 1/2048 of a run that would have very many. A unit's results stay within
+`MOST_BYTES`, its students and teachers within what fits a device, whatever the size of the run. So a run of billions
+of students has very many after all: how many, and the like, is known without making them.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from mbsim.config.configuration import Config
 from mbsim.physics.students import fan_in
@@ -27,9 +29,12 @@ USUAL_UNITS, MOST_UNITS = 32, 2048  # that make a run, about
 MOST_BYTES = 2**25
 MOST_STUDENTS = 2**16
 MOST_TEACHERS = 512  # of a unit: each takes room for a register of its own, however few its students are
+MOST_PLANNED = (
+    2**20
+)  # of a run: a unit has some twenty files, and a quarter of a kilobyte of whoever lists all
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One unit of work: N inputs, K hidden units, M outputs, in-degree d, and the labels of its students.
 
@@ -93,6 +98,27 @@ def units(history: Config | Sequence[Config]) -> tuple[Unit, ...]:
     return tuple(unit for box, config in boxes(some) for unit in units_of(box, config))
 
 
+def count(config: Config) -> int:
+    """How many units a run has that has not grown."""
+    return sum(math.prod(_blocks(box, config)) for box, _ in boxes([config]))
+
+
+def foremost(config: Config) -> Iterator[Unit]:
+    """The units of the first teachers of each (N, d): of the same m there are no larger ones."""
+    for box, _ in boxes([config]):
+        yield from islice(units_of(box, config), _blocks(box, config)[0])
+
+
+def students_of(config: Config) -> int:
+    """How many students the grid has."""
+    return sum(box.students for box, _ in boxes([config]))
+
+
+def whole_work(config: Config) -> int:
+    """How much work a run is, as `work_of`."""
+    return sum(student_work(config, box.N, box.d) * box.students for box, _ in boxes([config]))
+
+
 def units_of(box: Box, config: Config) -> Iterator[Unit]:
     """The units of one box, by blocks of teachers, then of m."""
     sizes, teachers = cut(box, config)
@@ -116,6 +142,12 @@ def units_of(box: Box, config: Config) -> Iterator[Unit]:
                 group=box.name,
                 place=(i, t),
             )
+
+
+def _blocks(box: Box, config: Config) -> tuple[int, int]:
+    """How many blocks of m, and of teachers, a box has."""
+    sizes, teachers = cut(box, config)
+    return math.ceil(len(box.m) / sizes), math.ceil(len(box.teachers) / teachers)
 
 
 @lru_cache(maxsize=4096)

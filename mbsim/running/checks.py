@@ -11,11 +11,22 @@ from mbsim.physics.activations import ACTIVATIONS
 from mbsim.physics.observables import OBSERVABLES
 from mbsim.physics.optimisers import OPTIMISERS
 from mbsim.plan.tasks import task_of
-from mbsim.plan.units import Unit, work_of
+from mbsim.plan.units import MOST_PLANNED, Unit, count, students_of, work_of
 from mbsim.registry import Registry
 
 MOST_BATCHES = 2**32  # their numbers label random numbers of 32 bits
 MOST_OUTPUTS = 2**31  # of all examples of a batch or a test, counted in 32 bits
+
+
+def planned(config: Config) -> None:
+    """Refuse a run of more units than can be listed."""
+    if (number := count(config)) > MOST_PLANNED:
+        grid = config.grid
+        raise ConfigError(
+            f"grid.teachers = {grid.teachers}: these {students_of(config):,} students (with grid.replicas = "
+            f"{grid.replicas}) are {number:,} units of work, and a run has at most {MOST_PLANNED:,}; cut the grid "
+            "into several runs"
+        )
 
 
 def counts(config: Config, units: Sequence[Unit]) -> None:

@@ -26,7 +26,7 @@ from mbsim.plan.memory import check_dataset, check_memory, host_memory
 from mbsim.plan.parts import Part
 from mbsim.plan.tasks import LIMITS, OF_ACCELERATORS, launches, task_of
 from mbsim.plan.times import measurement_times
-from mbsim.plan.units import Unit, units, work_of
+from mbsim.plan.units import Unit, count, foremost, units, whole_work, work_of
 from mbsim.running import checks, training
 from mbsim.running import cluster as distributed
 from mbsim.running.ahead import prepared
@@ -131,18 +131,19 @@ def train(
 
 
 def check(config: Config) -> None:
-    """Refuse a run whose counts exceed integers, of which a unit exceeds the memory, or which names what is not
-    registered, before anything is written.
+    """Refuse a run whose counts exceed integers, which has too many units or one that exceeds the memory, or which
+    names what is not registered, before anything is written.
 
     Raises ConfigError, one line with what would fit.
     """
-    everything = units(config)
-    checks.counts(config, everything)
+    checks.planned(config)
+    some = tuple(foremost(config))
+    checks.counts(config, some)
     checks.registered(config)
-    widest = {(unit.N, unit.d): unit for unit in sorted(everything, key=lambda unit: unit.m[-1])}
+    widest = {(unit.N, unit.d): unit for unit in sorted(some, key=lambda unit: unit.m[-1])}
     for unit in widest.values():
         checks.engine(config, unit)
-    check_memory(everything, lambda unit: training.unit_bytes(unit, config), host_memory())
+    check_memory(some, lambda unit: training.unit_bytes(unit, config), host_memory())
 
 
 def outset(config: Config, everything: Sequence[Unit], todo: Sequence[Unit], damaged: int = 0) -> Progress:
@@ -152,6 +153,11 @@ def outset(config: Config, everything: Sequence[Unit], todo: Sequence[Unit], dam
     counted = config.rule.work.many
     done = len(everything) - len(todo), len(everything), total - left, total, damaged
     return Progress(*done, counted=counted)
+
+
+def outset_of_new(config: Config) -> Progress:
+    """The same of a run that has not begun, whose units, a million perhaps, need not be listed for it."""
+    return Progress(0, count(config), 0, whole_work(config), 0, counted=config.rule.work.many)
 
 
 def _part_of_host() -> Part | None:

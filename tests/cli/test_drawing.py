@@ -38,6 +38,47 @@ def test_a_figure_that_was_asked_for_and_fails_is_one_line_after_the_numbers(mbs
     assert (here / "old.png").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied", "matplotlibrc"), OSError(5, "Input")]
+)
+def test_a_file_that_matplotlib_cannot_read_is_a_note(mbsim, here, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(figures, "order_parameter_panels", fail)
+    code, output, errors = mbsim("run tiny.toml --out done")
+    assert (code, "dataset: mbsim.open_run" in output) == (0, True)
+    assert "note: no figure: matplotlib cannot draw here: " in errors
+
+
+def test_a_folder_in_the_place_of_the_figure_is_a_note(mbsim, here):
+    (here / "done" / "order_parameter.png" / "mine").mkdir(parents=True)
+    mbsim("run tiny.toml --out whole")
+    for name in ("config.toml", "zarr.json"):
+        (here / "done" / name).write_bytes((here / "whole" / name).read_bytes())
+    for _ in range(2):  # what trains, and what finds all done
+        code, output, errors = mbsim("run tiny.toml --out done")
+        assert (code, "figure:" in output) == (0, False)
+        told = "note: no figure: done/order_parameter.png cannot be written: Directory not empty\n"
+        assert errors.endswith(told)
+    assert (here / "done" / "order_parameter.png" / "mine").is_dir()
+
+
+def test_a_run_that_grew_has_no_figure_of_the_smaller_one(mbsim, here, monkeypatch):
+    """Also where drawing fails, or the process ends before it draws."""
+    figure = here / "done" / "order_parameter.png"
+    mbsim("run tiny.toml --out done")
+    small = figure.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(figures, "order_parameter_panels", None)
+        larger = "run tiny.toml --out done --set grid.replicas=30"
+        assert mbsim(larger)[0] == 0
+        assert not figure.exists()
+    assert mbsim(larger)[0] == 0
+    assert drawing.sound(figure)
+    assert figure.read_bytes() != small
+
+
 def test_a_damaged_figure_is_drawn_again(mbsim, here):
     """Whichever bit."""
     mbsim("run tiny.toml --out done")

@@ -30,14 +30,14 @@ def command(
     from mbsim.data import dataset, export
     from mbsim.data.netcdf_units import is_old
     from mbsim.data.store import RunFolder
-    from mbsim.plan.units import units
+    from mbsim.plan.units import students_of
     from mbsim.text import counted
 
     found = dataset.open_run(folder)
     export.export(found, file, leave_out=is_old(folder))
     sizes = ", ".join(f"{name} {size}" for name, size in found.sizes.items())
     terminal.say(f"{file}: {len(found)} variables over {sizes}")
-    asked = sum(unit.students for unit in units(RunFolder.open(folder).config))
+    asked = students_of(RunFolder.open(folder).config)
     if missing := asked - int((found.status != 0).sum()):
         terminal.note(f"note: {missing} of {counted(asked, 'student')} have not run, NaN stands there")
     return DONE
