@@ -73,6 +73,7 @@ def damaged(ds: xr.Dataset, config: object) -> xr.Dataset:
         (lambda ds: ds.drop_vars("m"), "m: its values must be there, as the coordinate m of numbers"),
         (lambda ds: ds.assign_coords(m=["a", "b", "c"]), "m: its values must be there"),
         (lambda ds: ds.stack(point=["N", "d"]), "dimension point: must be one of N, d, "),
+        (lambda ds: ds.assign_coords(teacher=ds.teacher + 1), "teacher: must be among 0, 1, as in .* has 2"),
         (lambda ds: ds.astype("float32"), "success: must be float64, as in the run, not float32"),
         (lambda ds: damaged(ds, "{"), "attribute config is no configuration of mbsim: "),
         (lambda ds: damaged(ds, 5), "attribute config is no configuration of mbsim: "),
@@ -84,6 +85,24 @@ def damaged(ds: xr.Dataset, config: object) -> xr.Dataset:
 def test_what_cannot_be_placed_is_refused_in_one_line(whole, tmp_path, change, words):
     with pytest.raises(DatasetError, match=words) as caught:
         mbsim.export(change(whole), tmp_path / "new")
+    assert len(caught.value.lines) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", [".nc", ".zarr"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ds: ds.assign(mine=("m", [object(), 1, 2])),
+        lambda ds: ds.stack(point=["teacher", "replica"]),
+        lambda ds: ds.assign_attrs(mine={1, 2}),
+    ],
+)
+def test_what_a_format_does_not_hold_is_refused_in_one_line(whole, tmp_path, change, ending):
+    with pytest.raises(
+        DatasetError, match=f"new{ending}: the dataset cannot be written as {ending}: "
+    ) as caught:
+        mbsim.export(change(whole), tmp_path / f"new{ending}")
     assert len(caught.value.lines) == 1
     assert not list(tmp_path.iterdir())
 

@@ -25,6 +25,8 @@ CONFIG = {
     "grid": {"N": [9], "d": [3], "m": [2, 4], "teachers": 1, "replicas": 2},
     "dynamics": {"sweeps": 32},
 }
+ENDLESS: dict = {"model": "sparse-vector"}
+ENDLESS["grid"] = ENDLESS
 PACKAGE = Path(mbsim.__file__).parent
 HEAVY = ("jax", "numpy", "xarray", "scipy", "matplotlib", "pydantic")
 
@@ -221,6 +223,12 @@ def test_a_notebook_shows_one_output_and_takes_it_away(tmp_path):
          'dask: must be an address such as "tcp://head:8786", or None, not an int'),
         (lambda: mbsim.run(CONFIG, "run", part=1), mbsim.ConfigError,
          'part: must be a text such as "3/16", "auto", or None, not an int'),
+        (lambda: mbsim.run(CONFIG, ""), mbsim.RunFolderError, "run folder '': must name a folder"),
+        (lambda: mbsim.run(CONFIG, "a\0b"), mbsim.RunFolderError, "run folder 'a\\x00b': must name a folder"),
+        (lambda: mbsim.open_run(""), mbsim.RunFolderError, "run folder '': must name a folder"),
+        (lambda: mbsim.load_config(ENDLESS), mbsim.ConfigError,
+         "config: is nested too deeply, or a table holds itself"),
+        (lambda: mbsim.concat(3), mbsim.DatasetError, "datasets: must be a list of datasets, not int"),
         (lambda: mbsim.open_run(xr.Dataset()), mbsim.RunFolderError,
          "path: must be the path of a run folder, not a Dataset"),
         (lambda: mbsim.export("runs/x", "x.nc"), mbsim.DatasetError,

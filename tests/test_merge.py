@@ -128,6 +128,14 @@ def test_students_without_what_was_measured_over_time_are_joined():
                     "dataset 2: generalization_error: must have the dimensions that it has in dataset 1",
                 ),
                 (lambda ds: ds.isel(m=[0, 0, 1]), "dataset 2: m: must have each value once, and has 4 more"),
+                (
+                    lambda ds: ds.assign_coords(teacher=ds.teacher + 2),  # students counted twice
+                    "dataset 2: teacher: must be among 0, 1, as in its run, and has 2",
+                ),
+                (lambda ds: ds.assign_coords(replica=ds.replica - 1), "replica: must be among .* has -1"),
+                (lambda ds: ds.assign_coords(m=ds.m + 0.5), "m: must be among 4, 6, 40, .* has 4.5"),
+                (lambda ds: ds.assign_coords(N=ds.N + 2), "N: must be among 9, 11, as in .* has 13"),
+                (lambda ds: ds.assign_coords(time=ds.time + 1), "time: must be among 0, .* as in its run"),
                 (lambda ds: ds.drop_vars("m"), "dataset 2: m: its values must be there"),
                 (lambda ds: ds.stack(point=["N", "d"]), "dataset 2: dimension point: must be one of N, d"),
                 (lambda ds: ds.assign_attrs(config="{"), "dataset 2: attribute config is no configuration"),

@@ -180,6 +180,25 @@ def differences(there: Config, here: Config, place: str = "there", other: str = 
     ]
 
 
+def in_the_way(there: Config, here: Config) -> list[str]:
+    """The `differences` for which a run of one configuration cannot grow to another: not those of keys of the grid
+    that only ask for more.
+    """
+
+    def grows(key: str) -> bool:
+        values, wanted = there.resolved(), here.resolved()["grid"]
+        name = key.split(".")[1]
+        try:
+            return name in wanted and extends(
+                stored_config(values | {"grid": values["grid"] | {name: wanted[name]}}), there
+            )
+        except MbsimError:  # not with the rest as it is
+            return False
+
+    told = differences(there, here)
+    return [line for line in told if not (line.startswith("grid.") and grows(line.split()[0]))] or told
+
+
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested tables as one, with dotted keys."""
     flat: dict[str, Any] = {}

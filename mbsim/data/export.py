@@ -43,7 +43,11 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str], leave_out: bool = 
             f"{path}: the ending must be one of {', '.join(WRITERS)}, or none for a run folder"
         )
     with _whole_or_not_at_all(path) as temporary:
-        write(dataset.drop_encoding(), temporary)
+        try:
+            write(dataset.drop_encoding(), temporary)
+        except (TypeError, ValueError, NotImplementedError) as error:  # of what users have added
+            told = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DatasetError(f"{path}: the dataset cannot be written as {path.suffix}: {told}") from error
         for entry in [*temporary.rglob("*"), temporary]:
             sync(entry)
 

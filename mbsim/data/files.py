@@ -85,6 +85,17 @@ def put_new(path: Path, content: bytes) -> None:
         sync(path.parent)
 
 
+def folder_of(path: str | os.PathLike[str], label: str = "run folder") -> Path:
+    """The path of a run folder; `RunFolderError` where it names none, as a variable of the shell that is not set."""
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise RunFolderError(f"{label} {text!r}: must name a folder")
+    path = Path(text)
+    if os.path.islink(path) and not os.path.exists(path):
+        raise RunFolderError(f"{path} is a link to {path.readlink()}, and nothing is there")
+    return path
+
+
 def must_be_new(path: Path) -> None:
     """Refuse to write over something, or where there is no folder.
 

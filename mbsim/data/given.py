@@ -15,6 +15,7 @@ from mbsim.config import Config, stored_config
 from mbsim.data.registered import ATTRIBUTE, as_json, described, sound, unknown_to
 from mbsim.data.variables import Contents, contents_of, coordinates, dims
 from mbsim.errors import DatasetError, MbsimError
+from mbsim.plan.times import measurement_times
 from mbsim.plan.units import foremost
 
 MOST_VALUES = 6  # of a dimension, to name one by one
@@ -59,17 +60,18 @@ def contents_in(config: Config, registered: bytes) -> Contents:
 
 
 def with_all_dims(dataset: xr.Dataset, config: Config, label: str) -> xr.Dataset:
-    """The dataset with every dimension of its run, each with labels of which none repeats; time where it has it.
+    """The dataset with every dimension of its run, each with labels of the run, of which none repeats; time where
+    it has it.
 
     Raises:
-        DatasetError: a label is missing that nothing tells, repeats, or a dimension is none of the run's.
+        DatasetError: a label is missing that nothing tells, repeats, or a label or dimension is none of the run's.
     """
     names = dims(tuple(config.axes))
     if strangers := [str(dim) for dim in dataset.dims if dim not in names]:
         raise DatasetError(f"{label}: dimension {strangers[0]}: must be one of {', '.join(names)}")
     for dim in names:
         if dim in dataset.dims:
-            _need_labels(dataset, dim, label)
+            _need_labels(dataset, dim, config, label)
         elif dim != "time":
             dataset = _with_dim(dataset, dim, config, label)
         elif dim in dataset.coords:  # moments have no time: nothing says what of the rest is where
@@ -93,13 +95,18 @@ def need_variables(dataset: xr.Dataset, contents: Contents, label: str) -> None:
             raise DatasetError(f"{label}: {name}: must be {wanted}, as in the run, not {found.dtype}")
 
 
-def _need_labels(dataset: xr.Dataset, dim: str, label: str) -> None:
+def _need_labels(dataset: xr.Dataset, dim: str, config: Config, label: str) -> None:
     if dim not in dataset.indexes or dataset[dim].dtype.kind not in "iuf":
         raise DatasetError(f"{label}: {dim}: its values must be there, as the coordinate {dim} of numbers")
     index = dataset.indexes[dim]
     if not index.is_unique:
         twice = index[index.duplicated()][0]
         raise DatasetError(f"{label}: {dim}: must have each value once, and has {twice} more often")
+    known = _values(config, dim)
+    if not (strange := index[~index.isin(list(known))]).empty:
+        raise DatasetError(
+            f"{label}: {dim}: must be among {_some(known)}, as in its run, and has {strange[0]}"
+        )
 
 
 def _with_dim(dataset: xr.Dataset, dim: str, config: Config, label: str) -> xr.Dataset:
@@ -108,15 +115,21 @@ def _with_dim(dataset: xr.Dataset, dim: str, config: Config, label: str) -> xr.D
         return dataset.expand_dims(dim)
     values = _values(config, dim)
     if len(values) > 1:
-        named = ", ".join(map(str, values[:MOST_VALUES])) + (", ..." if len(values) > MOST_VALUES else "")
         raise DatasetError(
-            f"{label}: {dim}: the dataset does not say which of {named} it is of: keep it, as sel({dim}=[...]) does"
+            f"{label}: {dim}: the dataset does not say which of {_some(values)} it is of: keep it, as "
+            f"sel({dim}=[...]) does"
         )
     return dataset.assign_coords({dim: coordinates()[dim][2](values[0])}).expand_dims(dim)
 
 
+def _some(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values[:MOST_VALUES])) + (", ..." if len(values) > MOST_VALUES else "")
+
+
 def _values(config: Config, dim: str) -> Sequence[Any]:
-    """What a dimension runs over, but time."""
+    """What a dimension runs over."""
+    if dim == "time":
+        return measurement_times(config.dynamics.length, config.measure.measurements).tolist()
     if dim in ("teacher", "replica"):
         return range(getattr(config.grid, f"{dim}s"))
     if dim == "m":

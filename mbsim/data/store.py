@@ -32,8 +32,8 @@ import xarray as xr
 from mbsim.config import Config
 from mbsim.data import chunks, configs, layout, records
 from mbsim.data import provenance as prov
-from mbsim.data.configs import CONFIG, another, differences, read_config
-from mbsim.data.files import TEMPORARY, locked, one_line_errors, put
+from mbsim.data.configs import CONFIG, another, read_config
+from mbsim.data.files import TEMPORARY, folder_of, locked, one_line_errors, put
 from mbsim.data.netcdf_units import how_to_go_on, is_old
 from mbsim.data.registered import ATTRIBUTE, REGISTERED, as_json, changed, chosen, described
 from mbsim.data.variables import Contents, Variable, contents_of, labelled, unit_arrays, unit_labels
@@ -68,7 +68,7 @@ class RunFolder:
                 each key that differs, with both values) or other streams, or cannot be written. Nothing is then.
             OSError: when the disk is full.
         """
-        path = Path(path)
+        path = folder_of(path)
         with _usable(path):
             if not configs.holds_run(path):
                 configs.create(path, config, as_json(config))
@@ -79,7 +79,7 @@ class RunFolder:
             raise another(path, differing)
         if folder.config.hash != config.hash:
             if not extends(config, folder.config):
-                raise another(path, differences(folder.config, config))
+                raise another(path, configs.in_the_way(folder.config, config))
             folder = replace(folder, history=(*folder.history, config))
         old, new = folder.drawn_with(), prov.generator(config)
         if old not in ("", new):
@@ -98,7 +98,7 @@ class RunFolder:
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """The run folder at `path`, with the configuration in it; `RunFolderError` where there is none."""
-        path = Path(path)
+        path = folder_of(path)
         with _usable(path):
             if not path.exists():
                 raise RunFolderError(f"{path} does not exist: no run folder there")

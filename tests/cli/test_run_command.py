@@ -147,6 +147,28 @@ def test_full_disk_at_the_start_or_at_the_figure(mbsim, monkeypatch):
     assert "m_c" in output
 
 
+def test_what_only_asks_for_more_is_not_among_what_must_be_made_equal(mbsim, here):
+    mbsim("run tiny.toml --out done")
+    before = contents(here)
+    code, _, errors = mbsim("run tiny.toml --out done --set run.seed=2 --set grid.teachers=9 --set grid.N=[9]")
+    assert code == 2
+    told = "make equal: grid.N is [9, 15] there and [9] here; run.seed is 1 there and 2 here\n"
+    assert errors == f"error: done holds a run of another configuration; choose another folder, or {told}"
+    assert contents(here) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "line"),
+    [("''", "--out '': must name a folder"), ("link", "link is a link to nowhere, and nothing is there")],
+)
+def test_a_folder_that_cannot_be_is_one_line(mbsim, here, out, line):
+    (here / "link").symlink_to("nowhere")
+    for command in (f"run tiny.toml --out {out}", f"run tiny.toml --out {out} --dry-run"):
+        code, _, errors = mbsim(command)
+        assert (code, errors) == (2, f"error: {line}\n")
+    assert sorted(path.name for path in here.iterdir()) == ["link", "tiny.toml"]
+
+
 def test_a_run_grows_by_a_larger_configuration(mbsim, here):
     mbsim("run tiny.toml")
     larger = "run tiny.toml --out runs/tiny --set grid.teachers=3 --set grid.m=[2,4,5,6,8,10,12]"

@@ -13,7 +13,7 @@ def command(
         Path, typer.Argument(metavar="CONFIG.toml", help="What to run, as above.", show_default=False)
     ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="DIR", help="The run folder.", show_default="runs/NAME"),
     ] = None,
     overrides: Annotated[
@@ -50,10 +50,11 @@ def command(
 
     chosen = tuple(overrides or ())
     settings = load_config(config, chosen, "--set")
-    folder = Path("runs") / settings.name if out is None else out
     from mbsim.cli import training
+    from mbsim.data.files import folder_of
     from mbsim.plan.parts import part_of
 
+    folder = Path("runs") / settings.name if out is None else folder_of(out, "--out")
     share = None if part is None else part_of(part, "--part")
     if dry_run:
         training.rehearse(settings, folder, share)
