@@ -60,13 +60,14 @@ def test_the_reference_of_each_teacher_alone(task, expected):
         np.testing.assert_array_equal(train("registers", pick(task, index)), expected[index])
 
 
-QUICK = [
+ON_SETS = [
+    (SCALAR, "random", "sweep", "epochs", (12,)),
     pytest.param(SCALAR, "sequential", "sweep", "epochs", (30, 70), marks=SLOW),
     pytest.param(VECTOR, "random", 7, "without", (5, 12), marks=SLOW),
 ]
 
 
-@pytest.mark.parametrize(("network", "order", "refresh", "sampling", "m"), QUICK)
+@pytest.mark.parametrize(("network", "order", "refresh", "sampling", "m"), ON_SETS)
 def test_training_sets_on_registers(network, order, refresh, sampling, m):
     task, expected = with_training_set(network, order, refresh, sampling, m)
     assert len(np.unique(expected, axis=0)) == len(expected), "students should differ"
