@@ -44,8 +44,8 @@ HEAD = """# Compiled for devices that were not there
 
 **Read off the compiled program, not timed.** `python benchmarks/aot.py`, {versions};
 launches of {students:,} students, or of one program of a kernel where that has more. Seconds are a processor's, spent
-on tracing and compiling; each program for the TPU may take 30 where a rate is asked for. A call of `advance` is
-one sweep.
+on tracing and compiling; for the TPU each program may take 30 where a rate is asked for, and each of SGD. What is
+over a budget stands at the end. A call of `advance` is one sweep.
 Kernels in loops count as often as the loops turn where the program says so (that for a TPU does not). A wait is a
 loop whose end the host must read.
 
@@ -226,7 +226,7 @@ def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]
     return f"{' and '.join(map(str, paths))} bundles: {rate:,.1f} G/s", broken
 
 
-def report(rows: dict[str, list[Row]]) -> str:
+def report(rows: dict[str, list[Row]], broken: list[str]) -> str:
     """The page."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in read.VERSIONS if read.installed(name))
     lines = [HEAD.format(versions=versions, students=STUDENTS)]
@@ -242,6 +242,11 @@ def report(rows: dict[str, list[Row]]) -> str:
             for r in some
         ]
         lines.append("")
+    lines += (
+        ["## Over a budget", "", *(f"- {fault}" for fault in broken), ""]
+        if broken
+        else ["All budgets hold.\n"]
+    )
     return "\n".join(lines)
 
 
@@ -298,7 +303,7 @@ class Page:
         self.broken += row.broken
         print(*row[:-1], sep=" | ", flush=True)
         if self.out:
-            self.out.write_text(report(self.rows))
+            self.out.write_text(report(self.rows, self.broken))
 
 
 def compile_all(kinds: list[str], title: str, out: Path | None, pool: ProcessPoolExecutor) -> list[str]:

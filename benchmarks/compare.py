@@ -3,8 +3,9 @@
     python benchmarks/compare.py BEFORE.json AFTER.json
 
 The ratio is of proposals, or steps of gradient descent, a second of a core or of an accelerator, after over before.
-Files of different devices are compared all the same, and that is said. Exits with 1 if a case became more than 5 %
-slower, with 2 if a file is none.
+Files of different devices are compared all the same, and that is said. So are runs of other lengths, whose rates
+differ by themselves: the start counts more in a short run, and students accept less in a long one. Exits with 1 if a
+case became more than 5 % slower in runs of about one length, with 2 if a file is none.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 SLOWER = 0.95
+LONGER = 1.25  # of a length: so much shifts a rate by less than 5 %
 TOLD = "device", "processor_features", "mbsim_version", "jax_version", "numba_version", "git_commit", "engine"
 RATE = "per_second_of_a_device"
 
@@ -20,10 +22,18 @@ def read(path):
     """The object in a file, or the end with a line."""
     try:
         found = json.loads(Path(path).read_text())
-        return found, {case["case"]: case for case in found["cases"]}
+        cases = {case["case"]: case for case in found["cases"]}
+        for case in cases.values():
+            float(case[RATE])
+        return found, cases
     except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"{path}: no file of `mbsim bench --json` ({type(error).__name__}: {error})", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def length(case):
+    """Of a run, in sweeps or steps."""
+    return case.get("sweeps") or case.get("steps") or 1
 
 
 def main(before, after):
@@ -41,8 +51,14 @@ def main(before, after):
             print(f"{name:<40} {'':>12} {rate / 1e3:12,.1f}")
             continue
         ratio = rate / old_cases[name][RATE]
-        worst = min(worst, ratio)
-        print(f"{name:<40} {old_cases[name][RATE] / 1e3:12,.1f} {rate / 1e3:12,.1f} {ratio:13.3f}")
+        lengths = length(old_cases[name]), length(case)
+        told = (
+            ""
+            if max(lengths) <= LONGER * min(lengths)
+            else "  runs of {:,} and {:,}: no comparison".format(*lengths)
+        )
+        worst = worst if told else min(worst, ratio)
+        print(f"{name:<40} {old_cases[name][RATE] / 1e3:12,.1f} {rate / 1e3:12,.1f} {ratio:13.3f}{told}")
     for name in old_cases.keys() - new_cases.keys():
         print(f"{name:<40} only before")
     return int(worst < SLOWER)

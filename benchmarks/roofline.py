@@ -235,8 +235,9 @@ def of_core(case: bench.Case, seconds: float) -> Line:
     prepared = bench.prepare(case, student_mesh(jax.local_devices()[:1]))
     sweeps = bench.sweeps_for(prepared, seconds)
     turns = [(bench.run(prepared, sweeps), bench.run(prepared, 0)) for _ in range(TURNS)]
-    rate = max(timings.rate(prepared, *turn) for turn in turns)
-    timing = turns[0][0]
+    # The fastest of each, since a difference of two that belong together is too small as often as too large.
+    timing, start = (timings.fastest(prepared, some) for some in zip(*turns, strict=True))
+    rate = timings.rate(prepared, timing, start)
     shape = networks.shape_of(networks.stacked([prepared.teacher]), case.N, case.kind == "vector")
     bits = sizes.word_bits(case.m, sizes.readers_of(shape))
     state = sizes.block_bytes(shape, bits, -(-case.m // bits))

@@ -87,8 +87,8 @@ def test_operations_of_the_roofline_are_those_of_the_algorithm(monkeypatch):
     assert roofline_counts.of_pallas(shape, of).popcounts == (2 + 3) / 2
 
 
-def written(path, rates):
-    cases = [{"case": name, "per_second_of_a_device": rate} for name, rate in rates.items()]
+def written(path, rates, **more):
+    cases = [{"case": name, "per_second_of_a_device": rate, **more} for name, rate in rates.items()]
     path.write_text(json.dumps({"device": "2 x cpu", "cases": cases}))
     return str(path)
 
@@ -109,3 +109,15 @@ def test_two_files_are_compared_case_by_case(tmp_path):
     none = compared(before, tmp_path / "empty.json")
     assert (none.returncode, none.stdout) == (2, "")
     assert "no file of `mbsim bench --json`" in none.stderr
+    (tmp_path / "bare.json").write_text('{"cases": [{"case": "a"}]}')
+    for pair in ((before, tmp_path / "bare.json"), (tmp_path / "bare.json", before)):
+        assert compared(*pair).returncode == 2
+
+
+def test_runs_of_another_length_are_not_compared(tmp_path):
+    """The start counts more in a short run: no program became slower."""
+    long = written(tmp_path / "long.json", {"a": 100e6, "b": 50e6}, sweeps=320)
+    short = written(tmp_path / "short.json", {"a": 60e6, "b": 30e6}, sweeps=68)
+    found = compared(long, short)
+    assert found.returncode == 0
+    assert found.stdout.count("runs of 320 and 68: no comparison") == 2

@@ -256,15 +256,17 @@ def test_collected_provenance_is_this_machine():
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_commit_is_that_of_mbsim_only(tmp_path):
     package = tmp_path / "repository" / "mbsim"
-    package.mkdir(parents=True)
-    source = package / "provenance.py"
+    (package / "engines").mkdir(parents=True)
+    source = package / "engines" / "law.py"  # every folder of the package counts
     source.write_text("x")
+    (package / "__init__.py").write_text("")
 
     def git(*arguments: str) -> str:
         identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
         command = ["git", "-C", str(package), *identity, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
+    assert package.name == prov.PACKAGE.name and (prov.PACKAGE / "engines").is_dir()
     assert prov.git_commit(package) == ""  # no repository
     git("init")
     git("commit", "--allow-empty", "-m", "somebody else's")

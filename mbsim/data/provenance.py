@@ -20,6 +20,7 @@ from mbsim.engines.settings import FLAGS
 from mbsim.sampling.examples import IN_TILES
 from mbsim.sampling.streams import GENERATOR
 
+PACKAGE = Path(__file__).parents[1]
 BETWEEN = ", "  # values that are joined
 FIELDS = (
     "mbsim_version",
@@ -95,12 +96,12 @@ def _distinct(values: set[str]) -> list[str]:
     return sorted(values if len(values) < 2 else {one for text in values for one in text.split(BETWEEN)})
 
 
-def git_commit(package: Path = Path(__file__).parent) -> str:
+def git_commit(package: Path = PACKAGE) -> str:
     """The commit of mbsim's source, with "-dirty" where tracked files were changed; "" where not known."""
     if commit := _installed_commit():
         return commit
     # An installed copy may lie inside somebody else's repository, whose commit would say nothing about mbsim.
-    if not _git(package, "ls-files", "--", Path(__file__).name):
+    if not _git(package, "ls-files", "--", "__init__.py"):
         return ""
     dirty = "-dirty" if _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".") else ""
     commit = _git(package, "rev-parse", "HEAD")

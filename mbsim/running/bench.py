@@ -24,7 +24,7 @@ from mbsim.engines.registers import sizes
 from mbsim.errors import MbsimError
 from mbsim.physics import teachers
 from mbsim.running import bench_sgd
-from mbsim.running.timings import Measurement, Prepared, Timing, seconds_of_a_device
+from mbsim.running.timings import Measurement, Prepared, Timing, seconds_of_a_device, seconds_of_each
 
 SEED = 1
 TEST_SIZE = {"vector": 256, "scalar": 4096}  # the defaults of a run
@@ -138,10 +138,10 @@ def run(prepared: Prepared, sweeps: int) -> Timing:
 
 
 def sweeps_for(prepared: Prepared, seconds: float) -> int:
-    """Sweeps that take about `seconds` by the wall clock, 32 to 320; warms up too."""
+    """Sweeps that keep each device busy for about `seconds`, 32 to 320; warms up too."""
     run(prepared, 0)
-    trial = run(prepared, FEWEST_SWEEPS)
-    return round(max(FEWEST_SWEEPS, min(MOST_SWEEPS, FEWEST_SWEEPS * seconds / trial.wall)))
+    each = seconds_of_each(prepared, run(prepared, FEWEST_SWEEPS)) / FEWEST_SWEEPS
+    return round(max(FEWEST_SWEEPS, min(MOST_SWEEPS, seconds / each)))
 
 
 def measure(

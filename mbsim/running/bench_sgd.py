@@ -15,7 +15,7 @@ from mbsim.engines.mesh import student_mesh
 from mbsim.engines.networks import stacked
 from mbsim.physics import teachers
 from mbsim.physics.problem import Teacher
-from mbsim.running.timings import Measurement, Prepared, Timing, seconds_of_a_device
+from mbsim.running.timings import Measurement, Prepared, Timing, seconds_of_a_device, seconds_of_each
 
 SEED, DEGREE, RATE = 1, 3, 0.05
 STUDENTS = {"cpu": 64}  # on one core; elsewhere:
@@ -80,9 +80,9 @@ def run(prepared: Prepared, steps: int) -> Timing:
 
 
 def measure(case: Case, seconds: float, mesh: Mesh | None = None) -> Measurement:
-    """Compile and time a case, for as many steps as take about `seconds` by the wall clock."""
+    """Compile and time a case, for as many steps as keep each device busy for about `seconds`."""
     prepared = prepare(case, mesh)
     trial, start = run(prepared, FEWEST_STEPS), run(prepared, 0)
-    longer = seconds / max(trial.wall - start.wall, 1e-3)
+    longer = seconds / max(seconds_of_each(prepared, trial) - seconds_of_each(prepared, start), 1e-3)
     steps = round(max(FEWEST_STEPS, min(MOST_STEPS, FEWEST_STEPS * longer)))
     return Measurement(prepared, run(prepared, steps), start)

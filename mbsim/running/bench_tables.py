@@ -78,8 +78,8 @@ MEANINGS = {
     "sweeps": "of each student, from a random start",
     "steps": "of each student, one mini-batch each",
     "per_second": "of all students, by the wall clock from call to results; compiling is left out",
-    "per_second_of_a_device": "of one core by CPU time, which other programs cannot disturb; of one accelerator by "
-    "the wall clock",
+    "per_second_of_a_device": "of one core by CPU time, which other programs hardly disturb; of one accelerator by "
+    "the wall clock; start and measurement are part of it",
     "accepted": "part of the proposals that were",
     "wall_seconds": "of the run by the clock",
     "cpu_seconds": "of the run, all threads together",
@@ -102,7 +102,7 @@ def table(measurements: list[Measurement]) -> Table:
     first, kind = measurements[0].prepared, kind_of(measurements[0])
     one = "core" if on_cpu(first) else "device"
     proposals = kind is PROPOSALS
-    clock = "by CPU time, which other programs cannot disturb" if one == "core" else "all over their number"
+    clock = "by CPU time, which other programs hardly disturb" if one == "core" else "all over their number"
     heading = f"{'Millions of' if proposals else 'Thousands of'} {kind.counted} a second"
     lines = [
         f"students: trained together. {kind.length}: of each of them, from a random start.",

@@ -49,10 +49,19 @@ def examine(say: Callable[[str], None]) -> bool:
         say(f"{'FAIL' if check.problem else 'ok  '}  {check.name} ({check.seconds:.1f} s)")
         if check.problem:
             say(f"      {check.problem}")
+    say(f"note: not asked here, but by a run before it trusts them: {left_out()}")
     say(
         "this machine is fit to run mbsim" if well else "do not trust results of this machine: see FAIL above"
     )
     return well
+
+
+def left_out() -> str:
+    """Kernels whose known answers `checks` leaves to the runs that need them, since each takes seconds to compile."""
+    import jax
+
+    heat_bath = "kernels of heat bath"
+    return heat_bath if jax.default_backend() == "cpu" else f"{heat_bath}, and those for the CPU"
 
 
 def facts() -> Iterator[tuple[str, str]]:

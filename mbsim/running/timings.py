@@ -7,6 +7,7 @@ rate is that of one device.
 """
 
 import platform
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,16 @@ def on_cpu(prepared: Prepared) -> bool:
 def seconds_of_a_device(prepared: Prepared, timing: Timing) -> float:
     """Seconds of one core (CPU time) or one accelerator (wall clock, times their number) that a run took."""
     return timing.cpu if on_cpu(prepared) else timing.wall * prepared.mesh.devices.size
+
+
+def seconds_of_each(prepared: Prepared, timing: Timing) -> float:
+    """Seconds that each core or accelerator was busy; of a core, by CPU time, whatever else the machine does."""
+    return seconds_of_a_device(prepared, timing) / prepared.mesh.devices.size
+
+
+def fastest(prepared: Prepared, turns: Iterable[Timing]) -> Timing:
+    """The turn of several of one length that was least disturbed: what else a machine does only costs time."""
+    return min(turns, key=lambda timing: seconds_of_a_device(prepared, timing))
 
 
 def rate(prepared: Prepared, timing: Timing, start: Timing | None = None) -> float:

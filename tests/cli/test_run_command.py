@@ -150,7 +150,9 @@ def test_full_disk_at_the_start_or_at_the_figure(mbsim, monkeypatch):
 def test_what_only_asks_for_more_is_not_among_what_must_be_made_equal(mbsim, here):
     mbsim("run tiny.toml --out done")
     before = contents(here)
-    code, _, errors = mbsim("run tiny.toml --out done --set run.seed=2 --set grid.teachers=9 --set grid.N=[9]")
+    code, _, errors = mbsim(
+        "run tiny.toml --out done --set run.seed=2 --set grid.teachers=9 --set grid.N=[9]"
+    )
     assert code == 2
     told = "make equal: grid.N is [9, 15] there and [9] here; run.seed is 1 there and 2 here\n"
     assert errors == f"error: done holds a run of another configuration; choose another folder, or {told}"
