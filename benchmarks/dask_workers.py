@@ -3,8 +3,9 @@
     python benchmarks/dask_workers.py [--teachers 1000] [--turns 2]
 
 A scheduler and its workers are processes of this machine, as `dask scheduler` and `dask worker --nthreads 1` start
-them. Each turn trains the grid of `many_teachers.py` into a new folder, after a small run that loads what is
-compiled. The time is that of `train`, which creates the folder, hands out units and writes what comes back.
+them. Each turn trains the grid of `many_teachers.py` into a new folder, after small runs by which every worker loads
+what is compiled and asks for its known answers: in one such run each of two workers would meet half of the kernels.
+The time is that of `train`, which creates the folder, hands out units and writes what comes back.
 """
 
 import argparse
@@ -19,6 +20,8 @@ from many_teachers import CONFIG
 
 from mbsim.config import load_config
 from mbsim.running import runner
+
+SMALL_RUNS = 5
 
 
 def seconds(workers: int, teachers: int, place: Path) -> float:
@@ -35,7 +38,8 @@ def seconds(workers: int, teachers: int, place: Path) -> float:
                 subprocess.Popen([*worker, "--nthreads", "1", "--no-dashboard"], stderr=subprocess.DEVNULL)
             )
         address = json.loads(meeting.read_text())["address"]
-        for name, count in (("first", 20), ("grid", teachers)):
+        small = [(f"small-{number}", 20) for number in range(SMALL_RUNS)]
+        for name, count in [*small, ("grid", teachers)]:
             (place / f"{name}.toml").write_text(CONFIG.format(teachers=count))
             config = load_config(place / f"{name}.toml")
             began = time.perf_counter()
