@@ -351,3 +351,18 @@ def test_what_was_joined_is_taken_apart_when_it_is_joined_again():
     first = prov.joined([{"engine": "registers"}, {"engine": "reference"}], ("engine",))
     assert prov.joined([first, {"engine": "reference"}], ("engine",)) == {"engine": "reference, registers"}
     assert prov.joined([first], ("engine",)) == first
+
+
+def test_an_error_names_the_file_that_was_meant_and_no_other(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(FileNotFoundError) as missing:
+        files.put(tmp_path / "none" / "x", b"", tmp_path)
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left") as no_room:
+        files.put(tmp_path / "x", b"", tmp_path)
+    for error, name in ((missing, "none/x"), (no_room, "x")):
+        assert str(error.value).endswith(f": '{tmp_path}/{name}'")
+        assert ".tmp-" not in str(error.value)
+    assert not list(tmp_path.iterdir())

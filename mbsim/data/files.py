@@ -61,7 +61,8 @@ def put(path: Path, content: bytes, beside: Path, durable: bool = False) -> None
         temporary.unlink(missing_ok=True)
         # Of a full disk the system names no file, and the other name tells nobody anything.
         if isinstance(error, OSError) and error.filename in (None, os.fspath(temporary)):
-            error.filename, error.filename2 = os.fspath(path), None
+            error.filename = os.fspath(path)
+            del error.filename2  # None would be shown as a second name
         raise
 
 
