@@ -226,7 +226,7 @@ def _of_a_proposal(kind: str, case: Case, plan: Plan, lowered, before: set[Path]
     return f"{' and '.join(map(str, paths))} bundles: {rate:,.1f} G/s", broken
 
 
-def report(rows: dict[str, list[Row]], broken: list[str]) -> str:
+def report(rows: dict[str, list[Row]], verdict: str = "Not finished.") -> str:
     """The page."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in read.VERSIONS if read.installed(name))
     lines = [HEAD.format(versions=versions, students=STUDENTS)]
@@ -242,12 +242,7 @@ def report(rows: dict[str, list[Row]], broken: list[str]) -> str:
             for r in some
         ]
         lines.append("")
-    lines += (
-        ["## Over a budget", "", *(f"- {fault}" for fault in broken), ""]
-        if broken
-        else ["All budgets hold.\n"]
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, verdict, ""])
 
 
 def main() -> int:
@@ -303,7 +298,13 @@ class Page:
         self.broken += row.broken
         print(*row[:-1], sep=" | ", flush=True)
         if self.out:
-            self.out.write_text(report(self.rows, self.broken))
+            self.out.write_text(report(self.rows))
+
+    def end(self) -> None:
+        """Say on the page what broke."""
+        faults = "\n".join(["## Over a budget", "", *(f"- {fault}" for fault in self.broken)])
+        if self.out:
+            self.out.write_text(report(self.rows, faults if self.broken else "All budgets hold."))
 
 
 def compile_all(kinds: list[str], title: str, out: Path | None, pool: ProcessPoolExecutor) -> list[str]:
@@ -316,6 +317,7 @@ def compile_all(kinds: list[str], title: str, out: Path | None, pool: ProcessPoo
         for case in sgd.CASES:
             for program in sgd.PROGRAMS if title in case.title else ():
                 page.add(kind, case.title, program, partial(of_descent, kind, case, program, pool))
+    page.end()
     return page.broken
 
 

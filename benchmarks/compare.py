@@ -3,9 +3,9 @@
     python benchmarks/compare.py BEFORE.json AFTER.json
 
 The ratio is of proposals, or steps of gradient descent, a second of a core or of an accelerator, after over before.
-Files of different devices are compared all the same, and that is said. So are runs of other lengths, whose rates
-differ by themselves: the start counts more in a short run, and students accept less in a long one. Exits with 1 if a
-case became more than 5 % slower in runs of about one length, with 2 if a file is none.
+Files of different devices are compared all the same, and that is said. So are runs of other lengths: a slower program
+does fewer sweeps, of which the start is a larger part, and students accept more in them. Exits with 1 if a case
+became more than 5 % slower, with 2 if a file is none.
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 SLOWER = 0.95
-LONGER = 1.25  # of a length: so much shifts a rate by less than 5 %
+LONGER = 1.25  # of a length: so much shifts a rate by less than 5 %, and is not told
 TOLD = "device", "processor_features", "mbsim_version", "jax_version", "numba_version", "git_commit", "engine"
 RATE = "per_second_of_a_device"
 
@@ -52,12 +52,8 @@ def main(before, after):
             continue
         ratio = rate / old_cases[name][RATE]
         lengths = length(old_cases[name]), length(case)
-        told = (
-            ""
-            if max(lengths) <= LONGER * min(lengths)
-            else "  runs of {:,} and {:,}: no comparison".format(*lengths)
-        )
-        worst = worst if told else min(worst, ratio)
+        told = "" if max(lengths) <= LONGER * min(lengths) else "  in runs of {:,} and {:,}".format(*lengths)
+        worst = min(worst, ratio)
         print(f"{name:<40} {old_cases[name][RATE] / 1e3:12,.1f} {rate / 1e3:12,.1f} {ratio:13.3f}{told}")
     for name in old_cases.keys() - new_cases.keys():
         print(f"{name:<40} only before")

@@ -176,7 +176,7 @@ def test_more_units_than_can_be_listed_are_refused_at_once():
     checks.planned(most)
     with pytest.raises(ConfigError) as error:
         checks.planned(load_config(most, ["grid.teachers=1048577"]))
-    told = "grid.teachers = 1048577: these 68,719,542,272 students (with grid.replicas = 65536) are 1,048,577 units"
+    told = "grid: these 68,719,542,272 students (grid.teachers = 1048577, grid.replicas = 65536) are 1,048,577 units"
     assert one_line(error).startswith(told)
 
 

@@ -132,6 +132,11 @@ def test_students_without_what_was_measured_over_time_are_joined():
                     lambda ds: ds.assign_coords(teacher=ds.teacher + 2),  # students counted twice
                     "dataset 2: teacher: must be among 0, 1, as in its run, and has 2",
                 ),
+                (
+                    lambda ds: ds.isel(teacher=0).assign_coords(teacher=7),  # a scalar is a label too
+                    "dataset 2: teacher: must be among 0, 1, as in its run, and has 7",
+                ),
+                (lambda ds: ds.isel(m=0).assign_coords(m="x"), "dataset 2: m: its values must be there"),
                 (lambda ds: ds.assign_coords(replica=ds.replica - 1), "replica: must be among .* has -1"),
                 (lambda ds: ds.assign_coords(m=ds.m + 0.5), "m: must be among 4, 6, 40, .* has 4.5"),
                 (lambda ds: ds.assign_coords(N=ds.N + 2), "N: must be among 9, 11, as in .* has 13"),

@@ -12,6 +12,8 @@ from mbsim.errors import MbsimError
 
 LONGEST = 200
 """Letters of what matplotlib says."""
+DRAWN_FROM = "mbsim config_hash"
+"""The text in a PNG that says of which configuration the run was."""
 END_OF_PNG = bytes(4) + b"IEND" + 0xAE426082.to_bytes(4)
 """Its last block: length 0, name, checksum."""
 
@@ -49,20 +51,22 @@ def picture(
         from mbsim.figures import order_parameter_panels
         from mbsim.figures.style import written
 
-        return written(
-            order_parameter_panels(dataset, critical, order_parameter=order_parameter), kind, dpi=150
-        )
+        figure = order_parameter_panels(dataset, critical, order_parameter=order_parameter)
+        drawn_from = {"metadata": {DRAWN_FROM: dataset.attrs["config_hash"]}} if kind == "png" else {}
+        return written(figure, kind, dpi=150, **drawn_from)
 
 
-def sound(figure: Path) -> bool:
-    """Whether a file is a PNG, whole, and each of its blocks has the checksum that it was written with."""
+def sound(figure: Path, config_hash: str) -> bool:
+    """Whether a file is a `picture` of this run: a whole PNG, of which each block has its checksum."""
     with one_line():
         from PIL import Image  # of matplotlib
 
         try:
             content = figure.read_bytes()
             with Image.open(BytesIO(content)) as image:
+                drawn_from = image.info.get(DRAWN_FROM)
                 image.verify()
         except Exception:  # Pillow raises what it meets
             return False
-        return image.format == "PNG" and content.endswith(END_OF_PNG)  # which Pillow does not read
+        # Pillow does not read the end.
+        return image.format == "PNG" and content.endswith(END_OF_PNG) and drawn_from == config_hash

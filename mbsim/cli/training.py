@@ -244,7 +244,9 @@ def _dimensions(config: Config) -> Mapping[str, tuple[Sequence[float], str]]:
 
 
 def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
-    """m_c as a table, and where dataset and figure are; the figure is drawn if asked, missing or damaged."""
+    """m_c as a table, and where dataset and figure are; the figure is drawn if asked, missing, damaged or
+    that of a smaller run.
+    """
     from mbsim.fss.analysis import at_a_glance
 
     critical = at_a_glance(dataset)
@@ -259,7 +261,7 @@ def say_results(dataset: xr.Dataset, path: Path, draw: bool) -> None:
         )
     else:
         try:
-            if draw or not sound(figure):
+            if draw or not sound(figure, dataset.attrs["config_hash"]):
                 drawn = picture(dataset, critical)
                 with one_line_errors(DrawingError, f"{figure} cannot be written"):
                     write_atomically(figure, drawn)

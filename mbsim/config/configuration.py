@@ -263,10 +263,7 @@ def load_config(
     if isinstance(source, Config):
         values, label = source.resolved(), ""
     elif isinstance(source, Mapping):
-        try:
-            values, label = plain(source), ""
-        except RecursionError:
-            raise ConfigError("config: is nested too deeply, or a table holds itself") from None
+        values, label = plain(source), ""
     elif isinstance(source, str | os.PathLike):
         values, label = read_toml(source), str(os.fspath(source))
     else:

@@ -41,11 +41,22 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A deep copy in TOML's types: NumPy arrays and scalars become lists and numbers, tuples lists."""
+    """A deep copy in TOML's types: NumPy arrays and scalars become lists and numbers, tuples lists.
+
+    Raises:
+        ConfigError: a table holds itself, or tables are nested a thousand deep.
+    """
+    try:
+        return _plain(value)
+    except RecursionError:
+        raise ConfigError("config: is nested too deeply, or a table holds itself") from None
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | range):
-        return [plain(item) for item in value]
+        return [_plain(item) for item in value]
     return value.tolist() if hasattr(value, "tolist") else value
 
 

@@ -181,22 +181,26 @@ def differences(there: Config, here: Config, place: str = "there", other: str = 
 
 
 def in_the_way(there: Config, here: Config) -> list[str]:
-    """The `differences` for which a run of one configuration cannot grow to another: not those of keys of the grid
-    that only ask for more.
+    """The `differences` for which a run of one configuration cannot grow to another: not those of keys that
+    only ask for more.
     """
 
     def grows(key: str) -> bool:
-        values, wanted = there.resolved(), here.resolved()["grid"]
-        name = key.split(".")[1]
+        values, name = there.resolved(), key.split(".")[1]
+        if name in there.axes and name in here.axes:  # in [grid] or in [dynamics]
+            values["dynamics"].pop(name, None)
+            values["grid"][name] = list(here.axes[name])
+        elif key.startswith("grid.") and name in (wanted := here.resolved()["grid"]):
+            values["grid"][name] = wanted[name]
+        else:
+            return False
         try:
-            return name in wanted and extends(
-                stored_config(values | {"grid": values["grid"] | {name: wanted[name]}}), there
-            )
+            return extends(stored_config(values), there)
         except MbsimError:  # not with the rest as it is
             return False
 
     told = differences(there, here)
-    return [line for line in told if not (line.startswith("grid.") and grows(line.split()[0]))] or told
+    return [line for line in told if not grows(line.split()[0])] or told
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -45,7 +45,12 @@ def export(dataset: xr.Dataset, path: str | os.PathLike[str], leave_out: bool = 
     with _whole_or_not_at_all(path) as temporary:
         try:
             write(dataset.drop_encoding(), temporary)
-        except (TypeError, ValueError, NotImplementedError) as error:  # of what users have added
+        except (
+            TypeError,
+            ValueError,
+            NotImplementedError,
+            RecursionError,
+        ) as error:  # of what users have added
             told = (str(error).splitlines() or [type(error).__name__])[0]
             raise DatasetError(f"{path}: the dataset cannot be written as {path.suffix}: {told}") from error
         for entry in [*temporary.rglob("*"), temporary]:

@@ -92,8 +92,9 @@ def folder_of(path: str | os.PathLike[str], label: str = "run folder") -> Path:
     if not text or "\0" in text:
         raise RunFolderError(f"{label} {text!r}: must name a folder")
     path = Path(text)
-    if os.path.islink(path) and not os.path.exists(path):
-        raise RunFolderError(f"{path} is a link to {path.readlink()}, and nothing is there")
+    for one in (path, *path.parents):
+        if os.path.islink(one) and not os.path.exists(one):
+            raise RunFolderError(f"{one} is a link to {one.readlink()}, and nothing is there")
     return path
 
 

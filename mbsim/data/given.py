@@ -32,7 +32,7 @@ def config_of(dataset: xr.Dataset, label: str) -> Config:
         if not isinstance(values, dict):  # a text would be taken for the path of a file
             raise ValueError(f"must be a table, not {type(values).__name__}")
         return stored_config(values)
-    except (TypeError, ValueError, MbsimError) as error:
+    except (TypeError, ValueError, RecursionError, MbsimError) as error:
         told = error.lines[0] if isinstance(error, MbsimError) else error
         raise DatasetError(f"{label}: attribute config is no configuration of mbsim: {told}") from None
 
@@ -70,10 +70,10 @@ def with_all_dims(dataset: xr.Dataset, config: Config, label: str) -> xr.Dataset
     if strangers := [str(dim) for dim in dataset.dims if dim not in names]:
         raise DatasetError(f"{label}: dimension {strangers[0]}: must be one of {', '.join(names)}")
     for dim in names:
+        if dim not in dataset.dims and dim != "time":
+            dataset = _with_dim(dataset, dim, config, label)
         if dim in dataset.dims:
             _need_labels(dataset, dim, config, label)
-        elif dim != "time":
-            dataset = _with_dim(dataset, dim, config, label)
         elif dim in dataset.coords:  # moments have no time: nothing says what of the rest is where
             raise DatasetError(f"{label}: time: must be a dimension, as isel(time=[-1]) leaves it")
     return dataset

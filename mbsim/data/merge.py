@@ -1,6 +1,6 @@
 """Several datasets of one kind of run as one: parts of a grid that were computed apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -39,9 +39,10 @@ def concat(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     >>> mbsim.concat(parts).m.values
     array([2, 4])
     """
-    if not isinstance(datasets, Iterable):
-        raise DatasetError(f"datasets: must be a list of datasets, not {type(datasets).__name__}")
-    some = list(datasets)
+    try:
+        some = list(datasets)
+    except TypeError:
+        raise DatasetError(f"datasets: must be a list of datasets, not {type(datasets).__name__}") from None
     if len(some) < 2:
         raise DatasetError(f"datasets: must be two or more, not {len(some)}")
     configs = []

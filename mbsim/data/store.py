@@ -4,7 +4,7 @@
     config.1.toml, ...   those that it grew from, oldest first (`mbsim.plan.boxes`)
     zarr.json, N64-d3/   the data (`layout`)
     done/                a record of each finished work unit (`records`)
-    order_parameter.png  drawn by `mbsim run` when all is done; taken away by whoever writes a unit
+    order_parameter.png  drawn by `mbsim run` at its end; taken away by whoever writes a unit
     registered.json      what it uses of a user's own observables, activations and optimisers, if anything
     .lock                locked (flock): by the one process that writes, or shared by the parts of a job array
     .tmp-*               being written, or left over by a process that was killed

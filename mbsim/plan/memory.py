@@ -53,10 +53,12 @@ def check_memory(units: Iterable[Unit], bytes_per_unit: Callable[[Unit], int], a
     """
     # Which teachers they are makes no difference, nor how many: what is too large for the memory is halved.
     one = {"first_teacher": 0, "teachers": 1, "first_replica": 0, "group": "", "place": (0, 0)}
-    sizes = {replace(unit, **one): None for unit in units}  # type: ignore[arg-type]  # each of its own type
+    # Of blocks of as many m the one with the largest m takes most.
+    sizes = {(unit.group, len(unit.m)): unit for unit in sorted(units, key=lambda unit: unit.m[-1])}
     if not sizes:
         return
-    unit = max(sizes, key=bytes_per_unit)
+    kinds = {replace(unit, **one): None for unit in sizes.values()}  # type: ignore[arg-type]  # each of its own type
+    unit = max(kinds, key=bytes_per_unit)
     if (needed := bytes_per_unit(unit)) <= available:
         return
 

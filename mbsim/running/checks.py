@@ -23,7 +23,7 @@ def planned(config: Config) -> None:
     if (number := count(config)) > MOST_PLANNED:
         grid = config.grid
         raise ConfigError(
-            f"grid.teachers = {grid.teachers}: these {students_of(config):,} students (with grid.replicas = "
+            f"grid: these {students_of(config):,} students (grid.teachers = {grid.teachers}, grid.replicas = "
             f"{grid.replicas}) are {number:,} units of work, and a run has at most {MOST_PLANNED:,}; cut the grid "
             "into several runs"
         )

@@ -161,14 +161,20 @@ def test_what_only_asks_for_more_is_not_among_what_must_be_made_equal(mbsim, her
 
 @pytest.mark.parametrize(
     ("out", "line"),
-    [("''", "--out '': must name a folder"), ("link", "link is a link to nowhere, and nothing is there")],
+    [
+        ("--out ''", "--out '': must name a folder"),
+        ("--out link", "link is a link to nowhere, and nothing is there"),
+        ("--out link/below", "link is a link to nowhere, and nothing is there"),
+        ("", "runs is a link to nowhere, and nothing is there"),
+    ],
 )
 def test_a_folder_that_cannot_be_is_one_line(mbsim, here, out, line):
-    (here / "link").symlink_to("nowhere")
-    for command in (f"run tiny.toml --out {out}", f"run tiny.toml --out {out} --dry-run"):
+    for name in ("link", "runs"):
+        (here / name).symlink_to("nowhere")
+    for command in (f"run tiny.toml {out}", f"run tiny.toml {out} --dry-run"):
         code, _, errors = mbsim(command)
         assert (code, errors) == (2, f"error: {line}\n")
-    assert sorted(path.name for path in here.iterdir()) == ["link", "tiny.toml"]
+    assert sorted(path.name for path in here.iterdir()) == ["link", "runs", "tiny.toml"]
 
 
 def test_a_run_grows_by_a_larger_configuration(mbsim, here):

@@ -54,7 +54,7 @@ def command(
     from mbsim.data.files import folder_of
     from mbsim.plan.parts import part_of
 
-    folder = Path("runs") / settings.name if out is None else folder_of(out, "--out")
+    folder = folder_of(Path("runs") / settings.name if out is None else out, "--out")
     share = None if part is None else part_of(part, "--part")
     if dry_run:
         training.rehearse(settings, folder, share)
