@@ -29,6 +29,16 @@ def resamples(text: str | int) -> int:
     return count
 
 
+def run_folder(text: str | Path) -> Path:
+    """A run folder that a command reads; an empty text is none."""
+    from mbsim.data.files import folder_of  # here, for it takes a while, and help does not need it
+
+    return folder_of(text)
+
+
 Folder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A run folder, finished or not.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="DIR", help="A run folder, finished or not.", show_default=False, parser=run_folder
+    ),
 ]

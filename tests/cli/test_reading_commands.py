@@ -203,3 +203,13 @@ def test_warnings_that_the_shell_makes_errors_are_told_all_the_same(mbsim, here)
         code, _, errors = mbsim("export flipped flipped.nc")
     assert code == 0
     assert errors.startswith("warning: ") and "is damaged, its checksum does not match" in errors
+
+
+@pytest.mark.parametrize(
+    "command", ["status ''", "analyze ''", "report ''", "export '' x.nc", "merge '' done --out y"]
+)
+def test_an_empty_folder_is_not_the_current_one(mbsim, here, monkeypatch, command):
+    mbsim("run tiny.toml --out done")
+    monkeypatch.chdir(here / "done")  # where a script with an unset variable may stand
+    code, output, errors = mbsim(command)
+    assert (code, output, errors) == (2, "", "error: run folder '': must name a folder\n")

@@ -6,11 +6,15 @@ from typing import Annotated
 import typer
 
 from mbsim.cli.exit_codes import DONE
+from mbsim.cli.usage import run_folder
 
 
 def command(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Two or more run folders.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="DIR...", help="Two or more run folders.", show_default=False, parser=run_folder
+        ),
     ],
     out: Annotated[
         Path,
