@@ -53,7 +53,7 @@ def check_memory(units: Iterable[Unit], bytes_per_unit: Callable[[Unit], int], a
     """
     # Which teachers they are makes no difference, nor how many: what is too large for the memory is halved.
     one = {"first_teacher": 0, "teachers": 1, "first_replica": 0, "group": "", "place": (0, 0)}
-    # Of blocks of as many m the one with the largest m takes most.
+    # Of blocks of as many m that with the largest m takes most, but for the MiB of a core's own block.
     sizes = {(unit.group, len(unit.m)): unit for unit in sorted(units, key=lambda unit: unit.m[-1])}
     if not sizes:
         return
