@@ -128,7 +128,7 @@ def examples(context: Context, labels: Labels, noise: Array) -> tuple[Array, Arr
     x, transposed = inputs(setting.inputs, labels.inputs, labels.counter, setting.shape.N, context.staged)
     y = networks.teacher_outputs(context, transposed)
     if setting.noisy:
-        y = y + noise * normals(labels.noise, labels.counter, setting.shape.M).T
+        y = y + noise * normals(labels.noise, labels.counter, setting.shape.M, context.staged).T
     return x, transposed, y
 
 
