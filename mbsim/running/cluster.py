@@ -63,8 +63,8 @@ def cluster(address: str, label: str = "dask") -> "Iterator[Client]":
         raise ConfigError(
             f"{label} {address}: dask is not installed; `pip install 'dask[distributed]'`"
         ) from None
-    for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.utils"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told in one line
+    for name in ("batched", "client", "comm", "core", "gc", "utils", "utils_comm"):  # told in one line here
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
