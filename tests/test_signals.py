@@ -30,11 +30,12 @@ PROMPT = 60  # seconds from a signal to the end, on a busy machine
 COMMAND = "mbsim run config.toml --out run"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def signals(monkeypatch):
     """What `interruptible` leaves behind in a process that is about to end is put back."""
     before = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
+    # Whoever runs the tests may ignore it, and processes inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     for name in ("reason", "under_way"):
         monkeypatch.setattr(interrupts._Asked, name, "" if name == "reason" else False)
@@ -58,7 +59,7 @@ def begun(process: subprocess.Popen) -> str:
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_each_signal_ends_a_command_with_75_and_says_how_to_go_on(name, monkeypatch, capsys, signals):
+def test_each_signal_ends_a_command_with_75_and_says_how_to_go_on(name, monkeypatch, capsys):
     def command(words):
         signal.raise_signal(getattr(signal, name))
         raise AssertionError("went on")
@@ -69,7 +70,7 @@ def test_each_signal_ends_a_command_with_75_and_says_how_to_go_on(name, monkeypa
     signal.raise_signal(getattr(signal, name))  # not heard: the process is about to end
 
 
-def test_a_signal_that_became_another_error_is_a_signal_all_the_same(monkeypatch, capsys, signals):
+def test_a_signal_that_became_another_error_is_a_signal_all_the_same(monkeypatch, capsys):
     def command(words):
         try:
             signal.raise_signal(signal.SIGTERM)
@@ -81,7 +82,7 @@ def test_a_signal_that_became_another_error_is_a_signal_all_the_same(monkeypatch
     assert capsys.readouterr().err.splitlines()[0] == "interrupted by SIGTERM"
 
 
-def test_a_hangup_that_nohup_ignores_stays_ignored(signals):
+def test_a_hangup_that_nohup_ignores_stays_ignored():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with interrupts.interruptible():
         signal.raise_signal(signal.SIGHUP)
