@@ -149,9 +149,9 @@ def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
         progress = runner.outset(config, mine, mine)
     say_plan(config, path, progress, dry=True, part=part, before=before)
     if progress.units_done < progress.units and seconds is not None:
-        terminal.say(f"at the rate of what is done, about {duration(seconds)} more")
+        terminal.say(f"at the rate of what is done: {duration(seconds)} more")
     elif progress.units_done < progress.units:
-        terminal.say("how long it takes is known when some units are done: ask again then, or `mbsim status`")
+        terminal.say("how long it takes is not known before units are computed here: ask then, or `mbsim status`")
     terminal.say("nothing was computed or written (--dry-run)")
 
 

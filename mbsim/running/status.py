@@ -104,7 +104,8 @@ def rate(folder: RunFolder, done: Iterable[Unit]) -> float | None:
     within, first = [], []  # rates and work
     for (before, _), (end, work) in pairwise([(0.0, 0), *together]):
         if starts := [time for time in begun if before < time < end]:
-            first.append((work / (end - max(starts)), work))
+            if end - max(starts) > AT_ONCE:  # all files of a copied folder are as old: they tell nothing
+                first.append((work / (end - max(starts)), work))
         elif before:
             within.append((work / (end - before), work))
     rates = sorted(within or first)  # what a process does first takes compiling as well

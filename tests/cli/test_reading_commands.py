@@ -69,6 +69,18 @@ def test_a_pause_before_a_run_grew_counts_as_no_work(tmp_path):
         assert status.rate(folder, folder.units) == pytest.approx(work / seconds, rel=0.01)
 
 
+def test_a_folder_whose_files_are_all_as_new_tells_no_rate(mbsim, here):
+    """As after a copy that keeps no times: the rate would be that of copying."""
+    folder = RunFolder.create_or_open(here / "copied", load_config("tiny.toml"))
+    fill(folder)
+    for place, path in enumerate([here / "copied" / "zarr.json", *map(folder.record_path, folder.units)]):
+        os.utime(path, (1000 + place / 1000, 1000 + place / 1000))
+    (here / "copied" / ".lock").unlink(missing_ok=True)
+    assert status.rate(folder, folder.units) is None
+    output = mbsim("run tiny.toml --out copied --set grid.teachers=20 --dry-run")[1]
+    assert "how long it takes is not known" in output
+
+
 def test_status_of_a_run_that_has_just_begun(mbsim, here):
     folder = RunFolder.create_or_open(here / "new", load_config("tiny.toml"))
     output = mbsim("status new")[1]
