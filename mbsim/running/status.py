@@ -86,7 +86,7 @@ def counts(found: Mapping[Unit, State]) -> dict[str, int]:
 
 def rate(folder: RunFolder, done: Iterable[Unit]) -> float | None:
     """How much work was done in a second, by the times of the records of units that are done; None if nobody
-    knows when it began.
+    knows when it began, or where a copy has made all files equally new.
 
     Units that were trained together are written one right after the other: their work took the time since those
     before them were written, or since the process began of which that is known. The median over all work leaves out
@@ -104,7 +104,7 @@ def rate(folder: RunFolder, done: Iterable[Unit]) -> float | None:
     within, first = [], []  # rates and work
     for (before, _), (end, work) in pairwise([(0.0, 0), *together]):
         if starts := [time for time in begun if before < time < end]:
-            if end - max(starts) > AT_ONCE:  # all files of a copied folder are as old: they tell nothing
+            if end - max(starts) > AT_ONCE:  # in less, files were copied
                 first.append((work / (end - max(starts)), work))
         elif before:
             within.append((work / (end - before), work))
