@@ -151,7 +151,9 @@ def rehearse(config: Config, path: Path, part: Part | None = None) -> None:
     if progress.units_done < progress.units and seconds is not None:
         terminal.say(f"at the rate of what is done: {duration(seconds)} more")
     elif progress.units_done < progress.units:
-        terminal.say("how long it takes is not known before units are computed here: ask then, or `mbsim status`")
+        terminal.say(
+            "how long it takes is not known before units are computed here: ask then, or `mbsim status`"
+        )
     terminal.say("nothing was computed or written (--dry-run)")
 
 
