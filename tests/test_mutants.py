@@ -25,7 +25,6 @@ from mbsim.engines.registers import (
 )
 from mbsim.engines.registers.loading import load
 from mbsim.engines.task import Task
-from mbsim.physics import order as orders
 from mbsim.sampling.streams import Key
 
 SLOW = pytest.mark.slow
@@ -63,8 +62,8 @@ def one_key_for_all(patch):
 
 def units_that_conflict(patch):
     """Units of one colour are done one after the other although some share an output."""
-    greedy = orders.greedy_colours
-    patch.setattr(orders, "greedy_colours", lambda *graph: greedy(*graph) // 2)
+    colours_of = groups.colours_of
+    patch.setattr(groups, "colours_of", lambda *graph: colours_of(*graph) // 2)
 
 
 def order_of_another_teacher(patch):

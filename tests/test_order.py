@@ -13,7 +13,7 @@ from students import drawn
 
 from mbsim.engines import networks
 from mbsim.engines.registers import orders
-from mbsim.physics.order import colours, hidden_positions, random_order, sequential_order, unit_order
+from mbsim.physics.order import colours, greedy_colours, random_order, sequential_order
 from mbsim.physics.problem import Teacher
 from mbsim.sampling import streams
 
@@ -64,13 +64,35 @@ def test_units_of_a_colour_share_no_output(network):
         assert all(one.isdisjoint(other) for one, other in itertools.combinations(read, 2))
 
 
+def compiled_orders(network, numbers):
+    """Colours and sequential orders of some teachers."""
+    N, _, _, _, train_output = network
+    teachers = drawn(network, numbers)
+    shape = networks.shape_of(teachers, N, train_output)
+    tables = networks.tables_of(teachers, shape)
+    found = orders.colours_of(shape, tables.output_sources, tables.readers)
+    return found, orders.sequential_orders(shape, found)
+
+
+@pytest.mark.parametrize("network", [*NETWORKS, (40, 50, 30, 3, True), (70, 70, 70, 31, True)])
+def test_sequential_orders_of_many_teachers_are_those_of_each(network):
+    """Compiled, and as the law is written."""
+    found, many = compiled_orders(network, range(5))
+    for number in range(5):
+        sources, d, K, train_output = graph(network, number)
+        np.testing.assert_array_equal(found[number], greedy_colours(sources, K))
+        order = sequential_order(sources, d, K, train_output)
+        np.testing.assert_array_equal(many.proposals[number], order)
+        np.testing.assert_array_equal(order[many.positions[number]], len(order) - K * d + np.arange(K * d))
+
+
 @pytest.mark.parametrize("network", NETWORKS[:3])
 def test_unit_order_is_the_sequential_order(network):
     """With all links of a unit in turn, proposals change places only where they commute."""
     given = graph(network)
     _, d, K, _ = given
-    order, touched, positions = sequential_order(*given), resources(*given), hidden_positions(*given)
-    units = unit_order(positions, d).tolist()
+    _, ((order,), (units,), (positions,)) = compiled_orders(network, [0])
+    touched = resources(*given)
     assert sorted(units) == list(range(K))
     np.testing.assert_array_equal(order[positions], len(order) - K * d + np.arange(K * d))
     done = [positions[k * d + b] for k in units for b in range(d)]

@@ -107,7 +107,8 @@ def readers_for(counts: np.ndarray) -> int:
 def links_of(output_sources: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The output links (T, K, R) that read each hidden unit, ascending, padded with -1; R is the largest count."""
     T, K = counts.shape
-    links = output_sources.reshape(T, -1)
+    small = np.min_scalar_type(K - 1)  # NumPy sorts small numbers by their digits
+    links = output_sources.reshape(T, -1).astype(small)
     by_source = np.argsort(links, axis=1, kind="stable")  # stable: the links of one source stay ascending
     source = np.take_along_axis(links, by_source, axis=1)
     first = np.cumsum(counts, axis=1) - counts

@@ -54,21 +54,6 @@ def sequential_order(
     return np.concatenate([first, len(first) + np.concatenate(second)]).astype(np.int32)
 
 
-def hidden_positions(
-    output_sources: np.ndarray, hidden_degree: int, hidden_units: int, train_output: bool
-) -> np.ndarray:
-    """The place (K*d,) of each hidden link in a sweep of the sequential order."""
-    order = sequential_order(output_sources, hidden_degree, hidden_units, train_output)
-    return np.argsort(order)[len(order) - hidden_units * hidden_degree :].astype(np.int32)
-
-
-def unit_order(positions: np.ndarray, hidden_degree: int) -> np.ndarray:
-    """The hidden units (K,) in an order in which the sweep with these `hidden_positions` may be done with all
-    links of a unit in turn: colour by colour.
-    """
-    return np.argsort(positions[::hidden_degree]).astype(np.int32)
-
-
 def colours(output_sources: np.ndarray, hidden_units: int) -> list[np.ndarray]:
     """The hidden units of each colour, ascending: greedy colouring in the units' own order."""
     colour = greedy_colours(output_sources, hidden_units)

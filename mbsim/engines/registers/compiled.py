@@ -18,7 +18,7 @@ from mbsim.engines.registers.cipher import CIPHERS, fold, groups_of, threefry
 from mbsim.engines.registers.decisions import GREEDY
 from mbsim.engines.registers.example_sets import set_filler
 from mbsim.engines.registers.kept import inner, kept
-from mbsim.engines.registers.loading import load, store
+from mbsim.engines.registers.loading import load
 from mbsim.engines.registers.networks import layer, wrong_counter
 from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import (
@@ -31,7 +31,7 @@ from mbsim.engines.registers.sizes import (
     students_in,
 )
 from mbsim.engines.registers.tiles import tile_filler
-from mbsim.engines.registers.vectors import filled
+from mbsim.engines.registers.vectors import below, filled, highest_bits, shifted
 from mbsim.sampling.examples import TILE
 
 SECOND_LEVEL = 2**20
@@ -87,17 +87,17 @@ def initial_weights(row):
     """
     of, given = told(row, "drawing", "Links", 32), told(row, "drawing", "Drawing", 32)
     layer, links, students, ciphers = of.layer, of.links, of.students, of.ciphers
-    for link in range(links):
+    for link in range(0, links, max(1, CIPHERS // students)):
         for at in range(0, ciphers, CIPHERS):
             first, second = load(given.first, at), load(given.second, at)
-            x, y = filled(first, np.uint32(layer)), filled(first, np.uint32(link))
-            store(given.drawn, at, threefry(first, second, x, y)[0])
-        for byte in range(students // 8):
-            packed = np.uint8(0)
-            for bit in range(8):
-                u, limit = given.drawn[8 * byte + bit] >> np.uint32(8), given.below[8 * byte + bit]
-                packed |= np.uint8(((u >= limit) ^ (given.teacher[link] != 0)) << bit)
-            given.weights[(link * students) // 8 + byte] = packed
+            x, y = filled(first, np.uint32(layer)), filled(first, np.uint32(link)) + load(given.beyond, at)
+            u = shifted(threefry(first, second, x, y)[0], 8)
+            differ, place = highest_bits(~below(u, load(given.below, at))), link * students + at
+            for bit in range(0, CIPHERS, 8):
+                own = (place + bit) // students
+                if own < links:
+                    eight = np.uint8(differ >> np.uint64(bit)) ^ np.uint8(given.teacher[own])
+                    given.weights[(place + bit) // 8] = eight
 
 
 @cache

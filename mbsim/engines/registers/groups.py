@@ -13,9 +13,9 @@ from mbsim.engines.networks import Shape, tables_of
 from mbsim.engines.registers import blocks, cipher, compiled, decisions, records, rows
 from mbsim.engines.registers.blocks import Block
 from mbsim.engines.registers.loading import address
+from mbsim.engines.registers.orders import colours_of, sequential_orders
 from mbsim.engines.registers.sizes import readers_of, students_in
 from mbsim.engines.task import Task, TrainingSet
-from mbsim.physics import order as physics
 from mbsim.sampling.example_sets import example_set
 from mbsim.sampling.streams import Key, fold, keys_of_students
 
@@ -90,25 +90,11 @@ class Teachers:
         hidden, outputs, readers, w, v = map(each, self.arrays)
         order = rows.nothing(records.Order)  # of a bunch of teachers, where it is random (`training`)
         if not shared.random:
-            orders, positions = _sequential(task, shared.by_units)
-            self.arrays += [orders, positions]
-            order = records.Order(each(orders), 1, 0, each(positions))
+            of = sequential_orders(shape, colours_of(shape, made.output_sources, made.readers))
+            self.arrays += [links := of.units if shared.by_units else of.proposals, of.positions]
+            order = records.Order(each(links), 1, 0, each(of.positions))
         tables = records.Tables(hidden, outputs, readers, shape.readers)
         self.records = tables, records.TeacherWeights(w, v), order
-
-
-def _sequential(task: Task, by_units: bool) -> tuple[Array, Array]:
-    """Orders of the links or units of each teacher, and places of hidden links, as `records.Order`."""
-    orders, positions, shape = [], [], task.shape
-    for sources in task.teachers.output_sources:
-        graph = sources, shape.d, shape.K, shape.train_output
-        if by_units:
-            positions.append(physics.hidden_positions(*graph))
-            orders.append(physics.unit_order(positions[-1], shape.d))
-        else:
-            orders.append(physics.sequential_order(*graph))
-            positions.append(np.zeros(1, np.int32))
-    return np.stack(orders), np.stack(positions)
 
 
 def each(array: Array) -> Array:
@@ -170,12 +156,10 @@ class Group:
         self.kept.append(array)
         return address(array)
 
-    def _of_students(self, key: Key) -> tuple[Array, Array]:
-        """Keys (P, B), filled up to whole registers of ciphers."""
-        filled = self.members[
-            :, np.arange(max(cipher.CIPHERS, self.members.shape[1])) % self.members.shape[1]
-        ]
-        return key.first[filled], key.second[filled]
+    def _filled(self) -> Array:
+        """Members (P, C), filled up to whole registers of ciphers."""
+        B = self.members.shape[1]
+        return self.members[:, np.arange(max(cipher.CIPHERS, B)) % B]
 
     def _of_ciphers(self, key: Key) -> tuple[Array, Array]:
         """Keys (P, C)."""
@@ -198,15 +182,16 @@ class Group:
 
     def _drawings(self, init_overlap: Array, keys: Streams) -> Array:
         shape, B = self.shared.shape, self.members.shape[1]
-        chance = (1 + init_overlap[self.members].astype(np.float32)) / np.float32(2)
+        members = self._filled()
+        chance = (1 + init_overlap[members].astype(np.float32)) / np.float32(2)
         below = np.ceil(chance.astype(np.float64) * decisions.RESOLUTION).astype(np.uint32)
-        key = self._of_students(keys.weights)
-        limits, first, second, drawn = self._keep(below, *key, np.empty_like(key[0]))
+        limits, first, second = self._keep(below, *(half[members] for half in keys.weights))
+        beyond = self._one((np.arange(members.shape[1]) // B).astype(np.uint32))
         layers = (shape.hidden_links, shape.output_links)[: 1 + shape.train_output]
         told = [
             rows.row_of(
-                records.Links(layer, links, B, key[0].shape[1]),
-                records.Drawing(self._taught[layer], self._own[layer], limits, first, second, drawn),
+                records.Links(layer, links, B, members.shape[1]),
+                records.Drawing(self._taught[layer], self._own[layer], limits, first, second, beyond),
             )
             for layer, links in enumerate(layers)
         ]
@@ -233,7 +218,7 @@ class Group:
         values, places = np.unique(temperature, return_inverse=True)
         most = int(task.labels.m.max()) * readers_of(self.shared.shape)
         limits = decisions.table_of(self.shared.law, values, most)
-        key, P = self._of_students(keys.acceptance), len(self.teacher)
+        key, P = [half[self._filled()] for half in keys.acceptance], len(self.teacher)
         room = (
             np.empty_like(key[0]),
             np.empty((P, B), f"int{self.bits}"),

@@ -180,7 +180,8 @@ class Links(NamedTuple):
 
 class Drawing(NamedTuple):
     """Drawing initial weights of a layer: the teacher's (L,); those to draw (L*B,); 2^24 times the chance that a
-    student's weight is the teacher's, (B,); both halves of the keys, and room for as many words.
+    student's weight is the teacher's, both halves of the keys, and the link beyond the register's first, an entry for
+    each cipher: where eight students fill half a register of ciphers, it draws for two links.
     """
 
     teacher: Int8
@@ -188,7 +189,7 @@ class Drawing(NamedTuple):
     below: UInt32
     first: UInt32
     second: UInt32
-    drawn: UInt32
+    beyond: UInt32
 
 
 class Ordering(NamedTuple):
@@ -202,6 +203,17 @@ class Ordering(NamedTuple):
     high: UInt32
     low: UInt32
     result: Int32
+
+
+class Colouring(NamedTuple):
+    """Colouring the hidden units of teachers (`orders`): output_sources (T, M*D) and readers (T, K*R), as `Tables`;
+    colours (T, K) to fill; for each colour, (K,), the last unit that may not have it.
+    """
+
+    output_sources: Int32
+    readers: Int32
+    colours: Int32
+    barred: Int32
 
 
 class TeacherDrawing(NamedTuple):

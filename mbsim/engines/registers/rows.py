@@ -28,6 +28,7 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "agreement": (of.Sizes, of.Seats, of.Agreement),
     "drawing": (of.Links, of.Drawing),
     "orders": (of.Ordering,),
+    "colours": (of.Colouring,),
     "teachers": (of.TeacherDrawing,),
     "work": (of.Work, of.Results, of.Room),
 }  # fmt: skip

@@ -86,6 +86,18 @@ def at_most_zero(typing, vector):
 
 
 @intrinsic
+def highest_bits(typing, vector):
+    """The highest bit of each word, those of the first words lowest, as an unsigned number of 64 bits."""
+
+    def generate(context, builder, signature, values):
+        flags = builder.icmp_signed("<", values[0], constant(values[0].type, 0))
+        bits = builder.bitcast(flags, ir.IntType(vector.count))
+        return bits if vector.count == 64 else builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(vector), generate
+
+
+@intrinsic
 def any_bit(typing, vector):
     """Whether any bit of any word is one."""
 
