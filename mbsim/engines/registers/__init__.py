@@ -11,7 +11,7 @@ of one teacher. Files, in the order in which data flow:
     records, rows   what compiled functions are told, by name, and how it lies in memory
     calls     functions called by their addresses
     cipher, tiles, example_sets   threefry on registers: examples of `sampling/`, fresh or of a training set
-    orders    random orders of proposals
+    orders    orders of proposals, random and sequential
     networks  forward passes; wrong outputs; agreement with the teacher
     decisions, vector_output, scalar_output   proposals, one after the other
     vector_terms  the same flips where d = 3, of terms that are kept in place of sums
