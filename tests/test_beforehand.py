@@ -11,7 +11,7 @@ import pytest
 
 from mbsim.config import load_config
 from mbsim.engines import beforehand, binary, devices, known_answers
-from mbsim.engines.registers import kept, training
+from mbsim.engines.registers import kept, orders, training
 from mbsim.plan.tasks import task_of
 from mbsim.plan.units import units
 from mbsim.running.interrupts import Interrupted
@@ -143,10 +143,19 @@ def test_a_signal_ends_it_at_once_and_leaves_no_process(monkeypatch):
 
 
 def found_by(task):
-    """What the groups of a task are compiled for."""
-    groups = training.groups_of(task, training.shared_of(task))
+    """What the groups of a task are compiled for, and what makes its order of proposals."""
+    shared, coloured, colour = training.shared_of(task), [], orders.colour
+
+    def noted(*given):
+        coloured.append(("colours", None))
+        colour(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orders, "colour", noted)
+        groups = list(training.groups_of(task, shared))
+    ordered = {("orders", None)} if shared.random else set(coloured)
     sampling = {} if task.dynamics.training is None else {"sampling": task.dynamics.training.sampling}
-    return {
+    return ordered | {
         made
         for group in groups
         for made in (

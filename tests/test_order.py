@@ -74,10 +74,13 @@ def compiled_orders(network, numbers):
     return found, orders.sequential_orders(shape, found)
 
 
-@pytest.mark.parametrize("network", [*NETWORKS, (40, 50, 30, 3, True), (70, 70, 70, 31, True)])
+@pytest.mark.parametrize(
+    "network", [*NETWORKS, (40, 50, 30, 3, True), (70, 70, 70, 31, True), (4, 1, 4, 1, True)]
+)
 def test_sequential_orders_of_many_teachers_are_those_of_each(network):
-    """Compiled, and as the law is written."""
+    """Compiled, and as the law is written; one row after the other, as compiled loops read them."""
     found, many = compiled_orders(network, range(5))
+    assert all(array.flags.c_contiguous and array.dtype == np.int32 for array in many)
     for number in range(5):
         sources, d, K, train_output = graph(network, number)
         np.testing.assert_array_equal(found[number], greedy_colours(sources, K))

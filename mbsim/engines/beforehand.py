@@ -29,11 +29,13 @@ OF_KINDS = {"trainer": (compiled.trainer, 3), "examiner": (compiled.examiner, 2)
 COMMON = {
     "teachers": (graphs.draw, 6),
     "do": (work.do, 5),
-    "orders": (orders.draw, 5),
     "agreement": (networks.path_agreement, 1),
     "weights": (compiled.initial_weights, 1),
 }
-"""Functions, and how many integers they take; those of a kind are made for it. Those that take longest come first."""
+ORDERS = {"orders": (orders.draw, 5), "colours": (orders.colour, 6)}
+"""Functions, and how many integers they take; those of a kind are made for it. A task needs all of the common ones,
+and one or none for its order. Those that take longest come first.
+"""
 MOST_OTHERS = 3
 """Processes beside this one, a quarter of a GiB each: the tasks of a job array may all begin at once."""
 PATIENCE = 60
@@ -49,7 +51,7 @@ class Need(NamedTuple):
     def function(self) -> tuple[Any, int]:
         """What numba has of it, compiled or not, and how many integers it takes."""
         if self.kind is None:
-            return COMMON[self.name]
+            return (COMMON | ORDERS)[self.name]
         make, count = OF_KINDS[self.name]
         return make(self.kind), count
 
@@ -71,6 +73,10 @@ def needs_of(task: Task) -> list[Need]:
         kind, examiner = shared.kinds(block)
         on_batches = examiner._replace(sampling=kind.sampling)
         needs += [Need("trainer", kind), Need("examiner", examiner), Need("examiner", on_batches)]
+    if shared.random:
+        needs.append(Need("orders"))
+    elif not task.shape.scalar:
+        needs.append(Need("colours"))
     return needs
 
 

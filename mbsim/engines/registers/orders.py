@@ -106,14 +106,15 @@ class Sequential(NamedTuple):
 def sequential_orders(shape: Shape, colours: np.ndarray) -> Sequential:
     """Output links slot by slot, then hidden links colour by colour and slot by slot; colours (T, K)."""
     T, K, d = len(colours), shape.K, shape.d
-    before = np.arange(shape.first_hidden, dtype=np.int32).reshape(-1, shape.output_degree).T.ravel()
+    first = shape.first_hidden
+    proposals, positions = np.empty((T, shape.proposals), np.int32), np.empty((T, K * d), np.int32)
+    proposals[:, :first] = np.arange(first).reshape(-1, shape.output_degree).T.ravel()
     slots = np.arange(d)[:, None]
     in_turn = (colours[:, None] * d + slots).reshape(T, d * K)  # of the links, slot by slot
     small = in_turn.astype(np.min_scalar_type(in_turn.max()))  # NumPy sorts small numbers by their digits
     found = np.argsort(small, axis=1, kind="stable")
-    links = (found % K * d + found // K).astype(np.int32)
-    positions = np.empty((T, K * d), np.int32)
-    np.put_along_axis(positions, links, np.arange(len(before), shape.proposals, dtype=np.int32)[None], axis=1)
-    proposals = np.concatenate([np.broadcast_to(before, (T, len(before))), len(before) + links], axis=1)
+    links = found % K * d + found // K
+    proposals[:, first:] = first + links
+    np.put_along_axis(positions, links, np.arange(first, shape.proposals, dtype=np.int32)[None], axis=1)
     units = np.argsort(colours, axis=1, kind="stable").astype(np.int32)
     return Sequential(proposals, units, positions)

@@ -181,7 +181,7 @@ class Links(NamedTuple):
 class Drawing(NamedTuple):
     """Drawing initial weights of a layer: the teacher's (L,); those to draw (L*B,); 2^24 times the chance that a
     student's weight is the teacher's, both halves of the keys, and the link beyond the register's first, an entry for
-    each cipher: where eight students fill half a register of ciphers, it draws for two links.
+    each cipher: where eight students fill half a register of ciphers, one register draws for two links.
     """
 
     teacher: Int8
