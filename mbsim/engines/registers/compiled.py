@@ -93,7 +93,7 @@ def initial_weights(row):
             x, y = filled(first, np.uint32(layer)), filled(first, np.uint32(link)) + load(given.beyond, at)
             u = shifted(threefry(first, second, x, y)[0], 8)
             differ, place = highest_bits(~below(u, load(given.below, at))), link * students + at
-            for bit in range(0, CIPHERS, 8):
+            for bit in range(0, CIPHERS, 8):  # eight students of one link make a byte
                 own = (place + bit) // students
                 if own < links:
                     eight = np.uint8(differ >> np.uint64(bit)) ^ np.uint8(given.teacher[own])

@@ -91,7 +91,8 @@ class Teachers:
         order = rows.nothing(records.Order)  # of a bunch of teachers, where it is random (`training`)
         if not shared.random:
             of = sequential_orders(shape, colours_of(shape, made.output_sources, made.readers))
-            self.arrays += [links := of.units if shared.by_units else of.proposals, of.positions]
+            links = of.units if shared.by_units else of.proposals
+            self.arrays += [links, of.positions]
             order = records.Order(each(links), 1, 0, each(of.positions))
         tables = records.Tables(hidden, outputs, readers, shape.readers)
         self.records = tables, records.TeacherWeights(w, v), order
