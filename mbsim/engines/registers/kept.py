@@ -38,6 +38,8 @@ from numba.core.caching import CompileResultCacheImpl, NullCache
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
+from mbsim.engines.registers import parts
+
 DIGEST = 32  # bytes
 
 use_files = True
@@ -194,15 +196,13 @@ class _Kept(NullCache):
             write(self.function.__name__, label, dumps(self.files.reduce(data)))
 
 
-_INNER = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-_FUSED = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+_INNER = numba.njit(**parts.OPTIONS)
+_FUSED = numba.njit(**parts.OPTIONS, forceinline=True)
 _OUTER = numba.njit(nogil=True)
 
 
 def inner(function: Callable) -> Any:
-    """Compile a function that only compiled functions call: without the ways in from Python and C, each of which
-    takes as long to compile as the function.
-    """
+    """Compile a function that only compiled functions call, for them alone (`parts`)."""
     return _INNER(named(function))
 
 

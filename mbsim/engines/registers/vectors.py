@@ -9,7 +9,7 @@ import operator
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 from mbsim.engines.registers.sizes import BYTES, students_in
 
@@ -154,23 +154,20 @@ def shifted(typing, vector, distance):
 
 
 def _word_by_word(method, *operators):
-    @intrinsic
-    def instruction(typing, first, second):
-        def generate(context, builder, signature, values):
-            return getattr(builder, method)(*values)
+    """Operators of two vectors by an instruction. (numba's `overload` would compile a function for each.)"""
 
-        return first(first, second), generate
+    def alike(context):
+        def typed(first, second):
+            return first if isinstance(first, Vector) and first == second else None
 
-    def instruct(first, second):
-        return instruction(first, second)
+        return typed
 
-    instruct.__qualname__ = f"{method} of vectors"  # functions of one name must be the same (`kept`)
+    def generate(context, builder, signature, values):
+        return getattr(builder, method)(*values)
 
     for function in operators:
-
-        @overload(function)
-        def choose(first, second):
-            return instruct if isinstance(first, Vector) and first == second else None
+        type_callable(function)(alike)
+        lower_builtin(function, Vector, Vector)(generate)
 
 
 _word_by_word("and_", operator.and_, operator.iand)
@@ -183,13 +180,14 @@ _word_by_word("udiv", operator.floordiv)
 _word_by_word("urem", operator.mod)
 
 
-@intrinsic
-def _inverted(typing, vector):
-    return vector(vector), lambda context, builder, signature, values: builder.not_(values[0])
+@type_callable(operator.invert)
+def _inverted(context):
+    def typed(vector):
+        return vector if isinstance(vector, Vector) else None
+
+    return typed
 
 
-@overload(operator.invert)
-def _invert(vector):
-    if isinstance(vector, Vector):
-        return lambda vector: _inverted(vector)
-    return None
+@lower_builtin(operator.invert, Vector)
+def _invert(context, builder, signature, values):
+    return builder.not_(values[0])
