@@ -22,7 +22,6 @@ from mbsim.engines.registers.loading import load
 from mbsim.engines.registers.networks import layer, wrong_counter
 from mbsim.engines.registers.rows import told
 from mbsim.engines.registers.sizes import (
-    OUTPUT,
     TERMS,
     block_bytes,
     effect_planes,
@@ -138,7 +137,7 @@ def worker_out(kind: Kind):
         row = sizes.words * students
         x, signs = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
         hidden = records.Rows(batch.hidden, TERMS * row, 0)
-        outputs = records.Rows(batch.outputs, OUTPUT * row, 0)
+        outputs = records.Rows(batch.outputs, TERMS * row, 0)
         own = records.LinkWeights(student.w, students, 0)
         unfold_hidden(sizes.units, sizes.words, x, tables.hidden_sources, own, hidden, signs)
         own = records.LinkWeights(student.v, students, 0)
@@ -166,7 +165,8 @@ def drawer(kind: Kind):
     """
     bits, single, _, (planes, offset), (output_planes, output_offset), *_, sampling, terms = kind
     students, work_out = students_in(bits), worker_out(kind)
-    behind = TERMS if terms else output_planes  # rows of an output before the teacher's answer
+    # Rows of an output, and those before the teacher's answer, which terms are multiplied by.
+    rows, before = (TERMS, 0) if terms else (output_planes + 1, output_planes)
     start, fill = filler(bits, sampling)
     teacher_layer = layer(bits, single, planes, offset, shared=True, whole=False)
     teacher_output = layer(bits, single, output_planes, output_offset, shared=True, whole=False)
@@ -177,7 +177,7 @@ def drawer(kind: Kind):
         start(number, keys, sets)
         fill(batch.inputs, sizes.inputs, words, 0, keys, sets)
         x, true = records.Rows(batch.inputs, row, 0), records.Rows(batch.teacher, row, 0)
-        answers = records.Rows(batch.outputs, (behind + 1) * row, behind * row)
+        answers = records.Rows(batch.outputs, rows * row, before * row)
         links = records.LinkWeights(teacher.w, 1, 0)
         teacher_layer(sizes.units, sizes.degree, words, x, tables.hidden_sources, links, true)
         links = records.LinkWeights(teacher.v, 1, 0)

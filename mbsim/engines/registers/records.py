@@ -113,7 +113,7 @@ class Batch(NamedTuple):
     """What is known of a batch in training, rows of W*B words.
 
     inputs: N rows. hidden: K counters of P rows. outputs: M counters of Q rows, each with the teacher's answer
-    behind it. Where d = 3 and outputs are several, three terms in place of each counter (`vector_terms`). room: a
+    behind it. Where d = 3 and outputs are several, three terms in place of each (`vector_terms`). room: a
     row, and the planes of an effect where sweeps go unit by unit. teacher: the teacher's hidden states, K rows.
     """
 

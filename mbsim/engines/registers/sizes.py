@@ -10,8 +10,6 @@ BYTES = 64
 
 TERMS = 3
 """Links of a unit whose terms are kept in place of their sum (`vector_terms`)."""
-OUTPUT = TERMS + 1
-"""Rows of an output then, the last of them the teacher's answer."""
 
 
 def planes_for(terms: int) -> tuple[int, int]:
@@ -45,9 +43,9 @@ def effect_planes(shape: Shape) -> int:
 
 
 def unit_rows(shape: Shape) -> tuple[int, int]:
-    """Rows that are kept of a hidden unit, and of an output with the teacher's answer: terms, or planes of a sum."""
+    """Rows that are kept of a hidden unit, and of an output: terms, or planes of a sum and the teacher's answer."""
     if keeps_terms(shape):
-        return TERMS, OUTPUT
+        return TERMS, TERMS
     return planes_for(shape.d)[0], planes_for(shape.output_degree)[0] + 1
 
 

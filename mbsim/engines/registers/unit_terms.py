@@ -6,7 +6,7 @@ from mbsim.engines.registers.counters import load_counter, negated, new_counter,
 from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
 from mbsim.engines.registers.loading import flip_bits, load, store
-from mbsim.engines.registers.sizes import OUTPUT, TERMS, students_in
+from mbsim.engines.registers.sizes import TERMS, students_in
 from mbsim.engines.registers.vector_terms import cancel
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
@@ -27,15 +27,14 @@ def weigher(bits: int, single: bool, effects: int):
                 out = readers[reader]
                 if out < 0:
                     break
-                output = out // TERMS
-                first, mine = output * (OUTPUT * row) + at, (out + output) * row + at
+                mine = out * row + at
                 own = load(y, mine)
-                where = cancel(y, first, row, own)
+                where = cancel(y, out // TERMS * (TERMS * row) + at, row, own)
                 if changed:
                     own = own ^ load(room, at)
                     store(y, mine, own)
                 # One more wherever the answer turns wrong, one less wherever it turns right.
-                effect = negated(effect, where, own ^ load(y, first + TERMS * row))
+                effect = negated(effect, where, own)
             store_counter(room, row + at, row, effect)
 
     return weigh

@@ -2,7 +2,9 @@
 
 A term decides the sign of three where the other two cancel, t1 ^ t2. So a proposal looks at no counter, weight or
 input, only at rows of a unit, or of an output, that lie side by side; and a flip changes one row of its unit, and one
-of each output that reads it. That is one more row of each than sums take, and the gap grows with d.
+of each output that reads it. Those of an output are kept times the teacher's answer: most of three ones are a wrong
+answer, and where two terms cancel the third is right or wrong. Sums take a row less of a unit and as many of an output,
+but the gap grows with d.
 """
 
 from functools import cache
@@ -12,7 +14,7 @@ from mbsim.engines.registers.decisions import decision
 from mbsim.engines.registers.kept import fused, inner
 from mbsim.engines.registers.loading import flip_bits, load, prefetch, store
 from mbsim.engines.registers.networks import term_of
-from mbsim.engines.registers.sizes import OUTPUT, TERMS, students_in
+from mbsim.engines.registers.sizes import TERMS, students_in
 from mbsim.engines.registers.vectors import any_bit, zero_like
 
 
@@ -24,13 +26,14 @@ def cancel(rows, first, row, own):
 
 @cache
 def unfolded(bits: int, single: bool, signed: bool):
-    """Compile run(units, words, rows, sources, weights, result, signs): the terms of a layer's units and, if signed,
-    their signs; rows and weights as in `networks`.
+    """Compile run(units, words, rows, sources, weights, result, others): the terms of a layer's units; rows and weights
+    as in `networks`. The others are the units' signs, written if signed, else the answers that terms are multiplied by,
+    which may lie where the first terms go.
     """
     students, term = students_in(bits), term_of(shared=False)
 
     @inner
-    def run(units, words, rows, sources, weights, result, signs):
+    def run(units, words, rows, sources, weights, result, others):
         like = load(rows.array, 0)
         width = students if single else words * students
         for unit in range(units):
@@ -39,11 +42,15 @@ def unfolded(bits: int, single: bool, signed: bool):
                 a = term(link, at, rows, sources, weights, like)
                 b = term(link + 1, at, rows, sources, weights, like)
                 c = term(link + 2, at, rows, sources, weights, like)
+                other = unit * others.stride + others.begin + at
+                if signed:
+                    store(others.array, other, (a & b) | (c & (a | b)))
+                else:
+                    answer = load(others.array, other)
+                    a, b, c = a ^ answer, b ^ answer, c ^ answer
                 store(result.array, place + at, a)
                 store(result.array, place + width + at, b)
                 store(result.array, place + width + width + at, c)
-                if signed:
-                    store(signs.array, unit * signs.stride + signs.begin + at, (a & b) | (c & (a | b)))
 
     return run
 
@@ -58,15 +65,13 @@ def output_flipper(bits: int, single: bool, chance: int):
     def flip_outputs(first, count, sweep, position, step, block, total):
         y, v, valid = block.batch.outputs, block.student.v, block.tally.valid
         row = students if single else block.sizes.words * students
-        output = first // TERMS
-        begin = output * (OUTPUT * row)
+        begin = first // TERMS * (TERMS * row)
         for link in range(first, first + count):
-            mine, target = begin + (link - output * TERMS) * row, begin + TERMS * row
-            change = zero_like(load(valid, 0))
+            mine, change = link * row, zero_like(load(valid, 0))
             for at in range(0, row, students):
                 own = load(y, mine + at)
                 flip = cancel(y, begin + at, row, own) & load(valid, at)
-                change += more_wrong(flip, own ^ load(y, target + at))
+                change += more_wrong(flip, own)
             accept = decide(change, sweep, position, block.heat)
             if any_bit(accept):
                 for at in range(0, row, students):
@@ -104,22 +109,19 @@ def hidden_flipper(bits: int, single: bool, chance: int):
                 out = readers[reader]
                 if out < 0:
                     break
-                output = out // TERMS
-                begin = output * (OUTPUT * row)
-                read, target = begin + (out - output * TERMS) * row, begin + TERMS * row
+                begin = out // TERMS * (TERMS * row)
                 for at in range(0, row, students):
-                    own = load(y, read + at)
+                    own = load(y, out * row + at)
                     flip = cancel(y, begin + at, row, own) & load(flips, at)
-                    change += more_wrong(flip, own ^ load(y, target + at))
+                    change += more_wrong(flip, own)
         accept = decide(change, sweep, position, block.heat)
         if any_bit(any_flip & accept):
             for reader in range(unit * most, (unit + 1) * most):
                 out = readers[reader]
                 if out < 0:
                     break
-                read = (out + out // TERMS) * row
                 for at in range(0, row, students):
-                    store(y, read + at, load(y, read + at) ^ (load(flips, at) & accept))
+                    store(y, out * row + at, load(y, out * row + at) ^ (load(flips, at) & accept))
         if any_bit(accept):
             for at in range(0, row, students):
                 store(h, mine + at, load(h, mine + at) ^ accept)
@@ -137,8 +139,8 @@ def fetchers(bits: int, single: bool):
     @inner
     def fetch_outputs(first, count, block):
         row = students if single else block.sizes.words * students
-        begin = first // TERMS * (OUTPUT * row)
-        for at in range(begin, begin + OUTPUT * row, students):
+        begin = first // TERMS * (TERMS * row)
+        for at in range(begin, begin + TERMS * row, students):
             prefetch(block.batch.outputs, at)
 
     @inner
