@@ -2,9 +2,9 @@
 
 A term decides the sign of three where the other two cancel, t1 ^ t2. So a proposal looks at no counter, weight or
 input, only at rows of a unit, or of an output, that lie side by side; and a flip changes one row of its unit, and one
-of each output that reads it. Those of an output are kept times the teacher's answer: most of three ones are a wrong
-answer, and where two terms cancel the third is right or wrong. Sums take a row less of a unit and as many of an output,
-but the gap grows with d.
+of each output that reads it. Terms of outputs are kept times the teacher's answer: an output is wrong where two of
+them are ones, and where two cancel the third says whether it is. Of a unit that is one row more than sums take, of an
+output as many; the gap grows with d.
 """
 
 from functools import cache
@@ -26,9 +26,9 @@ def cancel(rows, first, row, own):
 
 @cache
 def unfolded(bits: int, single: bool, signed: bool):
-    """Compile run(units, words, rows, sources, weights, result, others): the terms of a layer's units; rows and weights
-    as in `networks`. The others are the units' signs, written if signed, else the answers that terms are multiplied by,
-    which may lie where the first terms go.
+    """Compile run(units, words, rows, sources, weights, result, others): the terms of a layer's units; rows and
+    weights as in `networks`. If signed, the others are written: the units' signs. Else they are read: the answers
+    that terms are multiplied by. They may lie where the first terms go.
     """
     students, term = students_in(bits), term_of(shared=False)
 
