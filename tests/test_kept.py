@@ -57,6 +57,27 @@ def test_code_from_several_processes_does_not_mix(folder):
     assert process(1, 2) == [(0, expected(number, 5)) for number in (1, 2)]
 
 
+ANOTHER_NUMBA = """
+import sys
+import numba
+{change}
+sys.path.insert(0, {tests!r})
+from kept_functions import compilations, made_for
+from mbsim.engines.registers import kept
+print("pipeline_class" in kept.OPTIONS, *compilations(made_for(1), 5))
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "known"), [("", True), ("del numba.core.typed_passes.NoPythonBackend", False)]
+)
+def test_a_numba_whose_inside_is_another_compiles_the_same(change, known, tmp_path):
+    program = ANOTHER_NUMBA.format(change=change, tests=str(Path(__file__).parent))
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [str(known), "2", str(expected(1, 5))], done.stderr
+
+
 def test_files_that_are_not_what_they_should_be_cost_the_compiling(folder):
     made_for(1)(5)
     made_for(2)(5)

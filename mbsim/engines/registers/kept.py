@@ -38,7 +38,10 @@ from numba.core.caching import CompileResultCacheImpl, NullCache
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
-from mbsim.engines.registers import parts
+try:
+    from mbsim.engines.registers.parts import OPTIONS
+except (ImportError, AttributeError):  # a numba whose inside is another: compiling takes longer
+    OPTIONS = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 DIGEST = 32  # bytes
 
@@ -196,13 +199,13 @@ class _Kept(NullCache):
             write(self.function.__name__, label, dumps(self.files.reduce(data)))
 
 
-_INNER = numba.njit(**parts.OPTIONS)
-_FUSED = numba.njit(**parts.OPTIONS, forceinline=True)
+_INNER = numba.njit(**OPTIONS)
+_FUSED = numba.njit(**OPTIONS, forceinline=True)
 _OUTER = numba.njit(nogil=True)
 
 
 def inner(function: Callable) -> Any:
-    """Compile a function that only compiled functions call, for them alone (`parts`)."""
+    """Compile a function that only compiled functions call, as part of them (`parts`)."""
     return _INNER(named(function))
 
 
