@@ -1,8 +1,8 @@
 """Mini-batches from a finite training set, on registers of sixteen ciphers: `sampling/example_sets.py`, bit for bit.
 
 The words of a row hold 32 examples of one input, but the random words of a training set hold 32 inputs of one
-example (`sampling/examples.py`). So the examples of a word are drawn one after the other, and the bits of each are
-put where they belong. With words of 64 bits a student has two neighbouring ciphers, one for each half of a word.
+example (`sampling/examples.py`). So words are drawn for 32 examples, and their bits, 32 x 32, are transposed. With
+words of 64 bits a student has two neighbouring ciphers, one for each half of a word.
 """
 
 from functools import cache
@@ -13,10 +13,14 @@ from mbsim.engines.registers.cipher import CIPHERS, groups_of, threefry
 from mbsim.engines.registers.kept import inner
 from mbsim.engines.registers.loading import load, store, store_narrowed
 from mbsim.engines.registers.sizes import students_in
-from mbsim.engines.registers.vectors import any_bit, below, chosen, filled, shifted, zero_like
+from mbsim.engines.registers.vectors import any_bit, below, chosen, filled, rotated, shifted, zero_like
 from mbsim.sampling.example_sets import TURNS
 
 HALF = np.uint32(0xFFFF)
+DEEP = 32
+"""Bits of a random word."""
+ROOM = 2 * DEEP
+"""Registers: the numbers of as many examples, and what is drawn for them."""
 
 
 @inner
@@ -64,6 +68,41 @@ def permuted(number, first, second, sets):
 
 
 @cache
+def exchanger(distance: int):
+    """Compile exchange(words, first): in `DEEP` registers, the first of them number `first`, bit i + distance of word
+    k and bit i of word k + distance change places, for all i and k without this binary digit.
+    """
+    places = sum(1 << i for i in range(DEEP) if not i & distance)
+
+    @inner
+    def exchange(words, first):
+        for begin in range(first, first + DEEP, 2 * distance):
+            for k in range(begin * CIPHERS, (begin + distance) * CIPHERS, CIPHERS):
+                one, other = load(words, k), load(words, k + distance * CIPHERS)
+                differ = (shifted(one, distance) ^ other) & filled(one, np.uint32(places))
+                store(words, k, one ^ rotated(differ, distance))
+                store(words, k + distance * CIPHERS, other ^ differ)
+
+    return exchange
+
+
+_by_16, _by_8, _by_4, _by_2, _by_1 = map(exchanger, (16, 8, 4, 2, 1))
+
+
+@inner
+def transpose(words, first):
+    """Transpose the bits of `DEEP` registers: bit i of word k and bit k of word i change places.
+
+    Source: Warren, "Hacker's Delight", section 7-3.
+    """
+    _by_16(words, first)
+    _by_8(words, first)
+    _by_4(words, first)
+    _by_2(words, first)
+    _by_1(words, first)
+
+
+@cache
 def set_filler(bits: int, sampling: str):
     """Compile start(number, keys, sets) and fill(rows, inputs, words, first_word, keys, sets).
 
@@ -71,7 +110,7 @@ def set_filler(bits: int, sampling: str):
     (`words` of them, in words of 32 bits for 64) of all inputs. `keys` are those of the examples.
     """
     groups, students = groups_of(bits), students_in(bits)
-    within, apiece, deep = students // groups, 2 if bits == 64 else 1, min(bits, 32)
+    within, apiece, deep = students // groups, 2 if bits == 64 else 1, min(bits, DEEP)
     epochs, replacing = sampling == "epochs", sampling == "with"
 
     @inner
@@ -104,28 +143,31 @@ def set_filler(bits: int, sampling: str):
             first, second = load(keys.first, at), load(keys.second, at)
             choice_first, choice_second = load(keys.folded_first, at), load(keys.folded_second, at)
             number, begin, m = load(keys.numbers, at), load(sets.begin, at), load(sets.m, at)
-            one, zero = filled(first, np.uint32(1)), zero_like(first)
             for q in range(words):
                 word = number + filled(number, np.uint32(first_word + q * apiece))
-                for i in range(inputs):
-                    store(sets.room, i * CIPHERS, zero)
-                for e in range(deep):
-                    slot = word * filled(word, np.uint32(32)) + filled(word, np.uint32(e))
+                count = 0
+                while count < deep:
+                    slot = word * filled(word, np.uint32(DEEP)) + filled(word, np.uint32(count))
                     if not any_bit(below(slot, m)):
                         break
-                    place = example(slot, begin, choice_first, choice_second, sets)
-                    bit = filled(place, np.uint32(1) << np.uint32(e))
-                    for i in range(0, inputs, 32):
-                        drawn = threefry(first, second, place, filled(place, np.uint32(i // 32)))[0]
-                        for row in range(i, min(i + 32, inputs)):
-                            old = load(sets.room, row * CIPHERS)
-                            store(sets.room, row * CIPHERS, old | (bit & (zero - (drawn & one))))
-                            drawn = shifted(drawn, 1)
-                for row in range(inputs):
-                    to = (row * words + q) * students + group * within
-                    if bits < 32:
-                        store_narrowed(rows, to, load(sets.room, row * CIPHERS))
-                    else:
-                        store(rows, to, load(sets.room, row * CIPHERS))
+                    store(sets.room, count * CIPHERS, example(slot, begin, choice_first, choice_second, sets))
+                    count += 1
+                for column in range(0, inputs, DEEP):
+                    place = filled(number, np.uint32(column // DEEP))
+                    for e in range(DEEP):
+                        at = (DEEP + e) * CIPHERS
+                        if e < count:
+                            of = load(sets.room, e * CIPHERS)
+                            store(sets.room, at, threefry(first, second, of, place)[0])
+                        else:
+                            store(sets.room, at, zero_like(place))
+                    transpose(sets.room, DEEP)
+                    for row in range(column, min(column + DEEP, inputs)):
+                        to = (row * words + q) * students + group * within
+                        drawn = load(sets.room, (DEEP + row - column) * CIPHERS)
+                        if bits < 32:
+                            store_narrowed(rows, to, drawn)
+                        else:
+                            store(rows, to, drawn)
 
     return start, fill

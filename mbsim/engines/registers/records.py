@@ -96,7 +96,7 @@ class Keys(NamedTuple):
 class Sets(NamedTuple):
     """How batches are drawn from a finite training set (`example_sets`): its size, rows and columns; an entry for
     each cipher of both halves of the key under which examples are chosen, of m, and room for where a batch begins;
-    room for a register for each input.
+    room for `example_sets.ROOM` registers.
     """
 
     size: Number

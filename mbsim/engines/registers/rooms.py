@@ -3,6 +3,7 @@
 import numpy as np
 
 from mbsim.engines.registers import records, rows
+from mbsim.engines.registers.example_sets import ROOM
 from mbsim.engines.registers.groups import Group
 from mbsim.engines.registers.loading import address
 from mbsim.engines.registers.networks import WIDE
@@ -11,18 +12,18 @@ from mbsim.engines.registers.sizes import BYTES, students_in, unit_rows
 
 
 def training_rows(group: Group) -> tuple[int, ...]:
-    """Rows of `words` registers: those of `records.Batch`, and one of a register for each input of a training set."""
+    """Rows of `words` registers: those of `records.Batch`, and what a training set needs (`example_sets`)."""
     shape, kind = group.shared.shape, group.kind
     hidden, output = unit_rows(shape)
     counters = shape.K * hidden, shape.M * output
-    drawn = shape.N if kind.sampling else 0
+    drawn = ROOM if kind.sampling else 0
     return shape.N, *counters, 1 + kind.effects, shape.K, -(-drawn // group.words)
 
 
 def exam_rows(group: Group) -> tuple[int, ...]:
-    """Rows of one register: those of `records.Exam`, and for the inputs of a training set."""
+    """Rows of one register: those of `records.Exam`, and what a training set needs."""
     shape = group.shared.shape
-    return shape.N, shape.K, shape.M, shape.K, shape.M, shape.N if group.kind.sampling else 0
+    return shape.N, shape.K, shape.M, shape.K, shape.M, ROOM if group.kind.sampling else 0
 
 
 def bytes_for(group: Group) -> int:
