@@ -72,7 +72,8 @@ def test_batches_are_numbered_in_32_bits():
 def test_tables_name_rows_of_readers():
     task = task_of(IRREGULAR)
     teacher = Teacher(*(part[0] for part in task.teachers))
-    rows = tables.readers(teacher, task.shape, 2).reshape(task.shape.K, -1)
+    rows = tables.readers(networks.tables_of(task.teachers, task.shape), task.shape, 2)[0]
+    rows = rows.reshape(task.shape.K, -1)
     for k, (number, *pairs) in enumerate(rows.tolist()):
         links = np.flatnonzero(teacher.output_sources.ravel() == k)
         assert number == len(links)

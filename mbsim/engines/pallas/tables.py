@@ -17,16 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mbsim.engines.networks import Shape
-from mbsim.physics.graphs import readers_of
-from mbsim.physics.problem import Teacher
+from mbsim.engines.networks import Shape, Tables
 
 
-def sources(teacher: Teacher, shape: Shape, words: int) -> np.ndarray:
-    """The table of sources, (2 (K d + M D),) int32."""
-    hidden = np.stack([teacher.hidden_sources.ravel() * words, -(teacher.w.ravel() < 0).astype(int)], axis=1)
-    outputs = np.stack([teacher.output_sources.ravel(), -(teacher.v.ravel() < 0).astype(int)], axis=1)
-    return np.concatenate([hidden, outputs]).astype(np.int32).ravel()
+def sources(teachers: Tables, words: int) -> np.ndarray:
+    """The tables of sources, (teachers, 2 (K d + M D)) int32."""
+    hidden = np.stack([teachers.hidden_sources * words, -teachers.w.astype(np.int32)], axis=2)
+    outputs = np.stack([teachers.output_sources, -teachers.v.astype(np.int32)], axis=2)
+    return np.concatenate([hidden, outputs], axis=1).reshape(len(hidden), -1)
 
 
 def reader_entries(shape: Shape) -> int:
@@ -34,17 +32,17 @@ def reader_entries(shape: Shape) -> int:
     return 2 * shape.readers + (0 if shape.regular else 1)
 
 
-def readers(teacher: Teacher, shape: Shape, words: int) -> np.ndarray:
-    """The table of readers, (K entries,) int32."""
+def readers(teachers: Tables, shape: Shape, words: int) -> np.ndarray:
+    """The tables of readers, (teachers, K entries) int32."""
+    T = len(teachers.readers)
     if shape.scalar:
-        return np.zeros(1, np.int32)
-    links, counts = readers_of(teacher.output_sources, shape.K)
-    padded = np.zeros((shape.K, shape.readers), np.int64)
-    padded[:, : links.shape[1]] = np.maximum(links, 0)
-    rows = np.stack([padded, padded // shape.d * shape.d], axis=2).reshape(shape.K, -1) * words
+        return np.zeros((T, 1), np.int32)
+    links = np.maximum(teachers.readers, 0)
+    rows = np.stack([links, links // shape.d * shape.d], axis=3).reshape(T, shape.K, -1) * words
     if not shape.regular:
-        rows = np.concatenate([np.asarray(counts)[:, None], rows], axis=1)
-    return rows.astype(np.int32).ravel()
+        counts = (teachers.readers >= 0).sum(axis=2, keepdims=True, dtype=np.int32)
+        rows = np.concatenate([counts, rows], axis=2)
+    return rows.reshape(T, -1)
 
 
 def order_rows(order: Array, shape: Shape, words: int) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding
 
+from mbsim.engines.networks import tables_of
 from mbsim.engines.pallas import memory, programs, tables, targets
 from mbsim.engines.pallas.blocks import Blocks, cut
 from mbsim.engines.pallas.heat import limits, rows_of
@@ -23,8 +24,8 @@ from mbsim.engines.pallas.programs import Plan, Students, Teachers, specs
 from mbsim.engines.pallas.refusals import Refused, refuses
 from mbsim.engines.pallas.targets import Target
 from mbsim.engines.registers.decisions import RESOLUTION
+from mbsim.engines.registers.orders import colours_of, sequential_orders
 from mbsim.engines.task import Columns, ReportProgress, Task
-from mbsim.physics.order import sequential_order
 from mbsim.physics.problem import Teacher
 from mbsim.sampling.streams import Leaf, keys_of_students, order_key
 
@@ -170,25 +171,18 @@ class _Launch:
     def _teachers(self) -> Teachers:
         """Those of the launch: one for all blocks, or one for each."""
         where, which = np.unique(self.blocks.teacher, return_inverse=True)
-        keys: list[np.ndarray | None] = [None] * len(where)
-        if self.plan.random_order:
-            task, shape = self.task, self.task.shape
-            keys = list(order_key(task.seed, shape.N, shape.d, task.numbers[where]))
-        each = [self._teacher(place, key) for place, key in zip(where.tolist(), keys, strict=True)]
-        of_blocks = which[:1] if self.plan.shared else which
-        return jax.tree.map(lambda *parts: np.stack(parts)[of_blocks], *each)
-
-    def _teacher(self, place: int, order: np.ndarray | None) -> Teachers:
-        """One of them; order: the key of a random order, None if it is sequential."""
         task, shape, words = self.task, self.task.shape, self.size.layout.words
-        teacher = Teacher(*(part[place] for part in task.teachers))
-        if order is None:
-            order = sequential_order(teacher.output_sources, shape.d, shape.K, shape.train_output)
-        kernel = Tables(
-            tables.sources(teacher, shape, words)[None], tables.readers(teacher, shape, words)[None]
-        )
-        w, v = ((weights < 0).astype(np.int32) for weights in (teacher.w, teacher.v))
-        return Teachers(kernel, teacher.output_sources, w, v, order)
+        given = Teacher(*(part[where] for part in task.teachers))
+        made = tables_of(given, shape)
+        if self.plan.random_order:
+            order = order_key(task.seed, shape.N, shape.d, task.numbers[where])
+        else:
+            colours = colours_of(shape, made.output_sources, made.readers)
+            order = sequential_orders(shape, colours).proposals
+        kernel = Tables(tables.sources(made, words)[:, None], tables.readers(made, shape, words)[:, None])
+        w, v = ((weights < 0).astype(np.int32) for weights in (given.w, given.v))
+        of_blocks = which[:1] if self.plan.shared else which
+        return jax.tree.map(lambda part: part[of_blocks], Teachers(kernel, given.output_sources, w, v, order))
 
     def run(self, progress: ReportProgress) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
         """Columns (students, times), and weights (students, links) where they are wanted."""
