@@ -74,8 +74,8 @@ def _vector_links(planes: int, words: int, some: float, students: int, readers: 
 
 
 def _links_of_terms(words: int, some: float, students: int, readers: int) -> tuple[Work, Work]:
-    # Where the two beside it cancel, valid ones, whether the answer was wrong, the change of errors and its sum.
-    look = _registers(9, 2, 5)
+    # Where the two beside it cancel, valid ones, the change of errors and its sum.
+    look = _registers(8, 2, 4)
     end = _registers(4, 0, 0, some * students / 4)  # accept or not, the tally, bits of the weight
     output = Work().plus(look, words).plus(_registers(1, 0, 2), some * words).plus(end)
     own = _registers(5, 0, 5)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import students
 from against_oracle import COMMITTEE, SCALAR_BOTH, VECTOR, WIDE
+from numba import config
 from scipy import stats
 from students import drawn
 
@@ -87,6 +88,16 @@ def test_sequential_orders_of_many_teachers_are_those_of_each(network):
         order = sequential_order(sources, d, K, train_output)
         np.testing.assert_array_equal(many.proposals[number], order)
         np.testing.assert_array_equal(order[many.positions[number]], len(order) - K * d + np.arange(K * d))
+
+
+def test_colours_do_without_a_compiler(monkeypatch):
+    """Accelerators train where numba is switched off, too."""
+    with_compiler, _ = compiled_orders(NETWORKS[0], range(3))
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    monkeypatch.setattr(orders, "colour", None)
+    without, _ = compiled_orders(NETWORKS[0], range(3))
+    np.testing.assert_array_equal(without, with_compiler)
+    assert without.dtype == with_compiler.dtype
 
 
 @pytest.mark.parametrize("network", NETWORKS[:3])

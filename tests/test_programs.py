@@ -12,12 +12,12 @@ from students import drawn, labels
 
 from mbsim.engines import devices, ensemble, networks
 from mbsim.engines.registers import sizes, training
-from mbsim.engines.task import Task
+from mbsim.engines.task import Task, TrainingSet
 
 GIBIBYTE = 2**30
 
 
-def launch(network, order, numbers, seed, m, times, workers=1):
+def launch(network, order, numbers, seed, m, times, workers=1, examples=None):
     """Train students of some teachers."""
     students = labels(m, 3, temperature=0.3, teachers=len(numbers))
     records, _ = ensemble.train(
@@ -28,7 +28,7 @@ def launch(network, order, numbers, seed, m, times, workers=1):
         seed=seed,
         N=network[0],
         train_output=network[4],
-        dynamics=ensemble.Dynamics(order),
+        dynamics=ensemble.Dynamics(order, training=examples),
         test_size=examples_to_test(network),
         workers=workers,
     )
@@ -89,15 +89,17 @@ def test_every_core_has_jobs_enough(teachers, blocks, workers):
 
 
 @pytest.mark.parametrize(
-    ("network", "order", "m"),
+    ("network", "order", "m", "examples"),
     [
-        (VECTOR, "random", [5]),
-        (VECTOR, "sequential", [5]),  # unit by unit, with room for effects
-        (VECTOR, "random", [3, 70, 200]),
-        pytest.param(SCALAR, "random", [8, 40], marks=pytest.mark.slow),
+        (VECTOR, "random", [5], None),
+        (VECTOR, "sequential", [5], None),  # unit by unit, with room for effects
+        (VECTOR, "random", [3, 70, 200], None),
+        (VECTOR, "random", [5], TrainingSet(300, "with")),
+        pytest.param(SCALAR, "random", [8, 40], None, marks=pytest.mark.slow),
+        pytest.param(VECTOR, "sequential", [5, 200], TrainingSet(300, "epochs"), marks=pytest.mark.slow),
     ],
 )
-def test_memory_of_a_core(network, order, m, monkeypatch):
+def test_memory_of_a_core(network, order, m, examples, monkeypatch):
     """What a thread allocates is what was estimated, however many widths it meets."""
     rooms, make = [], training.Room
 
@@ -106,7 +108,7 @@ def test_memory_of_a_core(network, order, m, monkeypatch):
         return rooms[-1]
 
     monkeypatch.setattr(training, "Room", remembered)
-    launch(network, order, [0, 1], seed=1, m=m, times=[0, 1])
+    launch(network, order, [0, 1], seed=1, m=m, times=[0, 1], examples=examples)
     shape = networks.shape_of(drawn(network, [0, 1], 1), network[0], network[4])
     bits = sizes.word_bits(max(m), sizes.readers_of(shape))
     [room] = rooms

@@ -123,7 +123,8 @@ def filler(bits: int, sampling: str):
 @cache
 def worker_out(kind: Kind):
     """Compile work_out(sizes, tables, student, batch): of the inputs of a batch the terms or sums of the students, as
-    `records.Batch` says. The teacher's hidden states are not looked at any more.
+    `records.Batch` says, once for each batch: the teacher's hidden states are not looked at any more, and its
+    answers, where terms are multiplied by them, are written over.
     """
     bits, single, _, (planes, offset), (output_planes, output_offset), *_ = kind
     students = students_in(bits)

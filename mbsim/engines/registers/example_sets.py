@@ -12,15 +12,13 @@ import numpy as np
 from mbsim.engines.registers.cipher import CIPHERS, groups_of, threefry
 from mbsim.engines.registers.kept import inner
 from mbsim.engines.registers.loading import load, store, store_narrowed
-from mbsim.engines.registers.sizes import students_in
+from mbsim.engines.registers.sizes import ROOM, students_in
 from mbsim.engines.registers.vectors import any_bit, below, chosen, filled, rotated, shifted, zero_like
 from mbsim.sampling.example_sets import TURNS
 
 HALF = np.uint32(0xFFFF)
-DEEP = 32
-"""Bits of a random word."""
-ROOM = 2 * DEEP
-"""Registers: the numbers of as many examples, and what is drawn for them."""
+DEEP = ROOM // 2
+"""Bits of a random word: half of the room has the numbers of as many examples, half what is drawn for them."""
 
 
 @inner

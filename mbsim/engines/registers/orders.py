@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import config
 
 from mbsim.engines.networks import Shape
 from mbsim.engines.registers.cipher import CIPHERS, threefry
@@ -11,6 +12,7 @@ from mbsim.engines.registers.loading import address, load, moved, store
 from mbsim.engines.registers.records import Colouring, Ordering
 from mbsim.engines.registers.rows import row_of, told
 from mbsim.engines.registers.vectors import filled, zero_like
+from mbsim.physics.order import greedy_colours
 
 
 @inner
@@ -87,6 +89,9 @@ def colours_of(shape: Shape, output_sources: np.ndarray, readers: np.ndarray) ->
     T, K = len(output_sources), shape.K
     if shape.scalar:  # all conflict
         return np.broadcast_to(np.arange(K, dtype=np.int32), (T, K))
+    if config.DISABLE_JIT:  # an accelerator trains; compiled functions do not run as Python
+        graphs = output_sources.reshape(T, shape.M, -1)
+        return np.stack([greedy_colours(graph, K) for graph in graphs]).astype(np.int32)
     colours, barred = np.empty((T, K), np.int32), np.empty(K, np.int32)
     row = row_of(Colouring(*map(address, (output_sources, readers, colours, barred))))
     colour(T, K, shape.M, shape.output_degree, shape.readers, address(row))

@@ -3,12 +3,11 @@
 import numpy as np
 
 from mbsim.engines.registers import records, rows
-from mbsim.engines.registers.example_sets import ROOM
 from mbsim.engines.registers.groups import Group
 from mbsim.engines.registers.loading import address
 from mbsim.engines.registers.networks import WIDE
 from mbsim.engines.registers.rows import nothing, row_of
-from mbsim.engines.registers.sizes import BYTES, students_in, unit_rows
+from mbsim.engines.registers.sizes import BYTES, ROOM, students_in, unit_rows
 
 
 def training_rows(group: Group) -> tuple[int, ...]:

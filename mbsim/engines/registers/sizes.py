@@ -10,6 +10,8 @@ BYTES = 64
 
 TERMS = 3
 """Links of a unit whose terms are kept in place of their sum (`vector_terms`)."""
+ROOM = 64
+"""Registers in which a batch of a training set is put together (`example_sets`)."""
 
 
 def planes_for(terms: int) -> tuple[int, int]:
@@ -73,4 +75,4 @@ def core_bytes(shape: Shape, most_m: int) -> int:
     bits = word_bits(most_m, readers_of(shape))
     training = block_bytes(shape, bits, -(-most_m // bits))
     measuring = (shape.N + 2 * shape.K + 2 * shape.M) * BYTES
-    return max(training, measuring) + shape.K * BYTES + BYTES
+    return max(training, measuring) + (shape.K + 1 + ROOM) * BYTES

@@ -2,7 +2,7 @@
 
 A term decides the sign of three where the other two cancel, t1 ^ t2. So a proposal looks at no counter, weight or
 input, only at rows of a unit, or of an output, that lie side by side; and a flip changes one row of its unit, and one
-of each output that reads it. Terms of outputs are kept times the teacher's answer: an output is wrong where two of
+of each output that reads it. Terms of outputs are kept times the teacher's answer: an output is wrong where most of
 them are ones, and where two cancel the third says whether it is. Of a unit that is one row more than sums take, of an
 output as many; the gap grows with d.
 """
