@@ -1,11 +1,11 @@
 """How functions are compiled that only compiled functions call: in six tenths of the time.
 
-numba optimises every function by itself and gives it machine code, which for these is never run: they become part of
-what calls them. So they stay LLVM's code, and are optimised once, with the function that Python calls. And of numba's
-passes only those run that these functions ask for: they hold no functions, `with` statements or array expressions. Nor
-do they hold counted references, so that none are counted (`_nrt`). This is written with numba's custom pipelines; what
-it says of libraries and entry points are matters of its inside, tried with numba 0.61 and 0.68 (`kept` does without
-where what is imported here is missing).
+numba optimises every function by itself and gives it machine code, which for these is never run: they become part
+of what calls them. So they stay LLVM's code, and are optimised once, with the function that Python calls. And of
+numba's passes only those run that these functions ask for: they hold no functions, `with` statements or array
+expressions. Nor do they hold counted references, so that none are counted (`_nrt`). This is written with numba's
+custom pipelines; what it says of libraries and entry points are matters of its inside, tried with numba 0.61 and
+0.68 (`kept` does without where what is imported here is missing).
 """
 
 from typing import Any

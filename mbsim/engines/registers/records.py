@@ -113,9 +113,9 @@ class Batch(NamedTuple):
     """What is known of a batch in training, rows of W*B words.
 
     inputs: N rows. hidden: K counters of P rows. outputs: M counters of Q rows, each with the teacher's answer
-    behind it. Where d = 3 and outputs are several: three terms of each unit and of each output, the latter times the
-    teacher's answer, which is not kept (`vector_terms`). room: a row, and the planes of an effect where sweeps go unit
-    by unit. teacher: the teacher's hidden states, K rows.
+    behind it. Where d = 3 and outputs are several: three terms of each unit and of each output, the latter times
+    the teacher's answer, which is not kept (`vector_terms`). room: a row, and the planes of an effect where sweeps
+    go unit by unit. teacher: the teacher's hidden states, K rows.
     """
 
     inputs: Words
