@@ -208,30 +208,97 @@ def test_a_setting_of_the_shell_that_jax_does_not_understand(command, tmp_path):
 
 FORKED = """
 import os, mbsim
-config = {"model": "sparse-vector", "grid": {"N": [9], "d": [3], "m": [3]}, "dynamics": {"sweeps": 32}}
-mbsim.run(config, progress=False)
-if os.fork():
-    os.wait()
-else:
+grid = {"N": [9], "d": [3], "m": [3]}
+discrete = {"model": "sparse-vector", "grid": grid, "dynamics": {"sweeps": 32}}
+real = {"model": "dense-vector", "grid": grid | {"m": [2]}, "dynamics": {"steps": 32}}
+
+def in_a_copy(config, folder):
+    if os.fork():
+        os.wait()
+        return
     try:
-        mbsim.run(config, "run", progress=False)
+        print(float(mbsim.run(config, folder, progress=False).overlap.sum()), flush=True)
     except mbsim.MbsimError as error:
         print(error, flush=True)
     os._exit(0)
+
+print(float(mbsim.run(discrete, "first", progress=False).overlap.sum()), flush=True)
+in_a_copy(discrete, "second")
+mbsim.run(real, progress=False)
+in_a_copy(discrete, "third")
 """
 
 
 @pytest.mark.slow
-def test_a_fork_after_a_run_is_an_error_and_no_hang(tmp_path):
+def test_a_fork_after_jax_has_run_is_an_error_and_no_hang(tmp_path):
+    """Where only ±1 weights were trained, on CPU, JAX does not run, and a copy of the process trains as any other."""
     found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKED],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    assert found.stdout.startswith("this process was forked from one in which jax runs")
-    assert found.stdout.count("\n") == 1 and not (tmp_path / "run").exists()
+        [sys.executable, "-W", "ignore", "-c", FORKED], env=plain_shell(),
+        cwd=tmp_path, capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+    first, second, third = found.stdout.splitlines()
+    if not devices._drives_others():
+        assert second == first
+    assert third.startswith("this process was forked from one in which jax runs")
+    assert not (tmp_path / "third").exists()
+
+
+def plain_shell():
+    """An environment that says nothing of devices."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(devices.TOLD)}
+
+
+ASLEEP = """
+import sys
+import mbsim, mbsim.engines.devices as devices
+config = {"model": "sparse-vector", "grid": {"N": [9], "d": [3, 5], "m": [3]}, "dynamics": {"sweeps": 32}}
+told = mbsim.run(config, progress=False).attrs["device_kind"]
+print(told, {"jax", "jaxlib", "optax"} & set(sys.modules), devices.asleep())
+import jax
+devices.use_all_cores()
+print(jax.local_device_count() == devices.cores(), devices.backend(), devices.asleep())
+print(mbsim.run(config, progress=False).attrs["device_kind"] == told)
+"""
+
+
+@pytest.mark.skipif(devices._drives_others(), reason="there may be other devices than CPUs: JAX is asked")
+def test_jax_is_not_started_for_the_loops_of_a_cpu():
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ASLEEP],
+        env=plain_shell(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert found.stdout == "cpu set() True\nTrue cpu False\nTrue\n"
+
+
+def test_jax_is_asked_where_it_may_find_other_devices(monkeypatch):
+    """It is imported here, which alone wakes it; without that, the shell does, or code for other devices."""
+    assert not devices.asleep() and devices.backend() == jax.default_backend()
+    monkeypatch.delitem(sys.modules, "jax")
+    monkeypatch.setattr(devices, "_drives_others", lambda: False)
+    for name in [name for name in os.environ if name.startswith(devices.TOLD)]:
+        monkeypatch.delenv(name)
+    assert devices.asleep() and devices.backend() == "cpu"
+    with monkeypatch.context() as shell:
+        shell.setenv("JAX_PLATFORMS", "cuda")
+        assert not devices.asleep()
+    monkeypatch.setattr(devices, "_drives_others", lambda: True)
+    assert not devices.asleep()
+
+
+@pytest.mark.parametrize("name", ["jax_plugins", "libtpu"])
+def test_code_for_other_devices_is_seen(name, tmp_path, monkeypatch):
+    (tmp_path / name / "one").mkdir(parents=True)  # plugins need no __init__.py
+    monkeypatch.syspath_prepend(tmp_path)
+    assert devices._drives_others.__wrapped__()
+
+
+def test_a_plugin_that_only_its_metadata_name_is_seen(tmp_path, monkeypatch):
+    place = tmp_path / "other_device-1.0.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: other-device\nVersion: 1.0\n")
+    (place / "entry_points.txt").write_text("[jax_plugins]\nother = other_device\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert devices._drives_others.__wrapped__()
 
 
 @pytest.mark.slow

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from mbsim.config.configuration import Config
+from mbsim.engines.devices import asleep
 from mbsim.engines.settings import FLAGS
+from mbsim.lazy import jax
 from mbsim.sampling.examples import IN_TILES
 from mbsim.sampling.streams import GENERATOR
 
@@ -47,9 +49,10 @@ def collect(
         engine_reason: why it is this one.
         devices: the jax devices in use; all of this process where not given.
     """
-    import jax  # here, so that datasets can be opened without starting an accelerator
-
-    kinds = {device.device_kind for device in (jax.local_devices() if devices is None else devices)}
+    if devices is None and asleep():
+        kinds = {"cpu"}
+    else:
+        kinds = {device.device_kind for device in (jax.local_devices() if devices is None else devices)}
     versions = {f"{name}_version": _version(name) for name in ("mbsim", "jax", "jaxlib", "numpy")}
     return {
         **versions,

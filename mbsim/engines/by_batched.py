@@ -6,6 +6,7 @@ import numpy as np
 
 from mbsim.engines.binary import unmeasured
 from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.engines.settings import on_jax
 from mbsim.engines.shapes import real_shape_of_task
 from mbsim.physics.activations import ACTIVATIONS
 
@@ -45,6 +46,7 @@ class Batched:
         """Nothing: it runs on every device."""
         return ""
 
+    @on_jax()
     def train(self, task: Task, progress: Progress) -> Trained:
         """Launches over all devices."""
         from mbsim.engines.batched.ensemble import SgdLabels, shape_of, train
@@ -95,6 +97,7 @@ class Batched:
         """By the kind of student."""
         return f"{task.problem.student} gradient descent"
 
+    @on_jax()
     def known_answers(self, task: Task) -> bool:
         """Of that kernel."""
         from mbsim.engines.batched import known_answers

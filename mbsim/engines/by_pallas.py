@@ -10,9 +10,11 @@ import numpy as np
 
 from mbsim.engines import binary, recomputed
 from mbsim.engines.by_registers import REGISTERS
+from mbsim.engines.devices import backend
 from mbsim.engines.drawing import compiles
 from mbsim.engines.protocol import Progress, Task, Trained
 from mbsim.engines.recomputed import Unfit
+from mbsim.engines.settings import on_jax
 from mbsim.engines.shapes import shape_of_task
 from mbsim.errors import MbsimError
 from mbsim.lazy import jax
@@ -39,15 +41,16 @@ class Pallas:
 
     def unavailable(self, task: Task) -> str:
         """A machine without a GPU or TPU, or one whose memory is too small for the kernels of these sizes."""
-        here = device()
-        if here.platform == "cpu":
+        if backend() == "cpu":
             return "it runs on GPUs and TPUs, and there is none"
         from mbsim.engines.pallas import memory, refusals, targets  # Pallas is slow to import
 
         m, temperatures = np.asarray(task.students.m), np.asarray(task.students.axes["temperature"])
+        here = device()
         target, room = targets.target_of(here), memory.room_of(here)
         return refusals.refuses(shape_of_task(task), m, temperatures, target, room)
 
+    @on_jax()
     def train(self, task: Task, progress: Progress) -> Trained:
         """Launches over all devices. Some students of the first of a kind are trained by the engine for CPUs too.
 
@@ -72,6 +75,7 @@ class Pallas:
         _CHECKED.add(kind)
         return trained
 
+    @on_jax()
     def prepare(self, task: Task, progress: Progress) -> None:
         """All programs, on all cores: together they take many seconds."""
         binary.prepare(task, progress)
@@ -84,6 +88,7 @@ class Pallas:
         """By output, order and law."""
         return binary.kernel(task, "pallas")
 
+    @on_jax()
     def known_answers(self, task: Task) -> bool:
         """Of that kernel. One that does not compile here, or does not run, has none: with a version of jax, say, that
         has dropped what compiles it.

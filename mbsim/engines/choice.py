@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mbsim.engines import devices
 from mbsim.engines.protocol import ENGINES, Engine, Task
 from mbsim.errors import ConfigError
-from mbsim.lazy import jax
 
 FASTEST = "the fastest here"  # the reason where nothing was passed over
 
@@ -48,7 +48,7 @@ def choose(task: Task, asked: str | None = None, here: bool = True) -> Choice:
     Args:
         task: what to train.
         asked: the name of an engine, which is then the only one considered.
-        here: whether it must run on the devices of this process, which starts JAX to see them.
+        here: whether it must run on the devices of this process, which may start JAX to see them.
 
     Raises:
         ConfigError: the engine that was asked for cannot do this; the line says why.
@@ -64,7 +64,7 @@ def choose(task: Task, asked: str | None = None, here: bool = True) -> Choice:
         return Choice(ENGINES[asked], "as asked")
     passed_over: list[str] = []
     for name, engine in ENGINES.items():
-        if engine.accelerated and not (here and jax.default_backend() != "cpu"):
+        if engine.accelerated and not (here and devices.backend() != "cpu"):
             continue  # it is no choice where there is no accelerator
         why = lacks(engine)
         if not why:

@@ -3,12 +3,19 @@
 On CPU, JAX is one device with a pool of threads, which small operations cannot fill. One device a core fills
 them: students are split over devices, and each device runs its own program. The number can only be chosen before
 the backend starts.
+
+JAX takes most of a second to start, and the loops of the register engine ask nothing of it: where only CPUs can be
+found, it is left alone until an engine computes with it (`settings.on_jax`).
 """
 
+import functools
+import importlib.metadata
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mbsim.errors import ConfigError, MbsimError
@@ -20,6 +27,8 @@ if TYPE_CHECKING:
 PLATFORMS = "JAX_PLATFORMS"
 GIVEN = ("PBS_JOBID", "NCPUS"), ("SLURM_JOB_ID", "SLURM_CPUS_PER_TASK"), ("JOB_ID", "NSLOTS")
 """Variables of the shell that say that this is a job of PBS, Slurm or Grid Engine, and how many cores it has."""
+TOLD = "JAX_", "XLA_", "PJRT_", "TPU_"
+"""How the names of variables of the shell begin that may say which devices JAX has."""
 _at_most: ContextVar[int | None] = ContextVar("cores that this thread of Python may use", default=None)
 
 
@@ -28,10 +37,13 @@ class Forked(MbsimError):  # noqa: N818 (says what happened)
 
 
 class _Jax:
-    """Whether mbsim has started JAX, and whether that was in the process that this one was forked from."""
+    """Whether mbsim has started JAX, whether that was in the process that this one was forked from, and of how many
+    cores, if not of all that whoever starts it may use.
+    """
 
     runs = False
     forked = False
+    share: int | None = None
 
 
 def _after_fork() -> None:
@@ -63,6 +75,38 @@ def cores_at_most(count: int) -> Iterator[None]:
         _at_most.reset(before)
 
 
+def backend() -> str:
+    """What JAX computes on here: "cpu", "gpu" or "tpu". It is started to see, unless nothing but CPUs can be found.
+
+    Raises:
+        ConfigError, Forked: as `use_all_cores`.
+    """
+    if asleep():
+        return "cpu"
+    use_all_cores()
+    return jax.default_backend()
+
+
+def asleep() -> bool:
+    """Whether nobody has imported JAX, and it would find nothing but the `cores`: the shell says nothing of devices,
+    and there is no code for others.
+    """
+    told = any(name.startswith(TOLD) for name in os.environ)
+    return "jax" not in sys.modules and not told and not _drives_others()
+
+
+@functools.cache
+def _drives_others() -> bool:
+    """Whether there is code for devices other than CPUs, which jaxlib does not hold: plugins, or that of TPUs."""
+    modules = any(find_spec(name) for name in ("jax_plugins", "libtpu"))
+    return modules or bool(importlib.metadata.entry_points(group="jax_plugins"))
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What is raised where a launch fails or its memory runs out."""
+    return (MemoryError, jax.errors.JaxRuntimeError) if "jax" in sys.modules else (MemoryError,)
+
+
 def use_all_cores() -> None:
     """Start JAX, with each of `cores` one CPU device, unless it runs already or the user chose a number.
 
@@ -74,7 +118,7 @@ def use_all_cores() -> None:
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not chosen and jax.config.jax_num_cpu_devices == -1:  # type: ignore[attr-defined]
         with suppress(RuntimeError):  # the backend runs already: its devices are what there is
-            jax.config.update("jax_num_cpu_devices", cores())
+            jax.config.update("jax_num_cpu_devices", _Jax.share or cores())
     try:
         jax.devices()
         if not _Jax.runs:
@@ -110,13 +154,16 @@ def _keep_programs() -> None:
 
 def use_share(count: int) -> None:
     """As `use_all_cores`, in a process that shares its machine with others: `count` cores, and one accelerator where
-    that is one. Tools that start a process for each accelerator put its own first.
+    that is one. Tools that start a process for each accelerator put its own first. JAX is started where `backend`
+    would do so.
     """
+    _Jax.share = count
+    if asleep():
+        return
     for name in ("jax_cuda_visible_devices", "jax_rocm_visible_devices"):
         if count == 1 and getattr(jax.config, name, "") == "all":
             jax.config.update(name, "0")
-    with cores_at_most(count):
-        use_all_cores()
+    use_all_cores()
 
 
 def check_fork() -> None:

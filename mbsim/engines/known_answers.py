@@ -10,6 +10,7 @@ makes them again).
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Any
 
@@ -131,12 +132,13 @@ def run(
     )
     places = [np.flatnonzero(apart == width) for width in np.unique(apart)]
 
-    @pinned()  # settings of JAX are those of a thread
     def trained(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         some = StudentLabels(*(column[index] for column in students))
         count = len(index)
         given, named = _asked(kind, some, order, rule, beside)
-        records, weights = train(*given, **named, engine=engine)
+        # Settings of JAX are those of a thread.
+        with pinned() if engine == "pallas" else nullcontext():
+            records, weights = train(*given, **named, engine=engine)
         return weights.w[-count:], weights.v[-count:], records.accepted[-count:, 1:]
 
     order_of_all = np.argsort(np.concatenate(places))

@@ -85,7 +85,7 @@ class Engine(Protocol):
     """A way to train students.
 
     name: in `[run] engine`. title: for people, with what it runs on. accelerated: whether it runs on GPUs and TPUs
-    only.
+    only. Those that compute with JAX start it themselves (`settings.on_jax`).
     """
 
     name: str

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsim.engines.protocol import Progress, Task, Trained
+from mbsim.engines.settings import on_jax
 from mbsim.engines.widths import by_width
 from mbsim.lazy import Array, jax, jnp, lax
 from mbsim.physics.activations import ACTIVATIONS
@@ -238,6 +239,7 @@ class Reference:
         """Nothing: it runs on every device."""
         return ""
 
+    @on_jax()
     def train(self, task: Task, progress: Progress) -> Trained:
         """Train the students of a task, in as many launches as widths of batches and memory ask for."""
         parts: list[tuple[np.ndarray, Trained]] = []

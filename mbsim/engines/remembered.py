@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mbsim.engines import devices
 from mbsim.engines.protocol import Engine, Task
 from mbsim.engines.settings import FLAGS
 from mbsim.lazy import jax
@@ -72,11 +73,12 @@ def _circumstances() -> Iterator[str]:
     yield platform.python_version()
     yield repr(_kept().processor())
     yield from (f"{name} {os.environ.get(name)}" for name in FLAGS)
-    if jax.default_backend() != "cpu":
+    yield (backend := devices.backend())
+    if backend != "cpu":
         found = ((one.name or "", one.version) for one in importlib.metadata.distributions())
         yield from sorted(f"{name} {version}" for name, version in found if name.startswith(COMPILERS))
         if DRIVER.exists():
             yield DRIVER.read_text()
-    yield from sorted(
-        {f"{device.device_kind} {device.client.platform_version}" for device in jax.local_devices()}
-    )
+        yield from sorted(
+            {f"{device.device_kind} {device.client.platform_version}" for device in jax.local_devices()}
+        )

@@ -58,6 +58,18 @@ def pinned() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def on_jax() -> Iterator[None]:
+    """As `pinned`, and JAX has been started, on all cores: for what computes with it.
+
+    Raises:
+        ConfigError, Forked: as `devices.use_all_cores`.
+    """
+    devices.use_all_cores()
+    with pinned():
+        yield
+
+
 def check_shell() -> None:
     """See, before anything is written, that what the shell has set for JAX, its compiler and numba is understood;
     and, where it says which devices are used, that they are there, which starts JAX.

@@ -6,14 +6,14 @@ import numpy as np
 
 from mbsim.engines.protocol import Task
 from mbsim.engines.reference import Setting, init, labels, lessons, observe, setting_of
-from mbsim.engines.settings import pinned
+from mbsim.engines.settings import on_jax
 from mbsim.errors import ConfigError
 from mbsim.lazy import jax, jnp
 from mbsim.physics.observables import Ratio
 from mbsim.physics.problem import Labels
 
 
-@pinned()
+@on_jax()
 def try_observables(task: Task) -> None:
     """Ask every observable for its shape and type, without computing anything.
 

@@ -95,10 +95,12 @@ def gib(size: int) -> str:
 
 
 def device_line() -> str:
-    """The devices that a run uses, such as "2 x cpu" or "1 x NVIDIA H100 (58.9 GiB)"; starts JAX."""
-    import jax
-
+    """The devices that a run uses, such as "2 x cpu" or "1 x NVIDIA H100 (58.9 GiB)"; may start JAX to see."""
     from mbsim.engines import devices
+
+    if devices.asleep():
+        return f"{devices.cores()} x cpu"
+    import jax
 
     devices.use_all_cores()
     names: list[str] = []

@@ -18,7 +18,7 @@ import xarray as xr
 from mbsim.config.configuration import Config, load_config
 from mbsim.data import dataset, provenance
 from mbsim.data.store import RunFolder
-from mbsim.engines import shares
+from mbsim.engines import devices, shares
 from mbsim.engines.choice import FASTEST
 from mbsim.engines.settings import check_shell
 from mbsim.errors import NO_ROOM, ConfigError, MbsimError
@@ -186,20 +186,18 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
     if not todo:
         reporter.begin("nothing to do")
         return {}
-    from mbsim.engines import devices
-    from mbsim.lazy import jax
 
     def advance(work: int) -> None:
         raise_if_asked()
         if work:  # while programs are compiled, it is only asked whether to go on
             reporter.advance(work)
 
-    devices.use_all_cores()
+    backend = devices.backend()
     said, right = "", set[tuple[str, str]]()
-    most = LIMITS.get(jax.default_backend(), OF_ACCELERATORS)
+    most = LIMITS.get(backend, OF_ACCELERATORS)
     failed: dict[Unit, str] = {}
     following: Generator[list[Unit]] = launches(todo, config, most)
-    if jax.default_backend() != "cpu":
+    if backend != "cpu":
         following = prepared(following, lambda launch, still: training.prepare(launch, config, still))
     with closing(following):
         for launch in following:
@@ -215,7 +213,7 @@ def _compute(config: Config, todo: Sequence[Unit], keep: Keep, reporter: Reporte
             reporter.begin_launch(launch)
             try:
                 found = training.train_units(launch, config, advance)
-            except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            except devices.errors() as error:
                 reporter.launch_failed()
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 failed |= dict.fromkeys(launch, reason)

@@ -8,10 +8,9 @@ import numpy as np
 
 from mbsim.config import Config
 from mbsim.data import provenance
-from mbsim.engines import Engine, Task, Trained, choose, distrust, remembered, shares
+from mbsim.engines import Engine, Task, Trained, choose, devices, distrust, remembered, shares
 from mbsim.engines.choice import WRONG_NUMBERS
 from mbsim.engines.recomputed import Unfit
-from mbsim.engines.settings import pinned
 from mbsim.errors import MbsimError
 from mbsim.plan.memory import host_memory
 from mbsim.plan.tasks import task_of
@@ -34,7 +33,6 @@ def unit_bytes(unit: Unit, config: Config) -> int:
     return records + choose(task, config.run.engine, here=False).engine.host_bytes(task)
 
 
-@pinned()
 def train_units(
     launch: Sequence[Unit],
     config: Config,
@@ -92,7 +90,6 @@ class _Counted:
         self.progress(-self.done)
 
 
-@pinned()
 def prepare(launch: Sequence[Unit], config: Config, progress: Callable[[int], None]) -> None:
     """Compile what `train_units` will need; progress(0) now and then."""
     for share in shares(task_of(launch, config), config.run.engine):
@@ -105,14 +102,12 @@ def train_halving(engine: Engine, task: Task, progress: Callable[[int], None]) -
     Raises:
         MemoryError, JaxRuntimeError: not even one student fits.
     """
-    import jax
-
     count = _Counted(progress)
     try:
         if engine.host_bytes(task) > host_memory():
             raise MemoryError("the host's memory does not hold these students")
         return engine.train(task, count)
-    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+    except devices.errors() as error:
         if len(task.students.m) == 1 or not too_large(error):
             raise
         count.undo()
@@ -131,7 +126,6 @@ def too_large(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
-@pinned()
 def self_check(
     config: Config,
     launch: Unit | Sequence[Unit],
@@ -181,9 +175,6 @@ def _pass_over(
 
 def origin(config: Config, launch: Unit | Sequence[Unit]) -> dict[str, str]:
     """What computes some units in this process: versions, device, engine, generator, commit."""
-    from mbsim.engines import devices
-
-    devices.use_all_cores()
     engines = [
         {"engine": share.choice.engine.name, "engine_reason": share.choice.reason}
         for share in shares(task_of(launch, config), config.run.engine)

@@ -6,7 +6,7 @@ time, whose whole state stays in the first levels of the cache. A *block* is the
 of one teacher. Files, in the order in which data flow:
 
     sizes     of registers, counters and what a core holds; needs no numba
-    parts     how functions are compiled that only compiled functions call
+    parts     how functions are compiled, those that Python calls and those that only compiled functions call
     kept      compiled functions, named by what they are made of; machine code from one process to the next
     vectors, loading, counters   registers, memory and bit-sliced sums as types and instructions of numba
     records, rows   what compiled functions are told, by name, and how it lies in memory

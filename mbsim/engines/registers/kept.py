@@ -39,9 +39,9 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
 try:
-    from mbsim.engines.registers.parts import OPTIONS
+    from mbsim.engines.registers.parts import PART, WHOLE
 except (ImportError, AttributeError):  # a numba whose inside is another: compiling takes longer
-    OPTIONS = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    PART, WHOLE = {}, {}
 
 DIGEST = 32  # bytes
 
@@ -199,9 +199,10 @@ class _Kept(NullCache):
             write(self.function.__name__, label, dumps(self.files.reduce(data)))
 
 
-_INNER = numba.njit(**OPTIONS)
-_FUSED = numba.njit(**OPTIONS, forceinline=True)
-_OUTER = numba.njit(nogil=True)
+_UNCALLED = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True} | PART
+_INNER = numba.njit(**_UNCALLED)
+_FUSED = numba.njit(**_UNCALLED, forceinline=True)
+_OUTER = numba.njit(nogil=True, **WHOLE)
 
 
 def inner(function: Callable) -> Any:

@@ -1,17 +1,18 @@
-"""How functions are compiled that only compiled functions call: in six tenths of the time.
+"""How functions are compiled, in half the time that numba takes for them.
 
-numba optimises every function by itself and gives it machine code, which for these is never run: they become part
-of what calls them. So they stay LLVM's code, and are optimised once, with the function that Python calls. And of
-numba's passes only those run that these functions ask for: they hold no functions, `with` statements or array
-expressions. Nor do they hold counted references, so that none are counted (`_nrt`). This is written with numba's
-custom pipelines; what it says of libraries and entry points are matters of its inside, tried with numba 0.61 and
-0.68 (`kept` does without where what is imported here is missing).
+numba optimises every function by itself and gives it machine code. For functions that only compiled functions call
+that code is never run: they become part of what calls them. So they stay LLVM's code, and are optimised once, with
+the function that Python calls (`PART`). And of numba's passes only those run that these functions ask for: they hold
+no functions, `with` statements or array expressions. Nor do they hold counted references, so that none are counted
+(`_nrt`). The function that Python calls (`WHOLE`) has vectors already, for which LLVM need not search its loops. This
+is written with numba's custom pipelines; what it says of libraries and entry points are matters of its inside, tried
+with numba 0.61 and 0.68 (`kept` does without where what is imported here is missing).
 """
 
 from typing import Any
 
 from numba import _dynfunc
-from numba.core import compiler, typed_passes, untyped_passes
+from numba.core import compiler, config, typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_machinery import PassManager
 
@@ -29,8 +30,19 @@ PASSES = (
 )
 
 
-class _Unfinished(JITCodeLibrary):
-    """LLVM's code of a function and of what it calls, to be linked into that of its callers and optimised there."""
+class _Joined(JITCodeLibrary):
+    """LLVM's code of a function and of what it calls, which is optimised when all of it is there."""
+
+    def _optimize_final_module(self):
+        searches, config.LOOP_VECTORIZE = config.LOOP_VECTORIZE, 0  # numba compiles one function at a time
+        try:
+            super()._optimize_final_module()
+        finally:
+            config.LOOP_VECTORIZE = searches
+
+
+class _Unfinished(_Joined):
+    """The same, to be linked into that of its callers and optimised there."""
 
     def _optimize_final_module(self):
         pass
@@ -39,7 +51,14 @@ class _Unfinished(JITCodeLibrary):
         self._finalized = True
 
 
-class _Compiler(compiler.CompilerBase):
+class _Whole(compiler.Compiler):
+    def compile_extra(self, func):
+        self.state.library = _Joined(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library.enable_object_caching()  # `kept` asks for the machine code
+        return super().compile_extra(func)
+
+
+class _Part(compiler.CompilerBase):
     def compile_extra(self, func):
         state = self.state
         state.flags.no_compile = True
@@ -59,11 +78,6 @@ class _Compiler(compiler.CompilerBase):
         return [manager]
 
 
-OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-    "pipeline_class": _Compiler,
-    "_nrt": False,
-}
-"""Of `numba.njit`, for such functions."""
+WHOLE: dict[str, Any] = {"pipeline_class": _Whole}
+PART: dict[str, Any] = {"pipeline_class": _Part, "_nrt": False}
+"""Options of `numba.njit`: for functions that Python calls, and for those that only compiled functions call."""
