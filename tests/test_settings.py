@@ -251,7 +251,7 @@ def plain_shell():
 ASLEEP = """
 import sys
 import mbsim, mbsim.engines.devices as devices
-config = {"model": "sparse-vector", "grid": {"N": [9], "d": [3, 5], "m": [3]}, "dynamics": {"sweeps": 32}}
+config = {"model": "sparse-vector", "grid": {"N": [9], "d": [3], "m": [3]}, "dynamics": {"sweeps": 32}}
 told = mbsim.run(config, progress=False).attrs["device_kind"]
 print(told, {"jax", "jaxlib", "optax"} & set(sys.modules), devices.asleep())
 import jax
