@@ -69,7 +69,12 @@ print("pipeline_class" in kept.PART, "pipeline_class" in kept.WHOLE, *compilatio
 
 
 @pytest.mark.parametrize(
-    ("change", "known"), [("", True), ("del numba.core.typed_passes.NoPythonBackend", False)]
+    ("change", "known"),
+    [
+        ("", True),
+        ("del numba.core.typed_passes.NoPythonBackend", False),
+        ("del numba.core.config.LOOP_VECTORIZE", False),
+    ],
 )
 def test_a_numba_whose_inside_is_another_compiles_the_same(change, known, tmp_path):
     program = ANOTHER_NUMBA.format(change=change, tests=str(Path(__file__).parent))

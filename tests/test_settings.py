@@ -224,8 +224,11 @@ def in_a_copy(config, folder):
 
 print(float(mbsim.run(discrete, "first", progress=False).overlap.sum()), flush=True)
 in_a_copy(discrete, "second")
-mbsim.run(real, progress=False)
+import jax.numpy as jnp
+jnp.ones(300) @ jnp.ones(300)  # by somebody else, while mbsim has not started JAX
 in_a_copy(discrete, "third")
+mbsim.run(real, progress=False)
+in_a_copy(discrete, "fourth")
 """
 
 
@@ -236,11 +239,11 @@ def test_a_fork_after_jax_has_run_is_an_error_and_no_hang(tmp_path):
         [sys.executable, "-W", "ignore", "-c", FORKED], env=plain_shell(),
         cwd=tmp_path, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
-    first, second, third = found.stdout.splitlines()
-    if not devices._drives_others():
+    first, second, third, fourth = found.stdout.splitlines()
+    if not devices.others():
         assert second == first
-    assert third.startswith("this process was forked from one in which jax runs")
-    assert not (tmp_path / "third").exists()
+    assert third == fourth and third.startswith("this process was forked from one in which jax runs")
+    assert not (tmp_path / "third").exists() and not (tmp_path / "fourth").exists()
 
 
 def plain_shell():
@@ -261,7 +264,7 @@ print(mbsim.run(config, progress=False).attrs["device_kind"] == told)
 """
 
 
-@pytest.mark.skipif(devices._drives_others(), reason="there may be other devices than CPUs: JAX is asked")
+@pytest.mark.skipif(devices.others(), reason="there may be other devices than CPUs: JAX is asked")
 def test_jax_is_not_started_for_the_loops_of_a_cpu():
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ASLEEP],
@@ -270,26 +273,55 @@ def test_jax_is_not_started_for_the_loops_of_a_cpu():
     assert found.stdout == "cpu set() True\nTrue cpu False\nTrue\n"
 
 
-def test_jax_is_asked_where_it_may_find_other_devices(monkeypatch):
-    """It is imported here, which alone wakes it; without that, the shell does, or code for other devices."""
-    assert not devices.asleep() and devices.backend() == jax.default_backend()
+@pytest.fixture
+def asleep(monkeypatch):
+    """As in a process that has not imported JAX, on a machine with CPUs alone, in a shell that says nothing."""
     monkeypatch.delitem(sys.modules, "jax")
-    monkeypatch.setattr(devices, "_drives_others", lambda: False)
+    monkeypatch.setattr(devices, "others", lambda: False)
     for name in [name for name in os.environ if name.startswith(devices.TOLD)]:
         monkeypatch.delenv(name)
     assert devices.asleep() and devices.backend() == "cpu"
-    with monkeypatch.context() as shell:
-        shell.setenv("JAX_PLATFORMS", "cuda")
-        assert not devices.asleep()
-    monkeypatch.setattr(devices, "_drives_others", lambda: True)
+
+
+def test_whoever_imports_jax_wakes_it():
+    assert not devices.asleep() and devices.backend() == jax.default_backend()
+
+
+@pytest.mark.usefixtures("asleep")
+@pytest.mark.parametrize(
+    "name", ["JAX_PLATFORMS", "XLA_FLAGS", "PJRT_NAMES_AND_LIBRARY_PATHS", "TPU_LIBRARY_PATH"]
+)
+def test_a_shell_that_names_devices_wakes_jax(name, monkeypatch):
+    monkeypatch.setenv(name, "something")
     assert not devices.asleep()
+
+
+@pytest.mark.usefixtures("asleep")
+def test_other_devices_wake_jax(monkeypatch):
+    monkeypatch.setattr(devices, "others", lambda: True)
+    assert not devices.asleep()
+
+
+@pytest.mark.usefixtures("asleep")
+def test_what_jax_leaves_in_the_shell_wakes_no_other_process(monkeypatch):
+    program = (
+        "import os; before = set(os.environ); import jax; jax.devices(); print(*set(os.environ) - before)"
+    )
+    left = subprocess.run(
+        [sys.executable, "-c", program], env=plain_shell(), capture_output=True, text=True, check=True
+    ).stdout.split()
+    for name in left:
+        monkeypatch.setenv(name, "1")
+    assert devices.asleep()
 
 
 @pytest.mark.parametrize("name", ["jax_plugins", "libtpu"])
 def test_code_for_other_devices_is_seen(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "NVIDIA", str(tmp_path / "none"))
+    monkeypatch.setattr(devices, "MAKERS", str(tmp_path / "none"))
     (tmp_path / name / "one").mkdir(parents=True)  # plugins need no __init__.py
     monkeypatch.syspath_prepend(tmp_path)
-    assert devices._drives_others.__wrapped__()
+    assert devices.others.__wrapped__()
 
 
 def test_a_plugin_that_only_its_metadata_name_is_seen(tmp_path, monkeypatch):
@@ -298,7 +330,44 @@ def test_a_plugin_that_only_its_metadata_name_is_seen(tmp_path, monkeypatch):
     (place / "METADATA").write_text("Metadata-Version: 2.1\nName: other-device\nVersion: 1.0\n")
     (place / "entry_points.txt").write_text("[jax_plugins]\nother = other_device\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert devices._drives_others.__wrapped__()
+    assert devices.others.__wrapped__()
+
+
+def test_hardware_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "CODE", ())
+    monkeypatch.setattr(devices.importlib.metadata, "entry_points", lambda group: ())
+    monkeypatch.setattr(devices, "NVIDIA", str(tmp_path / "nvidiactl"))
+    monkeypatch.setattr(devices, "MAKERS", str(tmp_path / "*" / "vendor"))
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "vendor").write_text("0x8086\n")
+    assert not devices.others.__wrapped__()
+    with monkeypatch.context() as other:
+        other.setattr(devices, "NVIDIA", str(tmp_path / "0"))
+        assert devices.others.__wrapped__()
+    (tmp_path / "0" / "vendor").write_text("0x1ae0\n")
+    assert devices.others.__wrapped__()
+
+
+@pytest.mark.parametrize("share", [None, 1, 64])
+def test_an_engine_starts_jax_on_the_cores_that_it_may_use(share):
+    """All, or those of a dask worker, each of whose threads may use one: never more than there are."""
+    cores = devices.cores()
+    program = f"""
+import jax
+from contextlib import nullcontext
+from mbsim.engines import devices
+from mbsim.engines.settings import on_jax
+share = {share}
+if share:
+    devices.use_share(share)
+with devices.cores_at_most(1) if share else nullcontext(), on_jax():
+    print(jax.local_device_count())
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=plain_shell() | ({"JAX_PLATFORMS": "cpu"} if devices.others() else {}),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(found.stdout) == min(share or cores, cores)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbsim.errors import ConfigError, MbsimError
@@ -27,8 +28,13 @@ if TYPE_CHECKING:
 PLATFORMS = "JAX_PLATFORMS"
 GIVEN = ("PBS_JOBID", "NCPUS"), ("SLURM_JOB_ID", "SLURM_CPUS_PER_TASK"), ("JOB_ID", "NSLOTS")
 """Variables of the shell that say that this is a job of PBS, Slurm or Grid Engine, and how many cores it has."""
-TOLD = "JAX_", "XLA_", "PJRT_", "TPU_"
-"""How the names of variables of the shell begin that may say which devices JAX has."""
+TOLD = "JAX_", "XLA_", "PJRT_", "TPU_LIBRARY_PATH"
+"""How the names of variables of the shell begin that may say which devices JAX has (it sets others itself)."""
+CODE = "jax_plugins", "libtpu"
+"""Modules that drive devices; jaxlib itself drives CPUs only."""
+NVIDIA = "/dev/nvidiactl"  # there where an NVIDIA driver is
+MAKERS = "/sys/bus/pci/devices/*/vendor"
+GOOGLE = "0x1ae0"
 _at_most: ContextVar[int | None] = ContextVar("cores that this thread of Python may use", default=None)
 
 
@@ -47,7 +53,20 @@ class _Jax:
 
 
 def _after_fork() -> None:
-    _Jax.forked = _Jax.runs
+    _Jax.forked = _Jax.runs or _runs()
+
+
+def _runs() -> bool:
+    """Whether JAX runs, whoever started it: it takes another number of devices only before that."""
+    if "jax" not in sys.modules:
+        return False
+    number = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
+    try:
+        jax.config.update("jax_num_cpu_devices", max(1, number + 1))
+    except RuntimeError:
+        return True
+    jax.config.update("jax_num_cpu_devices", number)
+    return False
 
 
 if hasattr(os, "register_at_fork"):
@@ -89,17 +108,24 @@ def backend() -> str:
 
 def asleep() -> bool:
     """Whether nobody has imported JAX, and it would find nothing but the `cores`: the shell says nothing of devices,
-    and there is no code for others.
+    and there seem to be no others.
     """
     told = any(name.startswith(TOLD) for name in os.environ)
-    return "jax" not in sys.modules and not told and not _drives_others()
+    return "jax" not in sys.modules and not told and not others()
 
 
 @functools.cache
-def _drives_others() -> bool:
-    """Whether there is code for devices other than CPUs, which jaxlib does not hold: plugins, or that of TPUs."""
-    modules = any(find_spec(name) for name in ("jax_plugins", "libtpu"))
-    return modules or bool(importlib.metadata.entry_points(group="jax_plugins"))
+def others() -> bool:
+    """Whether there may be devices other than CPUs: there is code for them, or hardware, for which a system may hold
+    the code (that of TPUs), or of which JAX warns where it is not used.
+    """
+    if any(map(find_spec, CODE)) or importlib.metadata.entry_points(group="jax_plugins"):
+        return True
+    with suppress(OSError):
+        return os.path.exists(NVIDIA) or any(
+            path.read_text().strip() == GOOGLE for path in Path("/").glob(MAKERS[1:])
+        )
+    return True
 
 
 def errors() -> tuple[type[Exception], ...]:
@@ -117,8 +143,9 @@ def use_all_cores() -> None:
     check_fork()
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not chosen and jax.config.jax_num_cpu_devices == -1:  # type: ignore[attr-defined]
-        with suppress(RuntimeError):  # the backend runs already: its devices are what there is
-            jax.config.update("jax_num_cpu_devices", _Jax.share or cores())
+        # Where the backend runs already, its devices are what there is.
+        with suppress(RuntimeError), cores_at_most(_Jax.share or cores()):
+            jax.config.update("jax_num_cpu_devices", cores())
     try:
         jax.devices()
         if not _Jax.runs:

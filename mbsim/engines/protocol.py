@@ -85,7 +85,8 @@ class Engine(Protocol):
     """A way to train students.
 
     name: in `[run] engine`. title: for people, with what it runs on. accelerated: whether it runs on GPUs and TPUs
-    only. Those that compute with JAX start it themselves (`settings.on_jax`).
+    only. An engine that computes with JAX starts it, with the settings of mbsim, by `@on_jax()` (`settings.py`) on
+    `train`, `prepare` and `known_answers`.
     """
 
     name: str

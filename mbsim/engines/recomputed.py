@@ -14,7 +14,6 @@ from contextvars import copy_context
 import numpy as np
 
 from mbsim.engines.protocol import Progress, Task, Trained
-from mbsim.engines.settings import pinned
 from mbsim.errors import MbsimError
 from mbsim.physics.rules import RULES
 
@@ -70,7 +69,6 @@ def checked(
     pool = ThreadPoolExecutor(1)
     expected: Future[Trained] | None = None
 
-    @pinned()  # settings of JAX are those of a thread
     def alone() -> Trained:
         return again(few, lambda work: None)
 

@@ -23,7 +23,6 @@ WRONG_VERSIONS = {
     "0.11.1": "rewrites whole buffers for small updates in loops (jax issue 40101)",
 }
 ROWS = 40_000  # enough for a compiler to cut the work into blocks, where issue 39103 went wrong
-NVIDIA = "/dev/nvidiactl"  # there where an NVIDIA driver is
 
 
 class Check(NamedTuple):
@@ -65,7 +64,7 @@ def left_out() -> str:
 
 
 def facts() -> Iterator[tuple[str, str]]:
-    """Names and values: versions, then the devices, which starts JAX."""
+    """Names and values: versions, then the devices, which may start JAX."""
     from mbsim.data import provenance
     from mbsim.plan.memory import host_memory
     from mbsim.sampling.examples import IN_TILES
@@ -114,6 +113,8 @@ def device_line() -> str:
 def hints() -> Iterator[str]:
     """What is not wrong but may not be meant."""
     import jax
+
+    from mbsim.engines.devices import NVIDIA
 
     if os.path.exists(NVIDIA) and jax.default_backend() == "cpu":
         yield "an NVIDIA GPU is there, but this jax runs on the CPU: pip install 'jax[cuda13]', or cuda12"

@@ -30,8 +30,11 @@ PASSES = (
 )
 
 
-class _Joined(JITCodeLibrary):
-    """LLVM's code of a function and of what it calls, which is optimised when all of it is there."""
+config.LOOP_VECTORIZE  # noqa: B018 (where numba has no such setting, that is known now)
+
+
+class _Vectorised(JITCodeLibrary):
+    """Machine code of a function and of what it calls, in whose loops LLVM has looked for no vectors."""
 
     def _optimize_final_module(self):
         searches, config.LOOP_VECTORIZE = config.LOOP_VECTORIZE, 0  # numba compiles one function at a time
@@ -41,8 +44,8 @@ class _Joined(JITCodeLibrary):
             config.LOOP_VECTORIZE = searches
 
 
-class _Unfinished(_Joined):
-    """The same, to be linked into that of its callers and optimised there."""
+class _Unfinished(JITCodeLibrary):
+    """LLVM's code of a function and of what it calls, to be linked into that of its callers and optimised there."""
 
     def _optimize_final_module(self):
         pass
@@ -53,7 +56,7 @@ class _Unfinished(_Joined):
 
 class _Whole(compiler.Compiler):
     def compile_extra(self, func):
-        self.state.library = _Joined(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library = _Vectorised(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()  # `kept` asks for the machine code
         return super().compile_extra(func)
 

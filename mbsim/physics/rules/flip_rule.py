@@ -23,9 +23,15 @@ Law = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def chances(law: Law, temperatures: np.ndarray, most: int) -> np.ndarray:
     """The law as integers (temperatures, 2 most + 1) uint32 for ΔE = −most, ..., most: a flip is accepted
     where its 24-bit number is below. At T > 0 nothing is impossible.
+
+    Raises:
+        TypeError: the law does not compute with NumPy, whose digits no setting of JAX changes.
     """
     change, T = np.arange(-most, most + 1)[None], np.asarray(temperatures, float)[:, None]
-    exact = np.ceil(RESOLUTION * law(change, T))
+    found = law(change, T)
+    if not isinstance(found, np.ndarray):
+        raise TypeError(f"a law of single flips gives an array of NumPy, not {type(found).__name__}")
+    exact = np.ceil(RESOLUTION * found)
     return np.where(T > 0, np.maximum(exact, 1), exact).astype(np.uint32)
 
 
