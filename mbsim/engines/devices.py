@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,15 +58,18 @@ def _after_fork() -> None:
 
 
 def _runs() -> bool:
-    """Whether JAX runs, whoever started it: it takes another number of devices only before that."""
-    if "jax" not in sys.modules:
+    """Whether JAX runs, whoever started it: it takes another number of devices only before that. It is not imported
+    here, which another thread may have been about to do when the process was forked.
+    """
+    config = getattr(sys.modules.get("jax"), "config", None)
+    if config is None:
         return False
-    number = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
+    number = config.jax_num_cpu_devices
     try:
-        jax.config.update("jax_num_cpu_devices", max(1, number + 1))
+        config.update("jax_num_cpu_devices", max(1, number + 1))
     except RuntimeError:
         return True
-    jax.config.update("jax_num_cpu_devices", number)
+    config.update("jax_num_cpu_devices", number)
     return False
 
 
@@ -122,9 +126,8 @@ def others() -> bool:
     if any(map(find_spec, CODE)) or importlib.metadata.entry_points(group="jax_plugins"):
         return True
     with suppress(OSError):
-        return os.path.exists(NVIDIA) or any(
-            path.read_text().strip() == GOOGLE for path in Path("/").glob(MAKERS[1:])
-        )
+        makers = (Path(place).read_text().strip() for place in glob(MAKERS))
+        return os.path.exists(NVIDIA) or GOOGLE in makers
     return True
 
 
