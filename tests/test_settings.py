@@ -353,7 +353,6 @@ def test_an_engine_starts_jax_on_the_cores_that_it_may_use(share):
     """All, or those of a dask worker, each of whose threads may use one: never more than there are."""
     cores = devices.cores()
     program = f"""
-import jax
 from contextlib import nullcontext
 from mbsim.engines import devices
 from mbsim.engines.settings import on_jax
@@ -361,6 +360,7 @@ share = {share}
 if share:
     devices.use_share(share)
 with devices.cores_at_most(1) if share else nullcontext(), on_jax():
+    import jax
     print(jax.local_device_count())
 """
     found = subprocess.run(

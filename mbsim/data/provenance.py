@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mbsim.config.configuration import Config
-from mbsim.engines.devices import asleep
+from mbsim.engines.devices import backend
 from mbsim.engines.settings import FLAGS
 from mbsim.lazy import jax
 from mbsim.sampling.examples import IN_TILES
@@ -49,7 +49,7 @@ def collect(
         engine_reason: why it is this one.
         devices: the jax devices in use; all of this process where not given.
     """
-    if devices is None and asleep():
+    if devices is None and backend() == "cpu":  # JAX need not run
         kinds = {"cpu"}
     else:
         kinds = {device.device_kind for device in (jax.local_devices() if devices is None else devices)}
